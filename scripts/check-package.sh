@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Is what users install right? Packs the library, reads the tarball, lints its types and exports, then installs
+# it the way a user does, in a new Nest app, and keeps a value in a session over HTTP.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+fixture="$root/scripts/fixture-app"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+say() { printf '\n== %s\n' "$*"; }
+fail() {
+  printf 'check:package: %s\n' "$*" >&2
+  exit 1
+}
+
+cd "$root"
+
+say 'build and pack'
+npm run build
+npm pack --silent --ignore-scripts --pack-destination "$work" >/dev/null
+tarball=$(find "$work" -maxdepth 1 -name '*.tgz')
+[[ -f $tarball ]] || fail 'expected npm pack to write one tarball'
+
+say 'contents of the tarball'
+mkdir "$work/content"
+tar -xzf "$tarball" -C "$work/content" --strip-components=1
+(cd "$work/content" && find . -type f | sed 's|^\./||' | sort) >"$work/files"
+cat "$work/files"
+
+while read -r file; do
+  case $file in
+    package.json | README.md | LICENSE | dist/*.js | dist/*.d.ts) ;;
+    *) fail "expected only README.md, LICENSE and dist/**/*.{js,d.ts} in the tarball, got $file" ;;
+  esac
+  case $file in
+    *.spec.* | *.test.* | */test/* | */demo/*) fail "expected no test and no demo in the tarball, got $file" ;;
+  esac
+done <"$work/files"
+for file in package.json README.md LICENSE dist/index.js dist/index.d.ts; do
+  grep -qxF "$file" "$work/files" || fail "expected $file in the tarball"
+done
+if grep -rlE '^//[#@] sourceMappingURL=' "$work/content/dist"; then
+  fail 'expected no sourceMappingURL in the files above: the tarball holds no source maps'
+fi
+
+say 'types come from packages that users have'
+node --input-type=module - "$work/content" <<'EOF'
+  import { readdirSync, readFileSync } from 'node:fs';
+  import { join } from 'node:path';
+  const root = process.argv[2];
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const known = ['node', ...Object.keys({ ...dependencies, ...peerDependencies })];
+  const isKnown = (name) => name.startsWith('node:') || known.some((one) => `${name}/`.startsWith(`${one}/`));
+  const files = readdirSync(join(root, 'dist'), { recursive: true }).filter((file) => file.endsWith('.d.ts'));
+  const strangers = files.flatMap((file) =>
+    [...readFileSync(join(root, 'dist', file), 'utf8').matchAll(/(?:from|import|import\(|types=)\s*["']([^"'.]+)["']/g)]
+      .filter(([, name]) => !isKnown(name))
+      .map(([, name]) => `${file} needs the types of ${name}`),
+  );
+  if (files.length === 0) strangers.push('there are no types');
+  for (const stranger of strangers) console.error(stranger);
+  process.exit(strangers.length > 0 ? 1 : 0);
+EOF
+
+say 'publint'
+npx --no-install publint run "$tarball" --strict
+
+say 'are the types wrong?'
+npx --no-install attw "$tarball" --profile esm-only --no-color
+
+say 'a new Nest app: peers first, then the tarball'
+mkdir "$work/app"
+cp -R "$fixture/." "$work/app"
+cp "$tarball" "$work/app/nest-sessions.tgz"
+cp -R "$root/test/types" "$work/app/types"
+cd "$work/app"
+npm i
+npm i ./nest-sessions.tgz
+npm ls >/dev/null || fail 'expected every peer dependency to be satisfied, see npm ls above'
+
+say 'every entry point loads'
+node --input-type=module --eval '
+  import { readFileSync } from "node:fs";
+  const { name, exports } = JSON.parse(readFileSync("node_modules/nest-sessions/package.json", "utf8"));
+  for (const path of Object.keys(exports).filter((path) => !path.endsWith(".json"))) {
+    const entry = path.replace(".", name);
+    console.log(entry, "exports", Object.keys(await import(entry)).join(", "));
+  }
+'
+
+say 'compile the app and the type tests, against published types that are checked themselves, and run the app'
+npx --no-install tsc
+node main.js
+node testing.js
+
+say 'the package is fine'
