@@ -1,0 +1,159 @@
+import {
+  SessionBackend,
+  type InsertRequest,
+  type InsertResult,
+  type ListRequest,
+  type PayloadChange,
+  type PruneResult,
+  type PruneStep,
+  type RowSelection,
+  type SessionLimit,
+  type TokenChange,
+  type Touch,
+} from '../../core/session-backend.js';
+import { isActive } from '../../core/session-lifetime.js';
+import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
+
+/**
+ * Sessions in the memory of this process: for tests, and the executable reference of what every backend does.
+ *
+ * Each method runs to its end without giving way to another, so each is atomic. Rows are copied on the way in and
+ * out, so nothing a caller holds is storage.
+ */
+export class MemorySessionBackend extends SessionBackend {
+  protected readonly rows = new Map<string, SessionRow>();
+
+  /** Nothing to create. */
+  async init(): Promise<void> {}
+
+  /** Nothing to release; the rows stay. */
+  async close(): Promise<void> {}
+
+  async find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>> {
+    return ids.map((id) => copy(this.rows.get(id) ?? null));
+  }
+
+  async insert(request: InsertRequest): Promise<InsertResult> {
+    const replaced = request.replaces === null ? null : (this.rows.get(request.replaces) ?? null);
+    const row = request.build(copy(replaced));
+    if (row === null) return { status: 'refused' };
+    if (row.id !== request.replaces && this.rows.has(row.id)) return { status: 'taken' };
+
+    const limit = row.userId === null || row.tokenHash === null ? null : request.limit;
+    const excess = limit === null ? [] : this.excess(row, limit, request.replaces);
+    if (excess.length > 0 && limit?.onLimit === 'reject') return { status: 'limit' };
+
+    if (replaced !== null) this.rows.delete(replaced.id);
+    for (const victim of excess) this.rows.delete(victim.id);
+    this.rows.set(row.id, copy(row));
+    return { status: 'inserted', row: copy(row), replaced: copy(replaced), evicted: excess.map(ended) };
+  }
+
+  async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    return changes.map((change) => {
+      const row = this.active(change.id, change.now);
+      if (row === null || row.version !== change.expectedVersion) return false;
+      const { version, keyId } = change;
+      const payload = Buffer.from(change.payload);
+      this.rows.set(row.id, { ...row, ...extended(row, change), version, keyId, payload });
+      return true;
+    });
+  }
+
+  async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    return touches.map((touch) => {
+      const row = this.active(touch.id, touch.now);
+      if (row === null) return false;
+      this.rows.set(row.id, { ...row, ...extended(row, touch) });
+      return true;
+    });
+  }
+
+  async changeToken(change: TokenChange): Promise<boolean> {
+    const row = this.active(change.id, change.now);
+    if (row === null) return false;
+    if (row.tokenHash !== change.expected.tokenHash || row.tokenUsed !== change.expected.tokenUsed)
+      return false;
+    const { tokenHash, supersededHash, tokenIssuedAt, graceUntil, tokenUsed } = change.next;
+    const token = { tokenHash, supersededHash, tokenIssuedAt, graceUntil, tokenUsed };
+    this.rows.set(row.id, {
+      ...row,
+      ...token,
+      authenticatedAt: change.authenticatedAt ?? row.authenticatedAt,
+    });
+    return true;
+  }
+
+  async delete(selection: RowSelection): Promise<readonly EndedRow[]> {
+    const selected = [...this.rows.values()].filter((row) => isSelected(row, selection));
+    for (const row of selected) this.rows.delete(row.id);
+    return selected.map(ended);
+  }
+
+  async list({ userId, now, orderBy, limit }: ListRequest): Promise<readonly SessionRow[]> {
+    return [...this.rows.values()]
+      .filter((row) => row.userId === userId && isActive(row, now))
+      .toSorted((a, b) => b[orderBy] - a[orderBy] || compareIds(b.id, a.id))
+      .slice(0, limit ?? undefined)
+      .map((row) => copy(row));
+  }
+
+  async prune({ now, after, batchSize }: PruneStep): Promise<PruneResult> {
+    const batch = [...this.rows.values()]
+      .filter((row) => after === null || compareIds(row.id, after) > 0)
+      .toSorted((a, b) => compareIds(a.id, b.id))
+      .slice(0, batchSize);
+    const expired = batch.filter((row) => !isActive(row, now));
+    for (const row of expired) this.rows.delete(row.id);
+    return { deleted: expired.length, next: batch.length < batchSize ? null : (batch.at(-1)?.id ?? null) };
+  }
+
+  async countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
+    const counts = new Map<string, number>();
+    for (const row of this.rows.values()) {
+      if (isActive(row, now)) counts.set(row.keyId, (counts.get(row.keyId) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  private active(id: string, now: EpochMs): SessionRow | null {
+    const row = this.rows.get(id);
+    return row !== undefined && isActive(row, now) ? row : null;
+  }
+
+  /** The rows that would have to go for `row` to fit, least recently active first. */
+  protected excess(row: SessionRow, limit: SessionLimit, replaces: string | null): SessionRow[] {
+    const now = Math.max(row.createdAt, row.lastActiveAt);
+    const counted = [...this.rows.values()]
+      .filter((other) => other.userId === row.userId && other.tokenHash !== null && isActive(other, now))
+      .filter((other) => other.id !== replaces)
+      .toSorted((a, b) => a.lastActiveAt - b.lastActiveAt || compareIds(a.id, b.id));
+    return counted.slice(0, Math.max(0, counted.length + 1 - limit.max));
+  }
+}
+
+/** Byte for byte, as every backend orders ids; UTF-16 code units would order some characters differently. */
+function compareIds(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+function copy<T extends SessionRow | null>(row: T): T {
+  return row === null ? row : { ...row, payload: Buffer.from(row.payload) };
+}
+
+function ended({ id, userId, expiresAt, absoluteExpiresAt }: SessionRow): EndedRow {
+  return { id, userId, expiresAt, absoluteExpiresAt };
+}
+
+function extended(row: SessionRow, use: Touch): Pick<SessionRow, 'lastActiveAt' | 'expiresAt'> {
+  return {
+    lastActiveAt: Math.max(row.lastActiveAt, use.lastActiveAt),
+    expiresAt: Math.max(row.expiresAt, Math.min(use.expiresAt, row.absoluteExpiresAt)),
+  };
+}
+
+function isSelected(row: SessionRow, selection: RowSelection): boolean {
+  if (selection === 'all') return true;
+  if (selection.userId !== undefined && row.userId !== selection.userId) return false;
+  return 'ids' in selection ? selection.ids.includes(row.id) : row.id !== selection.exceptId;
+}

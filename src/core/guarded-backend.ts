@@ -1,0 +1,165 @@
+import type {
+  InsertRequest,
+  InsertResult,
+  ListRequest,
+  PayloadChange,
+  PruneResult,
+  PruneStep,
+  RowSelection,
+  SessionBackend,
+  TokenChange,
+  Touch,
+} from './session-backend.js';
+import { SessionError, SessionStoreError } from './session-errors.js';
+import type { EndedRow, EpochMs, SessionRow } from './session-row.js';
+import { type CallKind, Outage } from './outage.js';
+import type { SessionLogger } from './session-logger.js';
+
+/** One look-up that waits for the next `find`. */
+interface PendingLookup {
+  resolve(row: SessionRow | null): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * A backend as the store uses it: made ready before its first use, every wait bounded, every failure a
+ * `SessionStoreError`, outages logged once, and look-ups of one event-loop turn sharing a round trip.
+ */
+export class GuardedBackend {
+  #preparing: Promise<void> | null = null;
+  #isReady = false;
+  #pending = new Map<string, PendingLookup[]>();
+  readonly #outage: Outage;
+
+  constructor(
+    private readonly backend: SessionBackend,
+    /** Milliseconds that one call may take. */
+    private readonly timeout: number,
+    logger: SessionLogger,
+  ) {
+    this.#outage = new Outage(logger);
+  }
+
+  /** Creates what the storage needs. After a failure the next call tries again. */
+  init(): Promise<void> {
+    this.#preparing ??= this.#prepare();
+    return this.#preparing;
+  }
+
+  async close(): Promise<void> {
+    await this.#preparing?.catch(() => undefined);
+    try {
+      await this.#withinTimeout(() => this.backend.close());
+    } catch (cause) {
+      throw storeError('close the session storage', cause);
+    }
+  }
+
+  /**
+   * One row, or `null`. Joins the other look-ups of this event-loop turn: a SELECT that is not sent yet, never one
+   * under way, so that what was acknowledged before the call is always seen.
+   */
+  lookUp(id: string): Promise<SessionRow | null> {
+    return new Promise((resolve, reject) => {
+      const waiting = this.#pending.get(id);
+      if (waiting) waiting.push({ resolve, reject });
+      else this.#pending.set(id, [{ resolve, reject }]);
+      if (this.#pending.size === 1 && !waiting) setImmediate(() => void this.#sendLookups());
+    });
+  }
+
+  insert(request: InsertRequest): Promise<InsertResult> {
+    return this.#call('write', 'store a session', () => this.backend.insert(request));
+  }
+
+  async save(change: PayloadChange): Promise<boolean> {
+    const [hit = false] = await this.#call('write', 'save a session', () => this.backend.save([change]));
+    return hit;
+  }
+
+  async touch(touch: Touch): Promise<boolean> {
+    const [hit = false] = await this.#call('write', 'record the use of a session', () =>
+      this.backend.touch([touch]),
+    );
+    return hit;
+  }
+
+  changeToken(change: TokenChange): Promise<boolean> {
+    return this.#call('write', 'change the token of a session', () => this.backend.changeToken(change));
+  }
+
+  delete(selection: RowSelection): Promise<readonly EndedRow[]> {
+    return this.#call('write', 'end sessions', () => this.backend.delete(selection));
+  }
+
+  list(request: ListRequest): Promise<readonly SessionRow[]> {
+    return this.#call('read', 'list sessions', () => this.backend.list(request));
+  }
+
+  prune(step: PruneStep): Promise<PruneResult> {
+    return this.#call('write', 'delete expired sessions', () => this.backend.prune(step));
+  }
+
+  countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
+    return this.#call('read', 'count sessions', () => this.backend.countByKey(now));
+  }
+
+  async #sendLookups(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = new Map();
+    const ids = [...pending.keys()];
+    try {
+      const rows = await this.#call('read', 'read a session', () => this.backend.find(ids));
+      ids.forEach((id, index) => pending.get(id)?.forEach((one) => one.resolve(rows[index] ?? null)));
+    } catch (error) {
+      for (const waiting of pending.values()) for (const one of waiting) one.reject(error);
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    try {
+      await this.#bounded('read', 'prepare the session table', () => this.backend.init());
+      this.#isReady = true;
+    } finally {
+      this.#preparing = null;
+    }
+  }
+
+  async #call<T>(kind: CallKind, what: string, call: () => Promise<T>): Promise<T> {
+    if (!this.#isReady) await this.init();
+    return this.#bounded(kind, what, call);
+  }
+
+  async #bounded<T>(kind: CallKind, what: string, call: () => Promise<T>): Promise<T> {
+    try {
+      const result = await this.#withinTimeout(call);
+      this.#outage.succeeded(kind);
+      return result;
+    } catch (cause) {
+      if (cause instanceof SessionError) throw cause;
+      const error = storeError(what, cause);
+      this.#outage.failed(kind, error.message);
+      throw error;
+    }
+  }
+
+  async #withinTimeout<T>(call: () => Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`no answer within ${this.timeout} ms (the \`timeout\` option)`)),
+        this.timeout,
+      );
+    });
+    try {
+      return await Promise.race([call(), tooLate]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function storeError(what: string, cause: unknown): SessionStoreError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new SessionStoreError(`Could not ${what}: ${reason}`, { cause });
+}

@@ -1,0 +1,46 @@
+import { SessionDataError } from './session-errors.js';
+
+/** A user id as apps have it. Kept and returned as a string, compared byte for byte. */
+export type UserId = string | number | bigint;
+
+/** Characters of an id at most: what every database's column holds. */
+const MAX_LENGTH = 255;
+
+/**
+ * The string form of a user id.
+ *
+ * @throws SessionDataError when it is empty, not an id, longer than 255 characters, or cannot be stored exactly
+ */
+export function toUserId(value: UserId): string {
+  const isNumber = typeof value === 'bigint' || Number.isSafeInteger(value);
+  const text = typeof value === 'string' || isNumber ? String(value) : undefined;
+  if (text === undefined)
+    throw refuse(
+      'user id',
+      'a string, an integer or a bigint',
+      typeof value === 'number' ? String(value) : nameOf(value),
+    );
+  return checked('user id', text);
+}
+
+/** @throws SessionDataError when it is empty, longer than 255 characters, or cannot be stored exactly */
+export function toSessionId(value: string): string {
+  if (typeof value !== 'string') throw refuse('session id', 'a string', nameOf(value));
+  return checked('session id', value);
+}
+
+function checked(what: string, text: string): string {
+  if (text === '') throw refuse(what, 'a non-empty string', 'an empty one');
+  if (text.length > MAX_LENGTH) throw refuse(what, `at most ${MAX_LENGTH} characters`, `${text.length}`);
+  if (text.includes('\0')) throw refuse(what, 'no NUL character', 'one');
+  if (/\p{Surrogate}/u.test(text)) throw refuse(what, 'well-formed Unicode', 'a lone surrogate');
+  return text;
+}
+
+function nameOf(value: unknown): string {
+  return value === null ? 'null' : typeof value;
+}
+
+function refuse(what: string, expected: string, got: string): SessionDataError {
+  return new SessionDataError(`Invalid ${what}: expected ${expected}, got ${got}`);
+}

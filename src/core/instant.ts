@@ -1,0 +1,18 @@
+import { SessionDataError } from './session-errors.js';
+import type { EpochMs } from './session-row.js';
+
+/** A moment: a Date, or milliseconds since the Unix epoch. */
+export type Instant = Date | EpochMs;
+
+/**
+ * An instant of the caller's, as storage keeps it.
+ *
+ * @throws SessionDataError when it is not a valid Date and not a finite number
+ */
+export function toInstant(name: string, value: Date | EpochMs): EpochMs {
+  const instant = value instanceof Date ? value.getTime() : value;
+  if (typeof instant === 'number' && Number.isFinite(instant)) return Math.round(instant);
+  throw new SessionDataError(
+    `\`${name}\`: expected a Date, or milliseconds since the Unix epoch, got ${String(value)}`,
+  );
+}

@@ -1,0 +1,33 @@
+import type { SessionLogger } from './session-logger.js';
+
+/** What a call to storage is for. A file that is locked, or a replica that is read-only, fails writes alone. */
+export type CallKind = 'read' | 'write';
+
+/** Tells the log when storage begins to fail and when it works again, once each, however many calls there are. */
+export class Outage {
+  /** When calls of that kind began to fail, on the clock of `performance.now()`. */
+  readonly #since = new Map<CallKind, number>();
+
+  constructor(private readonly logger: SessionLogger) {}
+
+  failed(kind: CallKind, message: string): void {
+    const isKnown = this.#since.has('read') || this.#since.has(kind);
+    if (!this.#since.has(kind)) this.#since.set(kind, performance.now());
+    if (isKnown) return;
+    this.logger.error(
+      `Session storage fails: ${message}. Requests with a session get 503 until it works again`,
+    );
+  }
+
+  /** A write that succeeds shows that reads do too. */
+  succeeded(kind: CallKind): void {
+    if (this.#since.size === 0) return;
+    const began = Math.min(...this.#since.values());
+    if (kind === 'write') this.#since.clear();
+    else this.#since.delete('read');
+    if (this.#since.size > 0) return;
+    this.logger.warn(
+      `Session storage works again, after ${Math.round((performance.now() - began) / 1000)} s`,
+    );
+  }
+}

@@ -1,0 +1,33 @@
+import type { SessionEngine } from './session-engine.js';
+import { SessionConflictError, SessionDataError } from './session-errors.js';
+import { isActive } from './session-lifetime.js';
+import { rotated } from './session-rotation.js';
+import type { SessionRow } from './session-row.js';
+import type { SessionToken } from './session-token.js';
+import { gone } from './session-writer.js';
+
+/** `SessionStore.rotateToken`: of several at once, one gets a token. `grace` in milliseconds. */
+export async function rotateToken(engine: SessionEngine, id: string, grace: number): Promise<SessionToken> {
+  const { backend, clock, mint, events } = engine;
+  const now = clock.now();
+  const row = requireActive(await backend.lookUp(id), now);
+  if (row.tokenHash === null) {
+    throw new SessionDataError(
+      'The session has no token to rotate: it was stored with `save`, `put` or `cycle`',
+    );
+  }
+  const token = mint.issue(row.id);
+  const next = rotated(row, token.hash, now, grace);
+  if (!(await backend.changeToken({ id, expected: row, next, now }))) {
+    requireActive(await backend.lookUp(id), clock.now());
+    throw new SessionConflictError('Another rotation of the same token won. Read the session again');
+  }
+  events.emit('rotated', engine.eventOf(row));
+  return token;
+}
+
+/** @throws SessionGoneError */
+function requireActive(row: SessionRow | null, now: number): SessionRow {
+  if (row !== null && isActive(row, now)) return row;
+  throw gone();
+}

@@ -1,0 +1,57 @@
+import type { JsonObject } from './json-data.js';
+import type { FlashEntry, SessionContent } from './session-content.js';
+
+/** What a request did to its session, so that it can be applied to whatever is stored by then. */
+export interface SessionChanges {
+  /** The data was assigned or cleared as a whole: nothing that is stored stays. */
+  readonly replace: boolean;
+  /** Top-level keys that were added or changed. */
+  readonly set: JsonObject;
+  /** Top-level keys that were removed. */
+  readonly remove: readonly string[];
+  readonly flashesAdded: readonly FlashEntry[];
+  /** Ids of entries that were read. */
+  readonly flashesRead: readonly string[];
+}
+
+type DataChanges = Pick<SessionChanges, 'replace' | 'set' | 'remove'>;
+
+/** No flash added or read. */
+export const NO_FLASHES = { flashesAdded: [], flashesRead: [] } as const;
+
+/** What has to be done to `base` to make it `data`, per top-level key. */
+export function diffData(base: JsonObject, data: JsonObject): DataChanges {
+  const set: JsonObject = {};
+  for (const [key, value] of Object.entries(data)) {
+    const before = Object.hasOwn(base, key) ? base[key] : undefined;
+    if (before === undefined || JSON.stringify(before) !== JSON.stringify(value)) set[key] = value;
+  }
+  return { replace: false, set, remove: Object.keys(base).filter((key) => !Object.hasOwn(data, key)) };
+}
+
+/** `data` with the changes made. A new object; other keys of `data` stay as they are. */
+export function mergeData(data: JsonObject, changes: DataChanges): JsonObject {
+  const result: JsonObject = changes.replace ? {} : { ...data };
+  for (const key of changes.remove) delete result[key];
+  return Object.assign(result, changes.set);
+}
+
+export function hasChanges(changes: SessionChanges): boolean {
+  return (
+    changes.replace ||
+    changes.remove.length > 0 ||
+    changes.flashesAdded.length > 0 ||
+    changes.flashesRead.length > 0 ||
+    Object.keys(changes.set).length > 0
+  );
+}
+
+/** `content` with the changes made. Applying the same changes twice is applying them once. */
+export function applyChanges(content: SessionContent, changes: SessionChanges): SessionContent {
+  const gone = new Set([...changes.flashesRead, ...changes.flashesAdded.map((entry) => entry.id)]);
+  return {
+    ...content,
+    data: mergeData(content.data, changes),
+    flashes: [...content.flashes.filter((entry) => !gone.has(entry.id)), ...changes.flashesAdded],
+  };
+}

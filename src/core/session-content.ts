@@ -1,0 +1,75 @@
+import type { JsonObject } from './json-data.js';
+import { toJsonObject } from './json-data.js';
+import type { KeyRing } from './key-ring.js';
+import { SessionTamperedError, SessionTooLargeError } from './session-errors.js';
+import type { SessionRow } from './session-row.js';
+
+/** A message that is kept until it has been read once. */
+export interface FlashMessage {
+  readonly kind: string;
+  readonly text: string;
+}
+
+export interface FlashEntry extends FlashMessage {
+  readonly id: string;
+}
+
+/** What a payload holds. */
+export interface SessionContent {
+  readonly data: JsonObject;
+  readonly flashes: readonly FlashEntry[];
+  readonly meta: JsonObject;
+}
+
+/** A row and what its payload holds. */
+export interface StoredSession {
+  readonly row: SessionRow;
+  readonly content: SessionContent;
+}
+
+/** What is kept about the client is bounded too: it comes from request headers. */
+const MAX_META_BYTES = 4096;
+
+/** Turns content into payloads and back. */
+export class SessionVault {
+  constructor(
+    private readonly ring: KeyRing,
+    private readonly maxDataBytes: number,
+  ) {}
+
+  /**
+   * @throws SessionDataError when the data or the meta is not JSON
+   * @throws SessionTooLargeError when it is larger than `maxDataBytes`, as UTF-8 JSON with the flashes
+   */
+  seal(content: SessionContent, id: string, userId: string | null): Pick<SessionRow, 'payload' | 'keyId'> {
+    const data = JSON.stringify(toJsonObject(content.data));
+    const flashes = JSON.stringify(content.flashes);
+    const meta = JSON.stringify(toJsonObject(content.meta, 'meta'));
+    const size = Buffer.byteLength(data) + (content.flashes.length > 0 ? Buffer.byteLength(flashes) : 0);
+    if (size > this.maxDataBytes) throw tooLarge('data', size, this.maxDataBytes, '`maxDataBytes`');
+    const metaSize = Buffer.byteLength(meta);
+    if (metaSize > MAX_META_BYTES) throw tooLarge('meta', metaSize, MAX_META_BYTES, 'the limit');
+    return this.ring.seal(`[${meta},${flashes},${data}]`, id, userId);
+  }
+
+  /**
+   * @throws SessionTamperedError when the payload was altered, or moved from another row or user
+   * @throws SessionStoreError when it names an unknown key
+   */
+  open(row: Pick<SessionRow, 'id' | 'userId' | 'payload'>): SessionContent {
+    const text = this.ring.open(row.payload, row.id, row.userId);
+    try {
+      const [meta, flashes, data] = JSON.parse(text) as [JsonObject, FlashEntry[], JsonObject];
+      return { meta, flashes, data };
+    } catch (cause) {
+      throw new SessionTamperedError('The stored payload of the session is not what was stored', { cause });
+    }
+  }
+}
+
+function tooLarge(what: string, size: number, limit: number, name: string): SessionTooLargeError {
+  return new SessionTooLargeError(
+    `Session ${what} of ${size} bytes is larger than ${name}, ${limit} bytes. Nothing was saved: ` +
+      'keep large things in your own tables, and their ids in the session',
+  );
+}

@@ -1,0 +1,170 @@
+import { randomInt } from 'node:crypto';
+import { monotonicFactory } from 'ulid';
+import type { Clock } from './clock.js';
+import type { GuardedBackend } from './guarded-backend.js';
+import { toInstant } from './instant.js';
+import type { JsonObject } from './json-data.js';
+import type { InsertRequest, InsertResult } from './session-backend.js';
+import { applyChanges, mergeData, type SessionChanges } from './session-changes.js';
+import type { SessionContent, SessionVault, StoredSession } from './session-content.js';
+import { SessionDataError, SessionLimitError, SessionTamperedError } from './session-errors.js';
+import { isActive } from './session-lifetime.js';
+import type { SessionConfig } from './session-options.js';
+import { firstToken, tokenState } from './session-rotation.js';
+import type { SessionRow, TokenState } from './session-row.js';
+import type { SessionToken, TokenMint } from './session-token.js';
+
+/** A new session that carries a token. */
+export interface NewSession {
+  /** Owner; `null`: anonymous. */
+  readonly userId: string | null;
+  readonly meta: JsonObject;
+  /** Id of the session that it replaces, with which it ends in one step. */
+  readonly previousId: string | null;
+  /** Made to the content that is carried over; without a previous session, to an empty one. */
+  readonly changes: SessionChanges;
+  /** Top-level keys set last. */
+  readonly data: JsonObject;
+  /** `true`: the `remember` lifetimes and a persistent cookie. `false`: a browser-session cookie. */
+  readonly remember?: boolean;
+  /** Default persistence of the cookie. */
+  readonly persistent: boolean;
+  /** The absolute expiry is not later than this. */
+  readonly notAfter?: Date;
+}
+
+/** An insert that happened. */
+export type Inserted = Extract<InsertResult, { status: 'inserted' }>;
+
+/** A created session, with the token that only now can be read. */
+export interface CreatedSession extends StoredSession {
+  readonly token: SessionToken;
+  readonly inserted: Inserted;
+}
+
+/** What a row for `content` needs beside its identity. */
+export interface RowPlan {
+  readonly id: string;
+  readonly userId: string | null;
+  readonly content: SessionContent;
+  readonly now: number;
+  readonly token: TokenState;
+  readonly idleTtl: number;
+  readonly absoluteExpiresAt: number;
+  readonly persistent: boolean;
+  readonly createdAt: number;
+  readonly authenticatedAt: number | null;
+}
+
+export const EMPTY_CONTENT: SessionContent = { data: {}, flashes: [], meta: {} };
+
+const VERSION_RANGE = 2 ** 31;
+
+/** The row of a plan, sealed. Its version starts anywhere, so that a row never passes for an earlier one of its id. */
+export function sealRow(vault: SessionVault, { content, token, now, ...plan }: RowPlan): SessionRow {
+  return {
+    ...plan,
+    ...tokenState(token),
+    ...vault.seal(content, plan.id, plan.userId),
+    version: randomInt(VERSION_RANGE),
+    lastActiveAt: now,
+    expiresAt: Math.min(now + plan.idleTtl, plan.absoluteExpiresAt),
+  };
+}
+
+/** Creates sessions that carry tokens: the only way in, for anonymous visitors and for sign-ins. */
+export class SessionCreation {
+  /** Ids in order of creation, also within one millisecond. */
+  readonly #nextId = monotonicFactory();
+
+  constructor(
+    private readonly backend: GuardedBackend,
+    private readonly vault: SessionVault,
+    private readonly mint: TokenMint,
+    private readonly clock: Clock,
+    private readonly config: SessionConfig,
+  ) {}
+
+  /**
+   * Inserts the new session, ends the one it replaces and keeps the user's limit, in one atomic step. The data of
+   * the previous session is carried over unless it belonged to another user or has ended meanwhile.
+   *
+   * @throws SessionLimitError when the limit is reached and `onLimit` is `'reject'`
+   * @throws SessionTooLargeError
+   * @see OWASP ASVS 5.0, 7.2.4 (a new token at authentication, the old one ended)
+   */
+  async create(session: NewSession): Promise<CreatedSession> {
+    let token: SessionToken | undefined;
+    let content = EMPTY_CONTENT;
+    const { limit, userId, previousId: replaces } = { ...session, limit: this.#limitFor(session.userId) };
+    for (;;) {
+      const build: InsertRequest['build'] = (replaced) => {
+        const now = this.clock.now();
+        const id = this.#nextId(now);
+        token = this.mint.issue(id);
+        content = this.#contentOf(session, replaced, now);
+        return sealRow(this.vault, {
+          ...this.#lifetimeOf(session, now),
+          id,
+          userId,
+          content,
+          now,
+          token: firstToken(token.hash, now),
+        });
+      };
+      const result = await this.backend.insert({ userId, limit, replaces, build });
+      if (result.status === 'limit') throw limitReached(this.config.maxPerUser);
+      if (result.status === 'inserted' && token) return { row: result.row, content, token, inserted: result };
+    }
+  }
+
+  #limitFor(userId: string | null): InsertRequest['limit'] {
+    const { maxPerUser, onLimit } = this.config;
+    return userId === null || maxPerUser === false ? null : { max: maxPerUser, onLimit };
+  }
+
+  #lifetimeOf({ userId, remember, persistent, notAfter }: NewSession, now: number) {
+    const { ttl, absoluteTtl } = remember === true ? this.config.remember : this.config;
+    const latest = notAfter === undefined ? Infinity : toInstant('notAfter', notAfter);
+    const absoluteExpiresAt = Math.min(now + absoluteTtl, latest);
+    if (!(absoluteExpiresAt > now)) {
+      throw new SessionDataError('`notAfter`: expected a Date in the future, got one that is past');
+    }
+    return {
+      idleTtl: userId === null ? this.config.anonymousTtl : ttl,
+      absoluteExpiresAt,
+      persistent: remember ?? persistent,
+      createdAt: now,
+      authenticatedAt: userId === null ? null : now,
+    };
+  }
+
+  #contentOf(
+    { userId, meta, previousId, changes, data }: NewSession,
+    replaced: SessionRow | null,
+    now: number,
+  ): SessionContent {
+    const carried = previousId === null ? EMPTY_CONTENT : this.#carried(replaced, userId, now);
+    const content = carried === null ? EMPTY_CONTENT : applyChanges(carried, changes);
+    return { ...content, data: mergeData(content.data, { replace: false, set: data, remove: [] }), meta };
+  }
+
+  /** What the replaced session hands over; `null` when it has ended, belonged to another user, or does not open. */
+  #carried(replaced: SessionRow | null, userId: string | null, now: number): SessionContent | null {
+    if (replaced === null || !isActive(replaced, now)) return null;
+    if (replaced.userId !== null && replaced.userId !== userId) return null;
+    try {
+      return this.vault.open(replaced);
+    } catch (error) {
+      if (error instanceof SessionTamperedError) return null;
+      throw error;
+    }
+  }
+}
+
+function limitReached(max: number | false): SessionLimitError {
+  return new SessionLimitError(
+    `The user already has ${max} active sessions (\`maxPerUser\`), and \`onLimit\` is 'reject'. Nothing was stored: ` +
+      'end one of them first',
+  );
+}

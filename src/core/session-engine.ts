@@ -1,0 +1,155 @@
+import { GuardedBackend } from './guarded-backend.js';
+import type { ListRequest, RowSelection, SessionBackend } from './session-backend.js';
+import type { Clock } from './clock.js';
+import { type StoredSession, SessionVault } from './session-content.js';
+import { type CreatedSession, type NewSession, SessionCreation } from './session-creation.js';
+import { type RevokeReason, type SessionEvent, SessionEvents } from './session-events.js';
+import { processLogger, type SessionLogger } from './session-logger.js';
+import { idleExpiry, isActive } from './session-lifetime.js';
+import { type ResolvedStoreOptions, type SessionConfig } from './session-options.js';
+import { SessionPruning } from './session-pruning.js';
+import { SessionRecord } from './session-record.js';
+import { SessionResolver } from './session-resolver.js';
+import { renewed } from './session-rotation.js';
+import type { EndedRow, SessionRow, TokenState } from './session-row.js';
+import { type SessionToken, TokenMint } from './session-token.js';
+import { gone, SessionWriter } from './session-writer.js';
+
+/** A renewed token, and what changed in the row with it. */
+export interface Renewal {
+  readonly token: SessionToken;
+  readonly changed: TokenState & Pick<SessionRow, 'authenticatedAt'>;
+}
+
+/**
+ * The parts of the store, wired, and the steps that the store and the HTTP layer share: each changes storage and
+ * then tells what happened. Not exported from the package, but in the types of what is.
+ */
+export class SessionEngine {
+  readonly config: SessionConfig;
+  readonly clock: Clock;
+  readonly events: SessionEvents;
+  readonly backend: GuardedBackend;
+  readonly vault: SessionVault;
+  readonly mint: TokenMint;
+  readonly writer: SessionWriter;
+  readonly resolver: SessionResolver;
+  readonly pruning: SessionPruning;
+  readonly #creation: SessionCreation;
+  readonly #background = new Set<Promise<unknown>>();
+
+  constructor(
+    backend: SessionBackend,
+    readonly options: ResolvedStoreOptions,
+    readonly logger: SessionLogger = processLogger,
+  ) {
+    const { config, clock, ring } = options;
+    this.config = config;
+    this.clock = clock;
+    this.events = new SessionEvents((name, error) =>
+      logger.warn(
+        `A listener for the session event '${name}' failed: ${error instanceof Error ? error.stack : String(error)}`,
+      ),
+    );
+    this.backend = new GuardedBackend(backend, config.timeout, logger);
+    this.vault = new SessionVault(ring, config.maxDataBytes);
+    this.mint = new TokenMint(ring);
+    this.writer = new SessionWriter(this.backend, this.vault, clock, config.timeout);
+    this.resolver = new SessionResolver(this.backend, this.vault, this.mint, clock, config, this.events);
+    this.pruning = new SessionPruning(this.backend, clock, this.events);
+    this.#creation = new SessionCreation(this.backend, this.vault, this.mint, clock, config);
+  }
+
+  /** Stores a new session that carries a token. */
+  async create(session: NewSession, ip?: string): Promise<CreatedSession> {
+    const created = await this.#creation.create(session);
+    const { row, inserted } = created;
+    this.events.emit('created', this.eventOf(row, ip));
+    if (row.userId !== null) this.events.emit('authenticated', this.eventOf(row, ip));
+    const { replaced, evicted } = inserted;
+    if (replaced) this.#tellRevoked([replaced], 'replaced', ip);
+    for (const one of evicted) this.events.emit('evicted', this.eventOf(one, ip));
+    return created;
+  }
+
+  /** A new token for the same session after renewed proof of identity; the old one is not served again. */
+  async renew(row: SessionRow, ip?: string): Promise<Renewal> {
+    for (let current: SessionRow | null = row; ; current = await this.backend.lookUp(row.id)) {
+      const now = this.clock.now();
+      if (current === null || current.userId !== row.userId || !isActive(current, now)) throw gone();
+      const token = this.mint.issue(row.id);
+      const next = renewed(token.hash, now, this.config.rotation.grace);
+      const change = { id: row.id, expected: current, next, authenticatedAt: now, now };
+      if (!(await this.backend.changeToken(change))) continue;
+      this.events.emit('authenticated', this.eventOf(row, ip));
+      this.events.emit('rotated', this.eventOf(row, ip));
+      return { token, changed: { ...next, authenticatedAt: now } };
+    }
+  }
+
+  /** Ends sessions. Returns those that were still active; `existed` also counts expired ones. */
+  async end(
+    selection: RowSelection,
+    reason: RevokeReason,
+    ip?: string,
+  ): Promise<{ ended: readonly EndedRow[]; existed: boolean }> {
+    const deleted = await this.backend.delete(selection);
+    return { ended: this.#tellRevoked(deleted, reason, ip), existed: deleted.length > 0 };
+  }
+
+  /** Records use, in the background: it fails open, and never revives. */
+  touchLater(row: SessionRow): void {
+    const now = this.clock.now();
+    const touch = { id: row.id, lastActiveAt: now, expiresAt: idleExpiry(row, now), now };
+    const done: Promise<unknown> = this.backend
+      .touch(touch)
+      .catch((error: unknown) => this.logger.warn(`The use of a session was not recorded: ${String(error)}`))
+      .finally(() => this.#background.delete(done));
+    this.#background.add(done);
+  }
+
+  /** Resolves when nothing runs in the background any more. */
+  async settled(): Promise<void> {
+    while (this.#background.size > 0) await Promise.all(this.#background);
+  }
+
+  /** Active sessions of a user, in descending order. Rows that do not open are marked, so that they can be revoked. */
+  async list(
+    userId: string,
+    orderBy: ListRequest['orderBy'],
+    limit: number | null = null,
+  ): Promise<SessionRecord[]> {
+    const rows = await this.backend.list({ userId, now: this.clock.now(), orderBy, limit });
+    return rows.map((row) => new SessionRecord(row, this.#openForListing(row)));
+  }
+
+  /** @throws SessionTamperedError when the payload does not open */
+  open(row: SessionRow): SessionRecord {
+    return new SessionRecord(row, this.vault.open(row));
+  }
+
+  #openForListing(row: SessionRow): StoredSession['content'] | 'tampered' | 'unknown-key' {
+    const keyIds = this.options.ring.keyIds;
+    try {
+      return this.vault.open(row);
+    } catch {
+      return keyIds.includes(row.keyId) ? 'tampered' : 'unknown-key';
+    }
+  }
+
+  eventOf(row: Pick<SessionRow, 'id' | 'userId'>, ip?: string): SessionEvent {
+    return {
+      sessionId: row.id,
+      userId: row.userId,
+      at: new Date(this.clock.now()),
+      ...(ip === undefined ? {} : { ip }),
+    };
+  }
+
+  #tellRevoked(rows: readonly EndedRow[], reason: RevokeReason, ip?: string): readonly EndedRow[] {
+    const now = this.clock.now();
+    const ended = rows.filter((row) => isActive(row, now));
+    for (const row of ended) this.events.emit('revoked', { ...this.eventOf(row, ip), reason });
+    return ended;
+  }
+}

@@ -1,0 +1,73 @@
+/** Why a session was ended on purpose. */
+export type RevokeReason = 'logout' | 'logout-others' | 'logout-all' | 'revoked' | 'replaced' | 'reuse';
+
+/** What a listener gets. Never a token, never data. */
+export interface SessionEvent {
+  readonly sessionId: string;
+  readonly userId: string | null;
+  readonly at: Date;
+  /** Address of the client whose request caused the event, where one did. */
+  readonly ip?: string;
+}
+
+/** Events by name, with what their listeners get. */
+export interface SessionEventMap {
+  /** A session was stored for the first time. */
+  created: SessionEvent;
+  /** A user signed in, or proved who they are once more. */
+  authenticated: SessionEvent;
+  /** A new token was issued for a session. */
+  rotated: SessionEvent;
+  /** A session was ended because its user signed in elsewhere, over the limit. */
+  evicted: SessionEvent;
+  revoked: SessionEvent & { readonly reason: RevokeReason };
+  /** A request met a session that had expired. */
+  expired: SessionEvent;
+  /** A token that had been replaced was presented: somebody else holds it. The session was revoked. */
+  reuse: SessionEvent;
+  /** A stored payload did not open. */
+  tampered: SessionEvent;
+  /** Expired sessions were deleted. */
+  cleanup: { readonly at: Date; readonly count: number };
+}
+
+/** Names of the events. */
+export type SessionEventName = keyof SessionEventMap;
+/** Told of each event of one name. What it returns is not awaited; what it throws is logged. */
+export type SessionEventListener<N extends SessionEventName> = (event: SessionEventMap[N]) => unknown;
+
+type Listeners = { [N in SessionEventName]?: Set<SessionEventListener<N>> };
+
+/**
+ * Tells what happened to sessions, after it is stored.
+ *
+ * @see OWASP ASVS 5.0, 16.3.1 (log all authentication operations)
+ */
+export class SessionEvents {
+  readonly #listeners: Listeners = {};
+  readonly #onError: (name: SessionEventName, error: unknown) => void;
+
+  /** @param onError told when a listener throws or rejects; by default nobody is */
+  constructor(onError: (name: SessionEventName, error: unknown) => void = () => undefined) {
+    this.#onError = onError;
+  }
+
+  /** Calls `listener` at every event of that name; what it returns is not awaited. Returns the way to stop it. */
+  on<N extends SessionEventName>(name: N, listener: SessionEventListener<N>): () => void {
+    const listeners = this.#of(name);
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  /** @internal */
+  emit<N extends SessionEventName>(name: N, event: SessionEventMap[N]): void {
+    for (const listener of this.#of(name)) {
+      void (async () => listener(event))().catch((error: unknown) => this.#onError(name, error));
+    }
+  }
+
+  #of<N extends SessionEventName>(name: N): Set<SessionEventListener<N>> {
+    const listeners: Listeners[N] = (this.#listeners[name] ??= new Set<never>() as Listeners[N]);
+    return listeners as Set<SessionEventListener<N>>;
+  }
+}

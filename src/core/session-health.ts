@@ -1,0 +1,73 @@
+import type { SessionEngine } from './session-engine.js';
+import type { CleanupResult } from './session-pruning.js';
+
+/** What is wrong, in a form that code can compare and that may be shown to anybody. */
+export type SessionProblemCode = 'unreachable' | 'unknown-key' | 'sealing';
+
+/** One thing that is wrong. */
+export interface SessionProblem {
+  readonly code: SessionProblemCode;
+  /** For the log: it may name hosts, files and key ids. */
+  readonly message: string;
+}
+
+/** How the store is. */
+export interface SessionHealth {
+  /** Whether there are no problems. */
+  readonly healthy: boolean;
+  readonly problems: readonly SessionProblem[];
+  /** Milliseconds that storage took to answer; `null` when it did not. */
+  readonly latencyMs: number | null;
+  /** How the last clean-up of this process went; `null` before the first. */
+  readonly lastCleanup: CleanupResult | null;
+  /** Active sessions by the id of the key that sealed them. */
+  readonly liveSessions: Readonly<Record<string, number>>;
+  /** Tokens refused by this process so far: malformed, or with a signature that no key confirms. */
+  readonly refusedTokens: number;
+}
+
+/** Takes the way of a write and changes nothing: what is locked or read-only shows. */
+const NO_TOUCH = { id: 'nest-sessions health', lastActiveAt: 0, expiresAt: 0, now: 0 } as const;
+
+/** Looks at everything that a request depends on. Never rejects. */
+export async function examine(engine: SessionEngine): Promise<SessionHealth> {
+  const { backend, clock, mint, pruning, options } = engine;
+  const problems = sealingProblems(engine);
+  const liveSessions: Record<string, number> = {};
+  const begun = performance.now();
+  let latencyMs: number | null = null;
+  try {
+    for (const [keyId, count] of await backend.countByKey(clock.now())) {
+      liveSessions[keyId] = count;
+      if (options.ring.keyIds.includes(keyId)) continue;
+      problems.push({
+        code: 'unknown-key',
+        message: `${count} live sessions are sealed by the key ${keyId}, which is not configured`,
+      });
+    }
+    await backend.touch(NO_TOUCH);
+    latencyMs = Math.round((performance.now() - begun) * 100) / 100;
+  } catch (error) {
+    problems.push({ code: 'unreachable', message: error instanceof Error ? error.message : String(error) });
+  }
+  return {
+    healthy: problems.length === 0,
+    problems,
+    latencyMs,
+    lastCleanup: pruning.last,
+    liveSessions,
+    refusedTokens: mint.refused,
+  };
+}
+
+/** Seals a payload and opens it again. */
+function sealingProblems({ vault }: SessionEngine): SessionProblem[] {
+  const probe = { data: { probe: true }, flashes: [], meta: {} };
+  try {
+    const opened = vault.open({ ...vault.seal(probe, 'health', null), id: 'health', userId: null });
+    if (opened.data['probe'] === true) return [];
+    return [{ code: 'sealing', message: 'A payload sealed by the key ring opens to something else' }];
+  } catch (error) {
+    return [{ code: 'sealing', message: `A payload sealed by the key ring does not open: ${String(error)}` }];
+  }
+}

@@ -1,0 +1,122 @@
+import { type Duration, parseLifetime } from './duration.js';
+import { toSessionId, toUserId, type UserId } from './identifiers.js';
+import { type JsonObject, toJsonObject } from './json-data.js';
+import type { SessionContent } from './session-content.js';
+import { EMPTY_CONTENT, sealRow } from './session-creation.js';
+import type { SessionEngine } from './session-engine.js';
+import { SessionConflictError, SessionTamperedError } from './session-errors.js';
+import { isActive } from './session-lifetime.js';
+import { SessionRecord } from './session-record.js';
+import { firstToken } from './session-rotation.js';
+import type { SessionRow } from './session-row.js';
+import { gone } from './session-writer.js';
+
+/** What the key-value face takes. */
+export interface SessionStateInput {
+  /** Owner; `null`: anonymous. */
+  readonly userId: UserId | null;
+  /** A JSON object. */
+  readonly data: object;
+}
+
+/** The same, checked. */
+interface StatePlan {
+  readonly id: string;
+  readonly userId: string | null;
+  readonly data: JsonObject;
+  readonly idleTtl: number;
+}
+
+/** The key-value face: sessions under ids of the caller's, without tokens and without limits. */
+export class KeyedSessions {
+  constructor(private readonly engine: SessionEngine) {}
+
+  /** Inserts or replaces. */
+  async put(id: string, input: SessionStateInput, ttl: Duration): Promise<SessionRecord> {
+    const plan = this.#plan(toSessionId(id), input, ttl);
+    for (;;) {
+      const result = await this.engine.backend.insert({
+        userId: plan.userId,
+        limit: null,
+        replaces: plan.id,
+        build: (stored) => this.#rowOf(plan, plan.id, this.#active(stored)),
+      });
+      if (result.status === 'inserted') return this.#created(result.row, result.replaced);
+    }
+  }
+
+  /** The old session ends and the new one begins in one step. */
+  async cycle(oldId: string, newId: string, input: SessionStateInput, ttl: Duration): Promise<SessionRecord> {
+    const plan = this.#plan(toSessionId(newId), input, ttl);
+    if (toSessionId(oldId) === plan.id) throw taken();
+    const result = await this.engine.backend.insert({
+      userId: plan.userId,
+      limit: null,
+      replaces: oldId,
+      build: (stored) => {
+        const old = this.#active(stored);
+        return old && this.#rowOf(plan, plan.id, { ...old, ...firstToken(null, this.engine.clock.now()) });
+      },
+    });
+    if (result.status === 'refused') throw gone();
+    if (result.status !== 'inserted') throw taken();
+    return this.#created(result.row, result.replaced);
+  }
+
+  #plan(id: string, input: SessionStateInput, ttl: Duration): StatePlan {
+    return {
+      id,
+      userId: input.userId === null ? null : toUserId(input.userId),
+      data: toJsonObject(input.data),
+      idleTtl: parseLifetime('ttl', ttl),
+    };
+  }
+
+  /** The row that takes the place of `old`: what was proved and what was promised stays, for the same owner. */
+  #rowOf(plan: StatePlan, id: string, old: SessionRow | null): SessionRow {
+    const { clock, config, vault } = this.engine;
+    const now = clock.now();
+    const kept = old !== null && old.userId === plan.userId ? old : null;
+    return sealRow(vault, {
+      id,
+      userId: plan.userId,
+      content: { ...this.#contentOf(kept), data: plan.data },
+      now,
+      token: kept ?? firstToken(null, now),
+      idleTtl: plan.idleTtl,
+      absoluteExpiresAt: old?.absoluteExpiresAt ?? now + config.absoluteTtl,
+      persistent: kept?.persistent ?? true,
+      createdAt: old?.createdAt ?? now,
+      authenticatedAt: kept ? kept.authenticatedAt : plan.userId === null ? null : now,
+    });
+  }
+
+  #contentOf(row: SessionRow | null): SessionContent {
+    try {
+      return row ? this.engine.vault.open(row) : EMPTY_CONTENT;
+    } catch (error) {
+      if (error instanceof SessionTamperedError) return EMPTY_CONTENT;
+      throw error;
+    }
+  }
+
+  #active(row: SessionRow | null): SessionRow | null {
+    return row !== null && isActive(row, this.engine.clock.now()) ? row : null;
+  }
+
+  #created(row: SessionRow, replaced: SessionRow | null): SessionRecord {
+    if (this.#active(replaced) === null || replaced?.id !== row.id) {
+      this.engine.events.emit('created', this.engine.eventOf(row));
+    }
+    if (replaced !== null && replaced.id !== row.id) {
+      this.engine.events.emit('revoked', { ...this.engine.eventOf(replaced), reason: 'replaced' });
+    }
+    return new SessionRecord(row, this.engine.vault.open(row));
+  }
+}
+
+function taken(): SessionConflictError {
+  return new SessionConflictError(
+    'A session with the new id exists already. Nothing was changed: choose another id',
+  );
+}

@@ -1,0 +1,26 @@
+import type { EpochMs, SessionRow } from './session-row.js';
+
+type Expiry = Pick<SessionRow, 'expiresAt' | 'absoluteExpiresAt'>;
+
+/**
+ * The one decision about expiry: a session is active while `now` is before its idle and its absolute expiry.
+ *
+ * @see OWASP ASVS 5.0, 7.3.1 (inactivity timeout) and 7.3.2 (absolute maximum lifetime)
+ */
+export function isActive(row: Expiry, now: EpochMs): boolean {
+  return now < row.expiresAt && now < row.absoluteExpiresAt;
+}
+
+/** When a session used at `now` ends: after its idle timeout, but never past its absolute expiry. */
+export function idleExpiry(row: Pick<SessionRow, 'idleTtl' | 'absoluteExpiresAt'>, now: EpochMs): EpochMs {
+  return Math.min(now + row.idleTtl, row.absoluteExpiresAt);
+}
+
+/** Whether use at `now` is worth a write: at most one touch per session and interval. */
+export function isTouchDue(
+  row: Pick<SessionRow, 'lastActiveAt'>,
+  now: EpochMs,
+  touchInterval: number,
+): boolean {
+  return now - row.lastActiveAt >= touchInterval;
+}

@@ -1,0 +1,247 @@
+import { randomBytes } from 'node:crypto';
+import { Clock, SystemClock } from './clock.js';
+import { describeValue, type Duration, LONGEST_TIMER, parseDuration, parseLifetime } from './duration.js';
+import { type KeyInput, KeyRing, makeKeyHint } from './key-ring.js';
+import type { SessionLimit } from './session-backend.js';
+import { SessionOptionsError } from './session-errors.js';
+
+/** How long sessions live. */
+export interface Lifetimes {
+  /** Idle timeout. */
+  readonly ttl?: Duration;
+  /** Absolute timeout, from sign-in. */
+  readonly absoluteTtl?: Duration;
+}
+
+/** Rotation of tokens. */
+export interface RotationOptions {
+  /** How old a token may become before the next response carries a new one. @default never */
+  readonly every?: Duration;
+  /** How long a superseded token still works, for requests that are under way. @default '30s' */
+  readonly grace?: Duration;
+}
+
+/** Options of `SessionStore`: what sessions are, whatever serves them. */
+export interface SessionStoreOptions {
+  /**
+   * The encryption key: 32 bytes, or their base64, base64url or hex form; a list, or a comma-separated string,
+   * for rotation: the first seals and signs, all open.
+   */
+  readonly key?: KeyInput | readonly KeyInput[];
+  /** Explicit opt-out of encryption, for development. @default false */
+  readonly plaintext?: boolean;
+  /** Idle timeout: slides with use. @default '24h' */
+  readonly ttl?: Duration;
+  /** Absolute timeout: from sign-in (or creation); nothing extends it. @default '30d' */
+  readonly absoluteTtl?: Duration;
+  /** Idle timeout of sessions without a user. @default `ttl` */
+  readonly anonymousTtl?: Duration;
+  /** Lifetimes for `authenticate(id, { remember: true })`. @default { ttl: '30d', absoluteTtl: '30d' } */
+  readonly remember?: Lifetimes;
+  /**
+   * At most one touch write per session and interval; at most half of the shortest idle timeout.
+   *
+   * @default the smaller of '5m' and a tenth of the shortest of `ttl`, `anonymousTtl` and `remember.ttl`
+   */
+  readonly touchInterval?: Duration;
+  /** Active sessions per user; integer ≥ 1, or `false` for no limit. @default 10 */
+  readonly maxPerUser?: number | false;
+  /** What a sign-in over the limit does: end the least recently active session, or fail. @default 'evict' */
+  readonly onLimit?: 'evict' | 'reject';
+  /** Rotation of tokens. @default { grace: '30s' } */
+  readonly rotation?: RotationOptions;
+  /** Bounds every wait on the database. @default '5s' */
+  readonly timeout?: Duration;
+  /** Bytes of a session's data at most, as UTF-8 JSON. @default 16384 */
+  readonly maxDataBytes?: number;
+  /** Where the present comes from. @default the clock of the machine */
+  readonly clock?: Clock;
+}
+
+/** The options in force. Durations are milliseconds. */
+export interface SessionConfig {
+  readonly plaintext: boolean;
+  readonly ttl: number;
+  readonly absoluteTtl: number;
+  readonly anonymousTtl: number;
+  readonly remember: { readonly ttl: number; readonly absoluteTtl: number };
+  readonly touchInterval: number;
+  readonly maxPerUser: number | false;
+  readonly onLimit: SessionLimit['onLimit'];
+  readonly rotation: { readonly every: number | null; readonly grace: number };
+  readonly timeout: number;
+  readonly maxDataBytes: number;
+}
+
+/** What `resolveStoreOptions` makes of the options. */
+export interface ResolvedStoreOptions {
+  readonly config: SessionConfig;
+  readonly ring: KeyRing;
+  readonly clock: Clock;
+  /** Things that work but deserve attention, for the log at startup. */
+  readonly warnings: readonly string[];
+}
+
+/** Names of all options of the store. */
+export const STORE_OPTION_NAMES = [
+  'key',
+  'plaintext',
+  'ttl',
+  'absoluteTtl',
+  'anonymousTtl',
+  'remember',
+  'touchInterval',
+  'maxPerUser',
+  'onLimit',
+  'rotation',
+  'timeout',
+  'maxDataBytes',
+  'clock',
+] as const satisfies readonly (keyof SessionStoreOptions)[];
+
+const DAY = 86_400_000;
+
+/**
+ * Above this, an overall timeout deserves a warning.
+ *
+ * @see NIST SP 800-63B-4, 2.1.3 (AAL1: reauthentication at least once every 30 days)
+ */
+const NIST_OVERALL_TIMEOUT = 30 * DAY;
+
+/**
+ * Checks the options once, and fills in defaults.
+ *
+ * @throws SessionOptionsError "expected …, got …" for the first that cannot be used; never prints a key
+ */
+export function resolveStoreOptions(options: SessionStoreOptions): ResolvedStoreOptions {
+  if (typeof options !== 'object' || options === null) throw expected('options', 'an object', options);
+  refuseUnknown('option', options, STORE_OPTION_NAMES);
+  const ring = resolveKey(options);
+  const ttl = parseLifetime('ttl', options.ttl ?? DAY);
+  const anonymousTtl = parseLifetime('anonymousTtl', options.anonymousTtl ?? options.ttl ?? DAY);
+  const remember = resolveRemember(options.remember ?? {});
+  const config: SessionConfig = {
+    plaintext: ring.isPlaintext,
+    ttl,
+    absoluteTtl: parseLifetime('absoluteTtl', options.absoluteTtl ?? 30 * DAY),
+    anonymousTtl,
+    remember,
+    touchInterval: resolveTouchInterval(options.touchInterval, Math.min(ttl, anonymousTtl, remember.ttl)),
+    maxPerUser:
+      options.maxPerUser === false
+        ? false
+        : positiveInteger('maxPerUser', options.maxPerUser ?? 10, ' or false'),
+    onLimit: oneOf('onLimit', options.onLimit ?? 'evict', ['evict', 'reject']),
+    rotation: resolveRotation(options.rotation ?? {}),
+    timeout: Math.min(parseDuration('timeout', options.timeout ?? 5_000), LONGEST_TIMER),
+    maxDataBytes: positiveInteger('maxDataBytes', options.maxDataBytes ?? 16_384),
+  };
+  const clock = options.clock ?? new SystemClock();
+  if (typeof clock.now !== 'function') throw expected('clock', 'a Clock with a method now()', options.clock);
+  return { config: deepFreeze(config), ring, clock, warnings: warningsFor(config) };
+}
+
+function resolveKey({ key, plaintext = false }: SessionStoreOptions): KeyRing {
+  if (typeof plaintext !== 'boolean') throw expected('plaintext', 'true or false', plaintext);
+  if (plaintext && key !== undefined) {
+    throw new SessionOptionsError('`plaintext`: expected no `key` beside it, got both. Remove one of them');
+  }
+  if (plaintext) return KeyRing.plaintext();
+  if (key === undefined || key === null || key === '') {
+    throw new SessionOptionsError(
+      `\`key\`: expected the encryption key, 32 bytes, got ${key === '' ? 'an empty string' : String(key)}. ` +
+        'The usual cause is a variable such as process.env.SESSION_KEY that is not set, or is read before the .env file ' +
+        'is loaded: use SessionModule.forRootAsync() with ConfigService then. A new key, to keep in your secrets:\n\n' +
+        `    SESSION_KEY=${randomBytes(32).toString('base64url')}\n\n` +
+        `${makeKeyHint()}\nFor development without encryption: \`plaintext: true\``,
+    );
+  }
+  return KeyRing.of(key);
+}
+
+function resolveRemember(options: Lifetimes): SessionConfig['remember'] {
+  if (typeof options !== 'object' || options === null)
+    throw expected('remember', 'an object { ttl, absoluteTtl }', options);
+  refuseUnknown('`remember` option', options, ['ttl', 'absoluteTtl']);
+  return {
+    ttl: parseLifetime('remember.ttl', options.ttl ?? 30 * DAY),
+    absoluteTtl: parseLifetime('remember.absoluteTtl', options.absoluteTtl ?? 30 * DAY),
+  };
+}
+
+function resolveTouchInterval(value: Duration | undefined, shortestTtl: number): number {
+  if (value === undefined) return Math.min(5 * 60_000, shortestTtl / 10);
+  const interval = parseDuration('touchInterval', value);
+  if (interval <= shortestTtl / 2) return interval;
+  throw new SessionOptionsError(
+    `\`touchInterval\`: expected at most half of the shortest idle timeout (${shortestTtl / 2} ms), got ${interval} ms. ` +
+      'Sessions in use would end before their use is written down',
+  );
+}
+
+function resolveRotation(options: RotationOptions): SessionConfig['rotation'] {
+  if (typeof options !== 'object' || options === null)
+    throw expected('rotation', 'an object { every, grace }', options);
+  refuseUnknown('`rotation` option', options, ['every', 'grace']);
+  const every = options.every === undefined ? null : parseLifetime('rotation.every', options.every);
+  const grace = parseGrace('rotation.grace', options.grace ?? 30_000);
+  if (every !== null && grace >= every) {
+    throw new SessionOptionsError(
+      `\`rotation.grace\`: expected less than \`rotation.every\` (${every} ms), got ${grace} ms`,
+    );
+  }
+  return { every, grace };
+}
+
+/** A grace may be zero. */
+export function parseGrace(name: string, value: Duration): number {
+  return value === 0 ? 0 : parseDuration(name, value);
+}
+
+function warningsFor(config: SessionConfig): string[] {
+  const warnings: string[] = [];
+  if (config.plaintext) {
+    warnings.push(
+      'Sessions are stored WITHOUT ENCRYPTION (`plaintext: true`). Set `key` before real users sign in',
+    );
+  }
+  const longest = Math.max(config.absoluteTtl, config.remember.absoluteTtl);
+  if (longest > NIST_OVERALL_TIMEOUT) {
+    warnings.push(
+      `Sessions may last ${Math.round(longest / DAY)} days without a new sign-in; ` +
+        'NIST SP 800-63B-4 (section 2.1.3) recommends 30 days at most, even at AAL1',
+    );
+  }
+  return warnings;
+}
+
+/** @throws SessionOptionsError naming the unknown option and the known ones */
+export function refuseUnknown(what: string, options: object, known: readonly string[]): void {
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new SessionOptionsError(
+      `Unknown ${what}: expected one of ${known.join(', ')}, got ${describeValue(unknown)}`,
+    );
+  }
+}
+
+export function expected(name: string, what: string, got: unknown): SessionOptionsError {
+  return new SessionOptionsError(`\`${name}\`: expected ${what}, got ${describeValue(got)}`);
+}
+
+export function oneOf<T extends string>(name: string, value: T, known: readonly T[]): T {
+  if (known.includes(value)) return value;
+  throw expected(name, known.map((one) => `'${one}'`).join(' or '), value);
+}
+
+function positiveInteger(name: string, value: number, alternative = ''): number {
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw expected(name, `an integer of at least 1${alternative}`, value);
+}
+
+/** Frozen through and through. */
+export function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value))
+    if (typeof inner === 'object' && inner !== null) deepFreeze(inner as object);
+  return Object.freeze(value);
+}

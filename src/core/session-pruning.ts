@@ -1,0 +1,67 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Clock } from './clock.js';
+import type { GuardedBackend } from './guarded-backend.js';
+import { SessionOptionsError } from './session-errors.js';
+import type { SessionEvents } from './session-events.js';
+
+/** How the last clean-up went. */
+export interface CleanupResult {
+  /** When it ended. */
+  readonly at: Date;
+  /** Expired sessions that it deleted. */
+  readonly deleted: number;
+  /** Why it stopped early, if it did. */
+  readonly error?: string;
+}
+
+/** Rows that one step of a clean-up looks at. */
+export const DEFAULT_BATCH_SIZE = 1000;
+
+/** Deletes expired sessions in small steps. Of concurrent calls in one process, one does the work. */
+export class SessionPruning {
+  /** How the last one went; `null` before the first has ended. */
+  last: CleanupResult | null = null;
+  /** When one last went through; `null` before the first. */
+  lastSuccessAt: Date | null = null;
+  #running: Promise<number> | null = null;
+
+  constructor(
+    private readonly backend: GuardedBackend,
+    private readonly clock: Clock,
+    private readonly events: SessionEvents,
+  ) {}
+
+  /** Resolves to the number of deleted sessions. */
+  async run(batchSize: number): Promise<number> {
+    if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
+      throw new SessionOptionsError(`\`batchSize\`: expected an integer of at least 1, got ${batchSize}`);
+    }
+    this.#running ??= this.#walk(batchSize).finally(() => (this.#running = null));
+    return this.#running;
+  }
+
+  async #walk(batchSize: number): Promise<number> {
+    let deleted = 0;
+    try {
+      for (let after: string | null = null, isDone = false; !isDone;) {
+        const step = await this.backend.prune({ now: this.clock.now(), after, batchSize });
+        deleted += step.deleted;
+        after = step.next;
+        isDone = after === null;
+        await turn();
+      }
+    } catch (error) {
+      this.last = {
+        at: new Date(this.clock.now()),
+        deleted,
+        error: error instanceof Error ? error.message : String(error),
+      };
+      throw error;
+    }
+    const at = new Date(this.clock.now());
+    this.last = { at, deleted };
+    this.lastSuccessAt = at;
+    this.events.emit('cleanup', { at, count: deleted });
+    return deleted;
+  }
+}

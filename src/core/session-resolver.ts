@@ -1,0 +1,114 @@
+import type { Clock } from './clock.js';
+import type { GuardedBackend } from './guarded-backend.js';
+import type { SessionConfig } from './session-options.js';
+import type { SessionVault, StoredSession } from './session-content.js';
+import { SessionConflictError, SessionTamperedError } from './session-errors.js';
+import type { SessionEvent, SessionEvents } from './session-events.js';
+import { isActive } from './session-lifetime.js';
+import { isRotationDue, judgeToken, reissued, rotated, tokenState } from './session-rotation.js';
+import type { SessionRow, TokenState } from './session-row.js';
+import type { SessionToken, TokenMint } from './session-token.js';
+
+/** A session that a token led to. */
+export interface ResolvedSession extends StoredSession {
+  /** `current`: may be rotated. `superseded`: served within its grace. `lost`: to be reissued with the response. */
+  readonly standing: 'current' | 'superseded' | 'lost';
+}
+
+/** A read that met a change on its way is repeated so often at most. */
+const ATTEMPTS = 5;
+
+/** From a presented token to its session, and to the token that the response should carry instead. */
+export class SessionResolver {
+  constructor(
+    private readonly backend: GuardedBackend,
+    private readonly vault: SessionVault,
+    private readonly mint: TokenMint,
+    private readonly clock: Clock,
+    private readonly config: SessionConfig,
+    private readonly events: SessionEvents,
+  ) {}
+
+  /**
+   * The session of a recognised token; `null` when the token leads nowhere. The first use of a rotated token is
+   * written before it is served; a token that was replaced and comes back ends its session.
+   */
+  async resolve(token: SessionToken, ip?: string): Promise<ResolvedSession | null> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const row = await this.backend.lookUp(token.sessionId);
+      if (row === null) return null;
+      const now = this.clock.now();
+      if (!isActive(row, now)) {
+        this.events.emit('expired', this.#event(row, ip));
+        return null;
+      }
+      const verdict = judgeToken(row, token.hash, now);
+      if (verdict === 'stale') return null;
+      if (verdict === 'reuse') return this.#endReused(row, ip);
+      if (verdict !== 'first-use') return this.#open(row, verdict, ip);
+      const used = { ...row, tokenUsed: true };
+      if (await this.#swap(row, used)) return this.#open(used, 'current', ip);
+    }
+    throw new SessionConflictError('The token of this session kept changing while it was read. Try again');
+  }
+
+  /**
+   * The token that the response to this request should carry, or `null` for none: a new one when rotation is asked
+   * for or due, or when the last new one was lost. Of several requests, one gets it.
+   */
+  async nextToken(resolved: ResolvedSession, wanted: boolean): Promise<SessionToken | null> {
+    if (!this.isTokenDue(resolved, wanted)) return null;
+    const { row, standing } = resolved;
+    const now = this.clock.now();
+    const token = this.mint.issue(row.id);
+    const change = standing === 'lost' ? reissued : rotated;
+    const next = change(row, token.hash, now, this.config.rotation.grace);
+    if (!(await this.#swap(row, next))) return null;
+    this.events.emit('rotated', this.#event(row));
+    return token;
+  }
+
+  /** Whether `nextToken` would try. */
+  isTokenDue({ row, standing }: ResolvedSession, wanted: boolean): boolean {
+    if (standing === 'superseded') return false;
+    return standing === 'lost' || wanted || isRotationDue(row, this.clock.now(), this.config.rotation.every);
+  }
+
+  #swap(row: SessionRow, next: TokenState, authenticatedAt?: number): Promise<boolean> {
+    return this.backend.changeToken({
+      id: row.id,
+      expected: row,
+      next: tokenState(next),
+      authenticatedAt,
+      now: this.clock.now(),
+    });
+  }
+
+  async #endReused(row: SessionRow, ip?: string): Promise<null> {
+    const [ended] = await this.backend.delete({ ids: [row.id] });
+    if (ended) {
+      this.events.emit('reuse', this.#event(row, ip));
+      this.events.emit('revoked', { ...this.#event(row, ip), reason: 'reuse' });
+    }
+    return null;
+  }
+
+  #open(row: SessionRow, standing: ResolvedSession['standing'], ip?: string): ResolvedSession | null {
+    try {
+      return { row, content: this.vault.open(row), standing };
+    } catch (error) {
+      if (!(error instanceof SessionTamperedError)) throw error;
+      this.events.emit('tampered', this.#event(row, ip));
+      return null;
+    }
+  }
+
+  #event(row: SessionRow, ip?: string): SessionEvent {
+    return {
+      sessionId: row.id,
+      userId: row.userId,
+      at: new Date(this.clock.now()),
+      ...(ip === undefined ? {} : { ip }),
+    };
+  }
+}

@@ -1,0 +1,249 @@
+import type { Duration } from './duration.js';
+import { flushData } from './flush-data.js';
+import { toSessionId, toUserId, type UserId } from './identifiers.js';
+import { type Instant, toInstant } from './instant.js';
+import { toJsonObject } from './json-data.js';
+import type { KeyValueStore } from './key-value-store.js';
+import { rotateToken } from './rotate-token.js';
+import type { SessionBackend } from './session-backend.js';
+import { NO_FLASHES } from './session-changes.js';
+import { SessionEngine } from './session-engine.js';
+import { SessionDataError } from './session-errors.js';
+import type { SessionEvents } from './session-events.js';
+import { examine, type SessionHealth } from './session-health.js';
+import { KeyedSessions, type SessionStateInput } from './session-keyed.js';
+import { isActive } from './session-lifetime.js';
+import type { SessionLogger } from './session-logger.js';
+import {
+  parseGrace,
+  type ResolvedStoreOptions,
+  resolveStoreOptions,
+  type SessionConfig,
+  type SessionStoreOptions,
+} from './session-options.js';
+import { DEFAULT_BATCH_SIZE } from './session-pruning.js';
+import { SessionRecord, type SessionWithToken } from './session-record.js';
+import type { SessionToken } from './session-token.js';
+import { startTimer, type Stoppable } from './session-timer.js';
+
+/**
+ * Sessions on a backend: tokens, encryption, expiry, limits and rotation. It needs no framework:
+ * `new SessionStore(backend, { key, ttl: '24h' })`.
+ *
+ * Every method rejects with `SessionStoreError` when storage cannot be reached within `timeout`.
+ */
+export class SessionStore implements KeyValueStore<string, SessionStateInput, SessionRecord> {
+  /** @internal What the HTTP layer builds on. */
+  readonly engine: SessionEngine;
+  readonly #keyed: KeyedSessions;
+
+  /** @throws SessionOptionsError when an option cannot be used */
+  constructor(
+    backend: SessionBackend,
+    options: SessionStoreOptions | ResolvedStoreOptions,
+    logger?: SessionLogger,
+  ) {
+    const resolved = 'config' in options ? options : resolveStoreOptions(options);
+    this.engine = new SessionEngine(backend, resolved, logger);
+    this.#keyed = new KeyedSessions(this.engine);
+  }
+
+  /** The options in force, frozen, without keys. Durations are milliseconds. */
+  get config(): SessionConfig {
+    return this.engine.config;
+  }
+
+  /** What happens to sessions. */
+  get events(): SessionEvents {
+    return this.engine.events;
+  }
+
+  /**
+   * Stores a new session. Inserting, ending what is over `maxPerUser` and counting are one atomic step; the new
+   * session is never the victim, victims go by `(lastActiveAt, id)`.
+   *
+   * @param meta about the client, a JSON object of at most 4096 bytes
+   * @param userId owner; `null`: anonymous, without a limit
+   * @throws SessionLimitError when `onLimit` is `'reject'` and the limit is reached
+   */
+  async create(meta: object, userId: UserId | null, data: object = {}): Promise<SessionWithToken> {
+    const { row, content, token } = await this.engine.create({
+      userId: userId === null ? null : toUserId(userId),
+      meta: toJsonObject(meta, 'meta'),
+      previousId: null,
+      changes: { replace: false, set: {}, remove: [], ...NO_FLASHES },
+      data: toJsonObject(data),
+      persistent: true,
+    });
+    return { session: new SessionRecord(row, content), token };
+  }
+
+  /** The active session of a token, or `null`. Malformed and forged tokens do not touch storage. */
+  async readByToken(token: SessionToken | string): Promise<SessionRecord | null> {
+    const recognised = this.engine.mint.recognise(token);
+    const resolved = recognised && (await this.engine.resolver.resolve(recognised));
+    const isServed = resolved !== null && resolved.standing !== 'lost';
+    return isServed ? new SessionRecord(resolved.row, resolved.content) : null;
+  }
+
+  /**
+   * A session by its public id, whether or not it has expired; `null` when there is none.
+   *
+   * @throws SessionTamperedError when its payload does not open
+   */
+  async read(id: string): Promise<SessionRecord | null> {
+    const row = await this.engine.backend.lookUp(toSessionId(id));
+    return row && this.engine.open(row);
+  }
+
+  /**
+   * The active session of an id, or `null`.
+   *
+   * @throws SessionTamperedError when its payload does not open
+   */
+  async load(id: string): Promise<SessionRecord | null> {
+    const row = await this.engine.backend.lookUp(toSessionId(id));
+    return row && isActive(row, this.engine.clock.now()) ? this.engine.open(row) : null;
+  }
+
+  /** As `load`. */
+  get(key: string): Promise<SessionRecord | null> {
+    return this.load(key);
+  }
+
+  /**
+   * Inserts or replaces: the key-value face. No token, and counted towards no limit. A session that is replaced
+   * keeps `createdAt`, `authenticatedAt` and its absolute expiry; when its owner changes it loses its token.
+   *
+   * @param id any string of 1 to 255 characters
+   * @param ttl idle timeout: milliseconds (at least 60,000 as a number) or a string such as `'30m'`
+   */
+  save(id: string, state: SessionStateInput, ttl: Duration): Promise<SessionRecord> {
+    return this.#keyed.put(id, state, ttl);
+  }
+
+  /** As `save`. */
+  put(key: string, state: SessionStateInput, ttl: Duration): Promise<SessionRecord> {
+    return this.save(key, state, ttl);
+  }
+
+  /**
+   * Ends one session and stores another, in one atomic step. The new one has no token; it keeps `createdAt`,
+   * `authenticatedAt` and the absolute expiry of the old.
+   *
+   * @throws SessionGoneError when the old one is missing or has expired; nothing is stored
+   * @throws SessionConflictError when the new id is taken; the old one is untouched
+   */
+  cycle(oldId: string, newId: string, state: SessionStateInput, ttl: Duration): Promise<SessionRecord> {
+    return this.#keyed.cycle(oldId, newId, state, ttl);
+  }
+
+  /** Ends a session. Idempotent; whether it was stored. */
+  async delete(id: string): Promise<boolean> {
+    return (await this.engine.end({ ids: [toSessionId(id)] }, 'revoked')).existed;
+  }
+
+  /** As `delete`. */
+  destroy(id: string): Promise<boolean> {
+    return this.delete(id);
+  }
+
+  /**
+   * Issues a new token; the old one is superseded and works for `grace` more.
+   *
+   * @param options.grace milliseconds or a string such as `'30s'`. @default 0
+   * @throws SessionGoneError when the session is missing or has expired
+   * @throws SessionConflictError when another rotation of the same token won
+   */
+  async rotateToken(id: string, { grace = 0 }: { grace?: Duration } = {}): Promise<SessionToken> {
+    return rotateToken(this.engine, toSessionId(id), parseGrace('grace', grace));
+  }
+
+  /**
+   * Persists data; `false` when the session has ended: it is never revived.
+   *
+   * @param now when it was used
+   * @param expiresAt new idle expiry; never earlier than stored, never past the absolute expiry
+   * @param base the data that `data` was made from: only the top-level keys that differ are stored. Without it, all
+   * of the stored data is replaced.
+   */
+  async flush(id: string, data: object, now: Instant, expiresAt: Instant, base?: object): Promise<boolean> {
+    return flushData(this.engine, toSessionId(id), {
+      data: toJsonObject(data),
+      base: base === undefined ? null : toJsonObject(base, 'base'),
+      now: toInstant('now', now),
+      expiresAt: toInstant('expiresAt', expiresAt),
+    });
+  }
+
+  /** Records use; `false` when the session has ended. Neither instant moves back, nor past the absolute expiry. */
+  async touch(id: string, now: Instant, expiresAt: Instant): Promise<boolean> {
+    const [usedAt, endsAt] = [toInstant('now', now), toInstant('expiresAt', expiresAt)];
+    const present = Math.max(usedAt, this.engine.clock.now());
+    return this.engine.backend.touch({
+      id: toSessionId(id),
+      lastActiveAt: usedAt,
+      expiresAt: endsAt,
+      now: present,
+    });
+  }
+
+  /** Active sessions of a user, most recently active first. Rows that do not open are marked by `integrity`. */
+  async listForUser(userId: UserId): Promise<SessionRecord[]> {
+    return this.engine.list(toUserId(userId), 'lastActiveAt');
+  }
+
+  /** Active sessions of a user, newest first, `limit` at most. */
+  async findSessionsForUser(userId: UserId, limit: number): Promise<SessionRecord[]> {
+    if (Number.isSafeInteger(limit) && limit >= 0)
+      return this.engine.list(toUserId(userId), 'createdAt', limit);
+    throw new SessionDataError(`\`limit\`: expected an integer of at least 0, got ${limit}`);
+  }
+
+  /** Ends all sessions of a user; how many. */
+  async destroyAllForUser(userId: UserId): Promise<number> {
+    return (await this.engine.end({ userId: toUserId(userId) }, 'revoked')).ended.length;
+  }
+
+  /** Ends all sessions of a user but one; how many. */
+  async destroyAllExcept(userId: UserId, keepId: string): Promise<number> {
+    const selection = { userId: toUserId(userId), exceptId: toSessionId(keepId) };
+    return (await this.engine.end(selection, 'revoked')).ended.length;
+  }
+
+  /** Ends every session of every user; how many. */
+  async destroyAll(): Promise<number> {
+    return (await this.engine.end('all', 'revoked')).ended.length;
+  }
+
+  /** Deletes expired sessions in batches; how many. Concurrent calls share the work. */
+  cleanupExpired(batchSize: number = DEFAULT_BATCH_SIZE): Promise<number> {
+    return this.engine.pruning.run(batchSize);
+  }
+
+  /** As `cleanupExpired`. */
+  pruneExpired(): Promise<number> {
+    return this.cleanupExpired();
+  }
+
+  /** Cleans up every `interval` until stopped. Failures are logged and tried again. For use without Nest. */
+  startCleanup(interval: Duration): Stoppable {
+    return startTimer(interval, () => this.cleanupExpired(), this.engine.logger);
+  }
+
+  /** Creates table and indexes if absent. Idempotent, and safe from several processes at once. */
+  initSchema(): Promise<void> {
+    return this.engine.backend.init();
+  }
+
+  /** Whether storage answers, the keys open what they seal, and clean-up works. Never rejects. */
+  checkHealth(): Promise<SessionHealth> {
+    return examine(this.engine);
+  }
+
+  /** Waits for background work and releases the backend. */
+  async close(): Promise<void> {
+    await this.engine.settled();
+    await this.engine.backend.close();
+  }
+}

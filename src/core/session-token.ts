@@ -1,0 +1,80 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { inspect } from 'node:util';
+import type { KeyRing } from './key-ring.js';
+
+/**
+ * Secret part of a token: 256 bits.
+ *
+ * @see OWASP ASVS 5.0, 7.2.3 (reference tokens: unique, from a CSPRNG, at least 128 bits of entropy)
+ */
+const SECRET_BYTES = 32;
+
+/** ULID (26) · secret, base64url (43) · signature, base64url (22). */
+const TOKEN_FORM = /^([0-7][0-9A-HJKMNP-TV-Z]{25})[\w-]{43}[\w-]{22}$/;
+const SIGNED_LENGTH = 26 + 43;
+const TOKEN_LENGTH = SIGNED_LENGTH + 22;
+
+/** What is signed begins with this, so that a token for one transport is not a token for another. */
+const DOMAIN = 'cookie token ';
+
+/** The secret that a client presents. It prints as `[redacted]` everywhere but in `reveal()`. */
+export class SessionToken {
+  readonly #secret: string;
+  /** Public id of the session that the token was issued for. */
+  readonly sessionId: string;
+
+  /** @internal Tokens come from `SessionStore`. */
+  constructor(secret: string) {
+    this.#secret = secret;
+    this.sessionId = secret.slice(0, 26);
+  }
+
+  /** The secret itself, for the cookie. Never log it. */
+  reveal(): string {
+    return this.#secret;
+  }
+
+  /** SHA-256 of the token in lower-case hex: what storage keeps. */
+  get hash(): string {
+    return createHash('sha256').update(this.#secret).digest('hex');
+  }
+
+  toString(): string {
+    return '[redacted]';
+  }
+
+  toJSON(): string {
+    return '[redacted]';
+  }
+
+  [inspect.custom](): string {
+    return 'SessionToken [redacted]';
+  }
+}
+
+/** Issues tokens and recognises them, without touching storage. */
+export class TokenMint {
+  /** Tokens that were refused so far: malformed, or with a signature that no key confirms. */
+  refused = 0;
+
+  constructor(private readonly ring: KeyRing) {}
+
+  issue(sessionId: string): SessionToken {
+    const signed = sessionId + randomBytes(SECRET_BYTES).toString('base64url');
+    const [signature = ''] = this.ring.signatures(DOMAIN + signed);
+    return new SessionToken(signed + signature);
+  }
+
+  /** The token in `text`, or `null` when it is malformed or no key of the ring confirms it. */
+  recognise(text: string | SessionToken): SessionToken | null {
+    const candidate = text instanceof SessionToken ? text.reveal() : text;
+    if (typeof candidate === 'string' && candidate.length === TOKEN_LENGTH && TOKEN_FORM.test(candidate)) {
+      const given = Buffer.from(candidate.slice(SIGNED_LENGTH));
+      for (const signature of this.ring.signatures(DOMAIN + candidate.slice(0, SIGNED_LENGTH))) {
+        if (timingSafeEqual(given, Buffer.from(signature))) return new SessionToken(candidate);
+      }
+    }
+    this.refused++;
+    return null;
+  }
+}

@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from './clock.js';
+import type { GuardedBackend } from './guarded-backend.js';
+import type { SessionContent, SessionVault, StoredSession } from './session-content.js';
+import { SessionConflictError, SessionGoneError } from './session-errors.js';
+import { idleExpiry, isActive } from './session-lifetime.js';
+import type { EpochMs, SessionRow } from './session-row.js';
+
+/** A change of one session's content. */
+export interface ContentWrite {
+  readonly id: string;
+  /** Owner of the session: another one's is not written. */
+  readonly userId?: string | null;
+  /** What the caller has read. Tried first, so that an undisturbed write costs one statement. */
+  readonly known?: StoredSession;
+  /** New `lastActiveAt` and `expiresAt`, from the row as it stands. */
+  readonly use: (row: SessionRow) => Pick<SessionRow, 'lastActiveAt' | 'expiresAt'>;
+  /**
+   * The new content, from the content as it stands; `null` when there is nothing to store. Called again after a
+   * conflict.
+   */
+  readonly apply: (content: SessionContent) => SessionContent | null | Promise<SessionContent | null>;
+}
+
+/** Versions wrap here: far inside what every database and JavaScript hold exactly. */
+const VERSION_LIMIT = 2 ** 40;
+/** Longest pause before a conflicting write is tried again, in milliseconds. */
+const LONGEST_PAUSE = 20;
+
+/**
+ * Writes of content: compare-and-swap on the version, so that no write is lost; writers of one session in this
+ * process wait in turn, so that they do not conflict with each other.
+ */
+export class SessionWriter {
+  readonly #tails = new Map<string, Promise<void>>();
+
+  constructor(
+    private readonly backend: GuardedBackend,
+    private readonly vault: SessionVault,
+    private readonly clock: Clock,
+    /** Milliseconds that a write may wait and retry. */
+    private readonly timeout: number,
+  ) {}
+
+  /**
+   * Resolves to what is stored afterwards.
+   *
+   * @throws SessionGoneError when the session has ended
+   * @throws SessionConflictError when others kept changing it until the timeout
+   */
+  write(write: ContentWrite): Promise<StoredSession> {
+    const deadline = performance.now() + this.timeout;
+    return this.#inTurn(write.id, () => this.#retry(write, deadline));
+  }
+
+  async #retry(write: ContentWrite, deadline: number): Promise<StoredSession> {
+    let current = write.known;
+    for (let attempt = 1; ; attempt++) {
+      current ??= await this.#read(write);
+      const saved = await this.#attempt(write, current);
+      if (saved) return saved;
+      if (performance.now() > deadline) throw this.#conflict();
+      if (attempt > 1) await sleep(Math.random() * Math.min(LONGEST_PAUSE, 2 ** attempt));
+      current = undefined;
+    }
+  }
+
+  async #read(write: ContentWrite): Promise<StoredSession> {
+    const row = await this.backend.lookUp(write.id);
+    const isOwned = write.userId === undefined || write.userId === row?.userId;
+    if (row === null || !isOwned || !isActive(row, this.clock.now())) throw gone();
+    return { row, content: this.vault.open(row) };
+  }
+
+  async #attempt(write: ContentWrite, { row, content }: StoredSession): Promise<StoredSession | null> {
+    const next = await write.apply(content);
+    if (next === null) return { row, content };
+    const change = {
+      ...write.use(row),
+      ...this.vault.seal(next, row.id, row.userId),
+      version: (row.version + 1) % VERSION_LIMIT,
+    };
+    const now: EpochMs = this.clock.now();
+    const hit = await this.backend.save({ ...change, id: row.id, expectedVersion: row.version, now });
+    return hit ? { row: { ...row, ...change }, content: next } : null;
+  }
+
+  async #inTurn<T>(id: string, task: () => Promise<T>): Promise<T> {
+    const before = this.#tails.get(id);
+    let finish = noTurn;
+    const turn = new Promise<void>((resolve) => (finish = resolve));
+    const tail = (before ?? Promise.resolve()).then(() => turn);
+    this.#tails.set(id, tail);
+    void tail.then(() => this.#tails.get(id) === tail && this.#tails.delete(id));
+    let overdue: NodeJS.Timeout | undefined;
+    try {
+      if (before) await this.#waitFor(before);
+      overdue = setTimeout(finish, this.timeout); // one that hangs holds the others up no longer than that
+      return await task();
+    } finally {
+      clearTimeout(overdue);
+      finish();
+    }
+  }
+
+  #waitFor(before: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(this.#conflict()), this.timeout);
+      void before.then(resolve).finally(() => clearTimeout(timer));
+    });
+  }
+
+  #conflict(): SessionConflictError {
+    return new SessionConflictError(
+      `Other requests kept changing this session for ${this.timeout} ms (the \`timeout\` option). Nothing was saved: ` +
+        'try again, and keep slow work out of `update(fn)`',
+    );
+  }
+}
+
+function noTurn(): void {}
+
+/** Use at `now` moves the idle expiry. */
+export function usedAt(now: EpochMs): ContentWrite['use'] {
+  return (row) => ({
+    lastActiveAt: Math.max(row.lastActiveAt, now),
+    expiresAt: Math.max(row.expiresAt, idleExpiry(row, now)),
+  });
+}
+
+/** A write that does not count as use. */
+export const unused: ContentWrite['use'] = ({ lastActiveAt, expiresAt }) => ({ lastActiveAt, expiresAt });
+
+export function gone(): SessionGoneError {
+  return new SessionGoneError(
+    'The session has ended (signed out, revoked or expired), so nothing was saved. Sign in again',
+  );
+}

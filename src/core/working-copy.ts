@@ -1,0 +1,112 @@
+import { type JsonObject, toJsonObject } from './json-data.js';
+import { diffData, mergeData, type SessionChanges } from './session-changes.js';
+import type { FlashEntry, FlashMessage, SessionContent } from './session-content.js';
+
+/** The changes of a working copy at one moment, and the data that they were taken from. */
+export interface Snapshot {
+  readonly changes: SessionChanges;
+  readonly data: JsonObject;
+  /** How often the data had been replaced as a whole. */
+  readonly replacements: number;
+}
+
+/**
+ * The data of a session as one request sees and changes it, and what the request has changed so far. `data` keeps
+ * its identity while it is saved, merged and saved again, so that references into it stay good.
+ */
+export class WorkingCopy {
+  #base: JsonObject;
+  #data: JsonObject | null = null;
+  #replacements = 0;
+  /** Of these, how many are stored. */
+  #replacementsStored = 0;
+  #flashes: readonly FlashEntry[];
+  #added: readonly FlashEntry[] = [];
+  #read: readonly string[] = [];
+  /** Ids of added entries that a snapshot has taken, so that storage may hold them. */
+  readonly #offered = new Set<string>();
+
+  constructor(content: Pick<SessionContent, 'data' | 'flashes'>) {
+    this.#base = content.data;
+    this.#flashes = content.flashes;
+  }
+
+  /** Whether nothing has been read or changed, so that there is nothing to compare. */
+  get isUntouched(): boolean {
+    return this.#data === null && this.#added.length === 0 && this.#read.length === 0;
+  }
+
+  /** To read and to change; deep changes are noticed when changes are taken. */
+  get data(): JsonObject {
+    return (this.#data ??= structuredClone(this.#base));
+  }
+
+  /** Nothing that is stored stays. */
+  replace(data: unknown): void {
+    this.#data = toJsonObject(data);
+    this.#replacements++;
+  }
+
+  addFlash(entry: FlashEntry): void {
+    this.#added = [...this.#added, entry];
+  }
+
+  /** All messages, once. */
+  readFlashes(): FlashMessage[] {
+    const all = [...this.#flashes, ...this.#added];
+    const stored = [...this.#flashes, ...this.#added.filter((entry) => this.#offered.has(entry.id))];
+    this.#read = [...this.#read, ...stored.map((entry) => entry.id)];
+    this.#flashes = [];
+    this.#added = [];
+    return all.map(({ kind, text }) => ({ kind, text }));
+  }
+
+  /**
+   * What has changed since the last `settle`.
+   *
+   * @throws SessionDataError when the data is not JSON
+   */
+  take(): Snapshot {
+    const flashes = { flashesAdded: this.#added, flashesRead: this.#read };
+    for (const entry of this.#added) this.#offered.add(entry.id);
+    const replacements = this.#replacements;
+    if (this.#data === null) {
+      const changes = { replace: false, set: {}, remove: [], ...flashes };
+      return { data: this.#base, replacements, changes };
+    }
+    const data = toJsonObject(this.#data);
+    const isReplaced = replacements > this.#replacementsStored;
+    const changes = isReplaced ? { replace: true, set: data, remove: [] } : diffData(this.#base, data);
+    return { data, replacements, changes: { ...changes, ...flashes } };
+  }
+
+  /**
+   * The snapshot is stored, and with it whatever others stored before: `content` is what storage holds now. What
+   * has been changed since the snapshot stays a change.
+   */
+  settle(snapshot: Snapshot, content: Pick<SessionContent, 'data' | 'flashes'>): void {
+    const { flashesAdded, flashesRead } = snapshot.changes;
+    const stored = new Set(flashesAdded.map((entry) => entry.id));
+    const read = new Set(this.#read);
+    this.#added = this.#added.filter((entry) => !stored.has(entry.id));
+    this.#read = this.#read.filter((id) => !flashesRead.includes(id));
+    this.#flashes = content.flashes.filter((entry) => !read.has(entry.id));
+    this.#replacementsStored = snapshot.replacements;
+    this.#base = this.#rebase(snapshot, content.data);
+  }
+
+  /** Brings into the data what others have stored, and says what it is to be compared with from now on. */
+  #rebase(snapshot: Snapshot, stored: JsonObject): JsonObject {
+    const live = this.#data;
+    if (live === null || this.#replacements > snapshot.replacements) return stored;
+    try {
+      const current = toJsonObject(live);
+      const { set, remove } = diffData(current, mergeData(stored, diffData(snapshot.data, current)));
+      for (const key of remove) delete live[key];
+      Object.assign(live, structuredClone(set));
+      return stored;
+    } catch {
+      return snapshot.data; // what has been put there since is not JSON: the next `take` says so
+    }
+  }
+}

@@ -1,0 +1,192 @@
+import { jest } from '@jest/globals';
+import { resolveStoreOptions } from '../../src/core/session-options.js';
+import { SessionStore } from '../../src/core/session-store.js';
+import { hang, OpenMemoryBackend, WrappedBackend } from './support/backends.js';
+import { KEY, openStore, OTHER_KEY, START } from './support/open-store.js';
+
+describe('config', () => {
+  it('is the options in force, frozen through and through', () => {
+    const { store } = openStore({ ttl: '1h', rotation: { every: '15m' } });
+    expect(store.config).toMatchObject({ ttl: 3_600_000, rotation: { every: 900_000, grace: 30_000 } });
+    expect(Object.isFrozen(store.config)).toBe(true);
+    expect(Object.isFrozen(store.config.rotation)).toBe(true);
+    expect(Object.isFrozen(store.config.remember)).toBe(true);
+  });
+
+  it('holds no key, in any form', () => {
+    const { store } = openStore({ key: [KEY, OTHER_KEY.toString('base64url')] });
+    expect(store.config).not.toHaveProperty('key');
+    const text = JSON.stringify(store.config);
+    for (const encoding of ['hex', 'base64', 'base64url', 'latin1'] as const) {
+      expect(text).not.toContain(KEY.toString(encoding));
+      expect(text).not.toContain(OTHER_KEY.toString(encoding));
+    }
+  });
+});
+
+describe('initSchema', () => {
+  it('can be called again, and by many at once', async () => {
+    const { store, backend } = openStore({}, new WrappedBackend(new OpenMemoryBackend()));
+    await Promise.all([store.initSchema(), store.initSchema(), store.initSchema()]);
+    expect(backend.calls).toEqual(['init']);
+    await store.initSchema();
+    const { session } = await store.create({}, 'ada');
+    await store.initSchema();
+    expect(await store.load(session.id)).toEqual(session);
+  });
+
+  it('is not needed: the first use does it, once', async () => {
+    const { store, backend } = openStore({}, new WrappedBackend(new OpenMemoryBackend()));
+    await Promise.all(Array.from({ length: 10 }, () => store.create({}, 'ada')));
+    expect(backend.count('init')).toBe(1);
+  });
+});
+
+describe('checkHealth', () => {
+  it('is healthy, with a latency and the live sessions by key', async () => {
+    const { store, clock } = openStore({ ttl: '1h' });
+    await store.create({}, 'ada');
+    clock.advance('1h');
+    await store.create({}, 'ada');
+    await store.create({}, null);
+    const [keyId = ''] = resolveStoreOptions({ key: KEY }).ring.keyIds;
+    const health = await store.checkHealth();
+    expect(health).toEqual({
+      healthy: true,
+      problems: [],
+      latencyMs: expect.any(Number),
+      lastCleanup: null,
+      liveSessions: { [keyId]: 2 },
+      refusedTokens: 0,
+    });
+    expect(health.latencyMs).toBeLessThan(3_000);
+  });
+
+  it('follows a key rotation: live sessions per key, and a problem once a key in use is removed', async () => {
+    const both = openStore({ key: [OTHER_KEY, KEY] });
+    await both.store.create({}, 'ada');
+    const moved = openStore({ key: [KEY, OTHER_KEY] }, both.backend);
+    await moved.store.create({}, 'ada');
+    const [newId = '', oldId = ''] = moved.store.engine.options.ring.keyIds;
+    expect(await moved.store.checkHealth()).toMatchObject({
+      healthy: true,
+      liveSessions: { [newId]: 1, [oldId]: 1 },
+    });
+    const removed = openStore({ key: KEY, absoluteTtl: '30d' }, both.backend);
+    expect(await removed.store.checkHealth()).toMatchObject({
+      healthy: false,
+      problems: [
+        {
+          code: 'unknown-key',
+          message: `1 live sessions are sealed by the key ${oldId}, which is not configured`,
+        },
+      ],
+    });
+    removed.clock.advance('30d');
+    expect(await removed.store.checkHealth()).toMatchObject({ healthy: true, liveSessions: {} });
+  });
+
+  it('sees plaintext rows under a keyed ring', async () => {
+    const { store, backend } = openStore({ plaintext: true });
+    await store.create({}, 'ada');
+    expect((await store.checkHealth()).liveSessions).toEqual({ plain: 1 });
+    const keyed = openStore({ key: KEY }, backend).store;
+    expect((await keyed.checkHealth()).problems).toEqual([
+      {
+        code: 'unknown-key',
+        message: '1 live sessions are sealed by the key plain, which is not configured',
+      },
+    ]);
+  });
+
+  it('reports a backend that fails, and never rejects', async () => {
+    const { store, backend } = openStore({}, new WrappedBackend(new OpenMemoryBackend()));
+    await store.create({}, 'ada');
+    backend.around = () => Promise.reject(new Error('connection refused'));
+    expect(await store.checkHealth()).toMatchObject({
+      healthy: false,
+      problems: [{ code: 'unreachable', message: 'Could not count sessions: connection refused' }],
+      latencyMs: null,
+      liveSessions: {},
+    });
+    backend.around = (_method, call) => call();
+    expect((await store.checkHealth()).healthy).toBe(true);
+  });
+
+  it('reports a backend that hangs, within the timeout', async () => {
+    const { store, backend } = openStore(
+      { timeout: '20ms' },
+      new WrappedBackend(new OpenMemoryBackend(), hang),
+    );
+    const begun = performance.now();
+    const health = await store.checkHealth();
+    expect(performance.now() - begun).toBeLessThan(3_000);
+    expect(health.healthy).toBe(false);
+    expect(health.problems).toEqual([
+      {
+        code: 'unreachable',
+        message: 'Could not prepare the session table: no answer within 20 ms (the `timeout` option)',
+      },
+    ]);
+    expect(backend.calls).toEqual(['init']);
+  });
+
+  it('says nothing that is secret', async () => {
+    const { store } = openStore();
+    const { token } = await store.create({ ip: '192.0.2.1' }, 'ada', { secret: 'xyzzy' });
+    const text = JSON.stringify(await store.checkHealth());
+    for (const secret of [token.reveal(), '192.0.2.1', 'xyzzy', 'ada']) expect(text).not.toContain(secret);
+  });
+});
+
+describe('close', () => {
+  it('waits for touches under way, then releases the backend', async () => {
+    const { store, backend } = openStore({}, new WrappedBackend(new OpenMemoryBackend()));
+    const { session } = await store.create({}, 'ada');
+    let answer = (): void => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    backend.around = async (method, call) => {
+      if (method === 'touch') await answered;
+      return call();
+    };
+    const [row] = await backend.find([session.id]);
+    store.engine.touchLater(row!);
+    const closed = store.close();
+    expect(backend.count('close')).toBe(0);
+    answer();
+    await closed;
+    expect(backend.calls.slice(-2)).toEqual(['touch', 'close']);
+  });
+
+  it('does not wait for ever for a backend that hangs', async () => {
+    const { store } = openStore({ timeout: '20ms' }, new WrappedBackend(new OpenMemoryBackend(), hang));
+    await expect(store.initSchema()).rejects.toThrow('no answer within 20 ms');
+    await expect(store.close()).rejects.toThrow(
+      'Could not close the session storage: no answer within 20 ms',
+    );
+  });
+});
+
+describe('a SessionStore without options for tests', () => {
+  it('reports an outage as a warning of the process', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue(undefined);
+    const backend = new WrappedBackend(new OpenMemoryBackend(), () => Promise.reject(new Error('disk full')));
+    const store = new SessionStore(backend, { key: KEY });
+    await expect(store.initSchema()).rejects.toThrow('disk full');
+    backend.around = (_method, call) => call();
+    await store.initSchema();
+    expect(warn.mock.calls).toEqual([
+      [expect.stringMatching(/^Session storage fails: .*disk full/), 'nest-sessions'],
+      [expect.stringMatching(/^Session storage works again/), 'nest-sessions'],
+    ]);
+    warn.mockRestore();
+  });
+
+  it('uses the clock of the machine', async () => {
+    const store = new SessionStore(new OpenMemoryBackend(), { key: KEY });
+    const { session } = await store.create({}, 'ada');
+    expect(Math.abs(session.createdAt.getTime() - Date.now())).toBeLessThan(5_000);
+    expect(session.createdAt.getTime()).not.toBe(START);
+    expect(await store.load(session.id)).toEqual(session);
+  });
+});

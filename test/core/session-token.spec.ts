@@ -1,0 +1,105 @@
+import { Console } from 'node:console';
+import { createHash } from 'node:crypto';
+import { Writable } from 'node:stream';
+import { format, inspect } from 'node:util';
+import { KeyRing } from '../../src/core/key-ring.js';
+import { SessionToken, TokenMint } from '../../src/core/session-token.js';
+import { KEY, OTHER_KEY } from './support/open-store.js';
+
+const ID = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
+
+describe('a SessionToken', () => {
+  const token = new TokenMint(KeyRing.of(KEY)).issue(ID);
+  const secret = token.reveal().slice(26);
+
+  it('prints [redacted]', () => {
+    expect(String(token)).toBe('[redacted]');
+    // oxlint-disable-next-line typescript/restrict-template-expressions -- what a careless log line does
+    expect(`${token}`).toBe('[redacted]');
+    expect(token + '').toBe('[redacted]');
+    expect(JSON.stringify(token)).toBe('"[redacted]"');
+    expect(JSON.stringify({ token, list: [token] })).toBe('{"token":"[redacted]","list":["[redacted]"]}');
+    expect(inspect(token)).toBe('SessionToken [redacted]');
+    expect(inspect({ deep: { token } })).toBe('{ deep: { token: SessionToken [redacted] } }');
+    // oxlint-disable-next-line typescript/restrict-template-expressions -- the same
+    expect(new Error(`no session for ${token}`).message).toBe('no session for [redacted]');
+  });
+
+  it('gives its secret away through `reveal()` alone', () => {
+    let written = '';
+    const stream = new Writable({ write: (chunk, _encoding, done) => ((written += String(chunk)), done()) });
+    const log = new Console(stream, stream);
+    log.log(token);
+    log.error('%s %o %O %j', token, token, token, token);
+    log.dir(token, { showHidden: true, depth: 9 });
+    log.table([token]);
+    const shown = [
+      written,
+      format('%s %o %O %j %d', token, token, token, token, token),
+      format(token),
+      inspect(token, { showHidden: true, showProxy: true, getters: true }),
+      inspect(token, { customInspect: false, showHidden: true, getters: false }),
+      inspect(new Error('failed', { cause: token })),
+      String(Object.assign(new Error('failed'), { token })),
+      inspect(Object.assign(new Error('failed'), { token })),
+      JSON.stringify(Object.entries(token)),
+      JSON.stringify(Object.assign({}, token)),
+      JSON.stringify(structuredClone(token)),
+      [token].join(),
+      Object.getOwnPropertyNames(token).join(),
+    ];
+    expect(written).toContain('[redacted]');
+    for (const text of shown) {
+      expect(text).not.toContain(secret);
+      expect(text).not.toContain(secret.slice(0, 12));
+      expect(text).not.toContain(token.hash);
+    }
+  });
+
+  it('names its session, and hashes to the SHA-256 that storage holds', () => {
+    expect(token.sessionId).toBe(ID);
+    expect(token.hash).toBe(createHash('sha256').update(token.reveal()).digest('hex'));
+  });
+});
+
+describe('a mint', () => {
+  const mint = new TokenMint(KeyRing.of(KEY));
+
+  it('issues tokens of 256 random bits, which a cookie carries as they are', () => {
+    const issued = Array.from({ length: 500 }, () => mint.issue(ID).reveal());
+    expect(new Set(issued.map((text) => text.slice(26, 69))).size).toBe(500);
+    for (const text of issued) expect(text).toMatch(/^[\w-]{91}$/);
+    const sample = Buffer.concat(issued.map((text) => Buffer.from(text.slice(26, 69), 'base64url')));
+    expect(sample.length).toBe(500 * 32);
+    expect(new Set(sample).size).toBe(256);
+  });
+
+  it('recognises its own, and no other', () => {
+    const token = mint.issue(ID);
+    expect(mint.recognise(token)?.reveal()).toBe(token.reveal());
+    expect(mint.recognise(token.reveal())).toBeInstanceOf(SessionToken);
+    expect(new TokenMint(KeyRing.of(OTHER_KEY)).recognise(token)).toBeNull();
+    expect(new TokenMint(KeyRing.of([OTHER_KEY, KEY])).recognise(token)?.reveal()).toBe(token.reveal());
+    expect(new TokenMint(KeyRing.plaintext()).recognise(token)).toBeNull();
+  });
+
+  it('recognises what the first release has issued: the format stays', () => {
+    const text = `${ID}XNTuidUEAfG0pcZyww4LTX60sE8YKXeRGkkW9W35pq8kz4GEz5-bLWD3eHjm1r5IQ`;
+    expect(mint.recognise(text)?.sessionId).toBe(ID);
+  });
+
+  it('refuses a token whose session id was exchanged', () => {
+    const [mine, others] = [mint.issue(ID).reveal(), mint.issue('01BX5ZZKBKACTAV9WEVGEMMVRZ').reveal()];
+    expect(mint.recognise(others.slice(0, 26) + mine.slice(26))).toBeNull();
+  });
+
+  it('checks a token without keys by its checksum', () => {
+    const plain = new TokenMint(KeyRing.plaintext());
+    const text = plain.issue(ID).reveal();
+    expect(plain.recognise(text)?.reveal()).toBe(text);
+    expect(
+      plain.recognise(`${text.slice(0, 30)}${text[30] === 'A' ? 'B' : 'A'}${text.slice(31)}`),
+    ).toBeNull();
+    expect(mint.recognise(text)).toBeNull();
+  });
+});

@@ -1,0 +1,114 @@
+import { MemorySessionBackend } from '../../../src/backends/memory/memory-session-backend.js';
+import {
+  type InsertRequest,
+  type ListRequest,
+  type PayloadChange,
+  type PruneStep,
+  type RowSelection,
+  SessionBackend,
+  type TokenChange,
+  type Touch,
+} from '../../../src/core/session-backend.js';
+import type { EpochMs, SessionRow } from '../../../src/core/session-row.js';
+import type { SeededRandom } from './random.js';
+
+/** The reference backend, with its rows in reach: what an attacker with access to the database sees and changes. */
+export class OpenMemoryBackend extends MemorySessionBackend {
+  get stored(): ReadonlyMap<string, SessionRow> {
+    return this.rows;
+  }
+
+  /** The stored row; fails the test when there is none. */
+  row(id: string): SessionRow {
+    const row = this.rows.get(id);
+    if (row === undefined) throw new Error(`No row ${id} is stored`);
+    return row;
+  }
+
+  tamper(id: string, change: Partial<SessionRow>): void {
+    this.rows.set(id, { ...this.row(id), ...change });
+  }
+
+  plant(row: SessionRow): void {
+    this.rows.set(row.id, row);
+  }
+}
+
+export type BackendMethod = Exclude<keyof SessionBackend, symbol>;
+export type Around = <T>(method: BackendMethod, call: () => Promise<T>) => Promise<T>;
+
+/** A backend that does something around every call of another one. */
+export class WrappedBackend extends SessionBackend {
+  /** Calls so far, by name. */
+  readonly calls: BackendMethod[] = [];
+
+  constructor(
+    readonly inner: SessionBackend,
+    public around: Around = (_method, call) => call(),
+  ) {
+    super();
+  }
+
+  count(method: BackendMethod): number {
+    return this.calls.filter((one) => one === method).length;
+  }
+
+  init() {
+    return this.#call('init', () => this.inner.init());
+  }
+  close() {
+    return this.#call('close', () => this.inner.close());
+  }
+  find(ids: readonly string[]) {
+    return this.#call('find', () => this.inner.find(ids));
+  }
+  insert(request: InsertRequest) {
+    return this.#call('insert', () => this.inner.insert(request));
+  }
+  save(changes: readonly PayloadChange[]) {
+    return this.#call('save', () => this.inner.save(changes));
+  }
+  touch(touches: readonly Touch[]) {
+    return this.#call('touch', () => this.inner.touch(touches));
+  }
+  changeToken(change: TokenChange) {
+    return this.#call('changeToken', () => this.inner.changeToken(change));
+  }
+  delete(selection: RowSelection) {
+    return this.#call('delete', () => this.inner.delete(selection));
+  }
+  list(request: ListRequest) {
+    return this.#call('list', () => this.inner.list(request));
+  }
+  prune(step: PruneStep) {
+    return this.#call('prune', () => this.inner.prune(step));
+  }
+  countByKey(now: EpochMs) {
+    return this.#call('countByKey', () => this.inner.countByKey(now));
+  }
+
+  #call<T>(method: BackendMethod, call: () => Promise<T>): Promise<T> {
+    this.calls.push(method);
+    return this.around(method, call);
+  }
+}
+
+/** Gives way for a few turns before and after every call, as a database would. */
+export function yielding(random: SeededRandom): Around {
+  const giveWay = async (): Promise<void> => {
+    for (let turns = random.integer(0, 3); turns > 0; turns--) {
+      await (random.chance(0.5) ? new Promise((resolve) => setImmediate(resolve)) : Promise.resolve());
+    }
+  };
+  return async (_method, call) => {
+    await giveWay();
+    const result = await call();
+    await giveWay();
+    return result;
+  };
+}
+
+/** A call that never answers. */
+export function hang<T>(): Promise<T> {
+  return new Promise<T>(() => undefined);
+}
