@@ -1,0 +1,91 @@
+import type { EndedRow, SessionRow } from '../../core/session-row.js';
+import type { SqlRow, SqlValue } from './sql-dialect.js';
+
+/** Columns of the table, in the order of `valuesOf`. A spec holds them against `SessionEntity`. */
+export const COLUMNS = [
+  'id',
+  'user_id',
+  'token_hash',
+  'superseded_hash',
+  'token_issued_at',
+  'grace_until',
+  'token_used',
+  'version',
+  'key_id',
+  'idle_ttl',
+  'persistent',
+  'created_at',
+  'authenticated_at',
+  'last_active_at',
+  'expires_at',
+  'absolute_expires_at',
+  'payload',
+] as const;
+
+/** What an INSERT of all `COLUMNS` binds. */
+export function valuesOf(row: SessionRow): SqlValue[] {
+  return [
+    row.id,
+    row.userId,
+    row.tokenHash,
+    row.supersededHash,
+    row.tokenIssuedAt,
+    row.graceUntil,
+    row.tokenUsed,
+    row.version,
+    row.keyId,
+    row.idleTtl,
+    row.persistent,
+    row.createdAt,
+    row.authenticatedAt,
+    row.lastActiveAt,
+    row.expiresAt,
+    row.absoluteExpiresAt,
+    row.payload,
+  ];
+}
+
+/** A row as a SELECT of all `COLUMNS` returns it. Databases differ in how they give numbers and booleans. */
+export function rowOf(raw: SqlRow): SessionRow {
+  return {
+    ...endedRowOf(raw),
+    tokenHash: textOrNull(raw.token_hash),
+    supersededHash: textOrNull(raw.superseded_hash),
+    tokenIssuedAt: Number(raw.token_issued_at),
+    graceUntil: Number(raw.grace_until),
+    tokenUsed: Boolean(raw.token_used),
+    version: Number(raw.version),
+    keyId: text(raw.key_id),
+    idleTtl: Number(raw.idle_ttl),
+    persistent: Boolean(raw.persistent),
+    createdAt: Number(raw.created_at),
+    authenticatedAt: raw.authenticated_at === null ? null : Number(raw.authenticated_at),
+    lastActiveAt: Number(raw.last_active_at),
+    payload: bytes(raw.payload),
+  };
+}
+
+/** What is said of a row that is deleted. */
+export function endedRowOf(raw: SqlRow): EndedRow {
+  return {
+    id: text(raw.id),
+    userId: textOrNull(raw.user_id),
+    expiresAt: Number(raw.expires_at),
+    absoluteExpiresAt: Number(raw.absolute_expires_at),
+  };
+}
+
+function text(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw new TypeError(`A text column holds ${typeof value}`);
+}
+
+function textOrNull(value: unknown): string | null {
+  return value === null ? null : text(value);
+}
+
+function bytes(value: unknown): Buffer {
+  if (Buffer.isBuffer(value)) return value;
+  if (value instanceof Uint8Array) return Buffer.from(value);
+  throw new TypeError(`The payload column holds ${typeof value}, not bytes`);
+}

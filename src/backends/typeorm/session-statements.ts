@@ -1,0 +1,53 @@
+import { COLUMNS } from './session-row-mapping.js';
+import { places } from './session-selection.js';
+import type { SqlSyntax } from './sql-dialect.js';
+
+const ALL = COLUMNS.join(', ');
+const ENDED = 'id, user_id, expires_at, absolute_expires_at';
+const IS_ACTIVE = 'expires_at > ? AND absolute_expires_at > ?';
+const IS_EXPIRED = '(expires_at <= ? OR absolute_expires_at <= ?)';
+
+/** Every statement of the backend, for one table. The comments name what each binds. */
+export function sessionStatements(tableName: string, { quote, greatest, least }: SqlSyntax) {
+  const table = quote(tableName);
+  const use =
+    `last_active_at = ${greatest}(last_active_at, ?), ` +
+    `expires_at = ${greatest}(expires_at, ${least}(?, absolute_expires_at))`;
+  return {
+    /** id, … */
+    find: (count: number) => `SELECT ${ALL} FROM ${table} WHERE id IN (${places(count)})`,
+    /** all columns; no row where the id is taken */
+    insert: `INSERT INTO ${table} (${ALL}) VALUES (${places(COLUMNS.length)}) ON CONFLICT (id) DO NOTHING`,
+    /** user id, now, now, id of the replaced row */
+    counted:
+      `SELECT ${ENDED} FROM ${table} WHERE user_id = ? AND token_hash IS NOT NULL AND ${IS_ACTIVE} AND id <> ? ` +
+      'ORDER BY last_active_at, id',
+    /** last active, expires, version, key id, payload, id, expected version, now, now */
+    save: `UPDATE ${table} SET ${use}, version = ?, key_id = ?, payload = ? WHERE id = ? AND version = ? AND ${IS_ACTIVE}`,
+    /** last active, expires, id, now, now */
+    touch: `UPDATE ${table} SET ${use} WHERE id = ? AND ${IS_ACTIVE}`,
+    /** five values of the next token state, authenticated at or null, id, now, now, expected used, expected hash if any */
+    changeToken: (hasToken: boolean) =>
+      `UPDATE ${table} SET token_hash = ?, superseded_hash = ?, token_issued_at = ?, grace_until = ?, token_used = ?, ` +
+      `authenticated_at = COALESCE(?, authenticated_at) WHERE id = ? AND ${IS_ACTIVE} AND token_used = ? ` +
+      `AND token_hash ${hasToken ? '= ?' : 'IS NULL'}`,
+    /** what `where` binds */
+    ended: (where: string) => `SELECT ${ENDED} FROM ${table} WHERE ${where}`,
+    /** what `where` binds */
+    delete: (where: string) => `DELETE FROM ${table} WHERE ${where}`,
+    /** user id, now, now, limit if any */
+    list: (orderBy: 'last_active_at' | 'created_at', isLimited: boolean) =>
+      `SELECT ${ALL} FROM ${table} WHERE user_id = ? AND ${IS_ACTIVE} ORDER BY ${orderBy} DESC, id DESC` +
+      (isLimited ? ' LIMIT ?' : ''),
+    /** after, batch size - 1. One row where the table has a whole batch: its last id. */
+    batchEnd: `SELECT id FROM ${table} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?`,
+    /** after, last id, now, now */
+    pruneBatch: `DELETE FROM ${table} WHERE id > ? AND id <= ? AND ${IS_EXPIRED}`,
+    /** after, now, now */
+    pruneRest: `DELETE FROM ${table} WHERE id > ? AND ${IS_EXPIRED}`,
+    /** now, now */
+    countByKey: `SELECT key_id, COUNT(*) AS total FROM ${table} WHERE ${IS_ACTIVE} GROUP BY key_id`,
+  };
+}
+
+export type SessionStatements = ReturnType<typeof sessionStatements>;

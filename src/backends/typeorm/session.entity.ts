@@ -1,0 +1,79 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+/**
+ * The table of sessions as TypeORM sees it: what `init()` creates, so that the two cannot drift. Instants are
+ * milliseconds since the Unix epoch. Registering it is optional, for apps that want to read the table or generate
+ * migrations; it is `synchronize: false`, so that the app's own `synchronize` leaves the table alone.
+ *
+ * One index besides the primary key, on a column that never changes: an index on an expiry would turn every touch
+ * into an index write. `payload` comes last, so that scans for expiry do not read it.
+ */
+@Entity('sessions', { synchronize: false })
+export class SessionEntity {
+  /** Public id, a ULID. Not a secret. */
+  @PrimaryColumn('varchar', { name: 'id', length: 255 })
+  id!: string;
+
+  /** Owner. `null`: anonymous. */
+  @Index()
+  @Column('varchar', { name: 'user_id', length: 255, nullable: true })
+  userId!: string | null;
+
+  /** SHA-256 of the current token, lower-case hex. `null`: stored under a key, without a token. */
+  @Column('varchar', { name: 'token_hash', length: 64, nullable: true })
+  tokenHash!: string | null;
+
+  /** Hash of the token that the current one superseded. */
+  @Column('varchar', { name: 'superseded_hash', length: 64, nullable: true })
+  supersededHash!: string | null;
+
+  /** When the current token was issued. */
+  @Column('bigint', { name: 'token_issued_at' })
+  tokenIssuedAt!: number;
+
+  /** Until when the superseded token is still served. */
+  @Column('bigint', { name: 'grace_until' })
+  graceUntil!: number;
+
+  /** Whether the current token has been presented since it was issued. */
+  @Column('boolean', { name: 'token_used' })
+  tokenUsed!: boolean;
+
+  /** Opaque; every change of the payload stores a new value. */
+  @Column('bigint', { name: 'version' })
+  version!: number;
+
+  /** Id of the key that sealed the payload. */
+  @Column('varchar', { name: 'key_id', length: 64 })
+  keyId!: string;
+
+  /** Idle timeout in milliseconds. */
+  @Column('bigint', { name: 'idle_ttl' })
+  idleTtl!: number;
+
+  /** Whether the cookie outlives the browser session. */
+  @Column('boolean', { name: 'persistent' })
+  persistent!: boolean;
+
+  @Column('bigint', { name: 'created_at' })
+  createdAt!: number;
+
+  /** Last proof of identity. `null`: never. */
+  @Column('bigint', { name: 'authenticated_at', nullable: true })
+  authenticatedAt!: number | null;
+
+  @Column('bigint', { name: 'last_active_at' })
+  lastActiveAt!: number;
+
+  /** When the session ends unless it is used. */
+  @Column('bigint', { name: 'expires_at' })
+  expiresAt!: number;
+
+  /** When the session ends however much it is used. */
+  @Column('bigint', { name: 'absolute_expires_at' })
+  absoluteExpiresAt!: number;
+
+  /** Data, flashes and meta, sealed. */
+  @Column('blob', { name: 'payload' })
+  payload!: Buffer;
+}

@@ -1,0 +1,77 @@
+import type { DataSource } from 'typeorm';
+import type { SessionLogger } from '../../core/session-logger.js';
+
+/** What a statement binds. */
+export type SqlValue = string | number | boolean | Buffer | null;
+
+/** A row as the driver returns it. */
+export type SqlRow = Readonly<Record<string, unknown>>;
+
+/** How the backend's statements are spelled where databases differ. Statements have `?` for each value. */
+export interface SqlSyntax {
+  /** A name in quotes. */
+  readonly quote: (name: string) => string;
+  /** The function that gives the largest of its arguments. */
+  readonly greatest: string;
+  /** The function that gives the smallest of its arguments. */
+  readonly least: string;
+}
+
+/** Statements of one job. */
+export interface SqlRunner {
+  /** Rows of a SELECT. */
+  all(sql: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]>;
+  /** Number of rows that an INSERT, UPDATE or DELETE matched. */
+  run(sql: string, values: readonly SqlValue[]): Promise<number>;
+}
+
+export interface TransactionOptions<T> {
+  /** Owner whose sessions the work counts: two such transactions of one user never overlap. `null`: none. */
+  readonly userId: string | null;
+  /** Whether a result is to be committed. Otherwise all is rolled back, and the result returned all the same. */
+  commitIf(result: T): boolean;
+}
+
+/** The way to one database. Every call rejects within the timeout, naming the database and the cause. */
+export interface SqlConnection {
+  /** Creates the table if it is absent and may be created, otherwise checks it. */
+  init(): Promise<void>;
+  /** Runs SELECTs that need no common instant. */
+  read<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T>;
+  /**
+   * Runs a statement that changes something, or several that need no common instant: each is atomic on its own.
+   * The work may be called again while nothing has been changed.
+   */
+  write<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T>;
+  /**
+   * Runs statements as one atomic step. The work may be called again when the database asks for another try. What
+   * it throws is rethrown, and everything is rolled back.
+   */
+  transaction<T>(work: (sql: SqlRunner) => Promise<T>, options?: TransactionOptions<T>): Promise<T>;
+  /** Ends what was opened, after the work under way. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Options of `TypeOrmSessionBackend`. `SessionModule` fills them in from its own. */
+export interface TypeOrmSessionBackendOptions {
+  /** Letters, digits and underscores, at most 63, no digit first. */
+  readonly tableName: string;
+  /** Whether `init()` creates the table. `false`: migrations do, and `init()` checks that it is there. */
+  readonly createTable: boolean;
+  /** Milliseconds that one call may take, waiting included. */
+  readonly timeout: number;
+  /**
+   * `true`: the data source is the app's own, so that sessions get a connection, and on SQLite a file, beside it.
+   * `false`: it is there for sessions alone, is used as it is, and is closed by whoever opened it.
+   */
+  readonly shared: boolean;
+  readonly logger?: SessionLogger;
+}
+
+/** One kind of database: all that the backend does not do in plain SQL. */
+export interface SqlDialect {
+  /** TypeORM's names (`type` option) of the drivers that it serves. */
+  readonly drivers: readonly string[];
+  readonly syntax: SqlSyntax;
+  connect(dataSource: DataSource, options: TypeOrmSessionBackendOptions): SqlConnection;
+}

@@ -1,0 +1,66 @@
+/** A call whose time is up. */
+export class DeadlineError extends Error {
+  override readonly name = 'DeadlineError';
+}
+
+/**
+ * How long a call may take, from now. It gives up a little before the timeout, unless a statement of its own is under
+ * way just then: that one is waited for, so that what is refused has not been done, as far as time permits.
+ */
+export class Deadline {
+  /** What kept the call waiting last, for the error. */
+  waitedFor: Error | null = null;
+  private readonly start = performance.now();
+  private readonly patience: number;
+  private isExecuting = false;
+
+  /** @param timeout milliseconds */
+  constructor(private readonly timeout: number) {
+    this.patience = timeout - Math.min(500, timeout / 10);
+  }
+
+  /** Milliseconds that are left for beginning something. */
+  get left(): number {
+    return this.start + this.patience - performance.now();
+  }
+
+  /**
+   * Executes a statement of the call.
+   *
+   * @throws DeadlineError when the time is up, so that nothing is done for a caller who has been refused
+   */
+  async execute<T>(statement: () => Promise<T>): Promise<T> {
+    this.check();
+    this.isExecuting = true;
+    try {
+      return await statement();
+    } finally {
+      this.isExecuting = false;
+    }
+  }
+
+  /** @throws DeadlineError when the time is up */
+  check(): void {
+    if (this.left <= 0) throw this.error();
+  }
+
+  /** The outcome of the work, or a rejection when the time is up. */
+  bound<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const refuse = () => reject(this.error());
+      let timer = setTimeout(() => {
+        if (this.isExecuting) timer = setTimeout(refuse, this.timeout - this.patience);
+        else refuse();
+      }, this.left);
+      work.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+
+  error(): DeadlineError {
+    const cause = this.waitedFor;
+    const reason = cause
+      ? `the last attempt failed with ${cause.message}`
+      : 'the first attempt has not ended';
+    return new DeadlineError(`no success within ${Math.round(this.patience)} ms; ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,91 @@
+import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { SqliteFailure } from './sqlite-failure.js';
+
+/**
+ * The file of a database, and whether it still is the one that was opened. SQLite would go on with a deleted file
+ * until its last handle is closed, and everything written would be lost then.
+ */
+export class SqliteFile {
+  private opened: string | null = null;
+  private openedLogs = new Map<string, string>();
+
+  /** @param path absolute */
+  constructor(readonly path: string) {}
+
+  /**
+   * Refuses what TypeORM or SQLite would silently do: create a missing folder, or the file when it may not be, or
+   * open a read-only file for reading, with a log beside it that stays read-only for ever.
+   */
+  checkPlace(mayCreate: boolean): void {
+    const folder = dirname(this.path);
+    if (!existsSync(folder)) {
+      throw new SqliteFailure('SQLITE_CANTOPEN', `the folder '${folder}' does not exist. Create it first`);
+    }
+    if (existsSync(this.path)) {
+      if (!isWritable(this.path)) {
+        throw new SqliteFailure('SQLITE_READONLY', 'SQLITE_READONLY: this process may not write the file');
+      }
+    } else if (!mayCreate) {
+      throw new SqliteFailure(
+        'SQLITE_CANTOPEN',
+        'the file does not exist, and `createTable` is false. Run your migrations first, or set `createTable: true`',
+      );
+    }
+  }
+
+  /** Remembers which file has been opened. Its inode cannot be given to another file while it is open. */
+  remember(): void {
+    this.opened = identity(this.path);
+    this.openedLogs = new Map();
+    for (const path of [`${this.path}-wal`, `${this.path}-shm`]) {
+      const log = identity(path);
+      if (log !== null) this.openedLogs.set(path, log);
+    }
+  }
+
+  /** Whether the path leads elsewhere, or nowhere, by now. One `stat`, so that every statement can ask. */
+  get isLost(): boolean {
+    return this.opened === null || this.opened !== identity(this.path);
+  }
+
+  /**
+   * Forgets the file, before its connection is closed. If it is lost, but its write-ahead log still lies beside the
+   * path, that is deleted: SQLite would replay it into whatever file is put there next, for example a backup.
+   */
+  forget(): void {
+    const logs = this.isLost ? this.openedLogs : new Map<string, string>();
+    this.opened = null;
+    this.openedLogs = new Map();
+    for (const [path, opened] of logs) {
+      if (identity(path) === opened) remove(path);
+    }
+  }
+}
+
+/** Device and inode. `null`: there is no such file, or it cannot be reached. */
+function identity(path: string): string | null {
+  try {
+    const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return stat ? `${stat.dev}:${stat.ino}` : null;
+  } catch {
+    return null;
+  }
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path);
+  } catch {
+    // Another process was faster, or the folder is read-only; then no file can be put there either.
+  }
+}

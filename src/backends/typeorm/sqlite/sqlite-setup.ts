@@ -1,0 +1,52 @@
+import type { QueryRunner, Table } from 'typeorm';
+import { isTableReady, refuseToCreate } from '../session-table.js';
+import { SqliteFailure } from './sqlite-failure.js';
+
+/** Milliseconds that SQLite itself waits for a lock. Short, since it waits in a thread that others need. */
+const BUSY_TIMEOUT = 20;
+
+/** `PRAGMA synchronous` as a number: every commit reaches the disk before it is acknowledged. */
+const FULL = 2;
+
+/**
+ * Sets what a connection needs, and checks that it is in force: acknowledged means durable, and waiting for a lock
+ * holds up nothing else.
+ */
+export async function configure(runner: QueryRunner, isFile: boolean): Promise<void> {
+  await runner.query(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
+  if (isFile) expectPragma('journal_mode', 'wal', await runner.query('PRAGMA journal_mode = WAL'));
+  await runner.query('PRAGMA synchronous = FULL');
+  expectPragma('synchronous', FULL, await runner.query('PRAGMA synchronous'));
+  // The first read: a file that is no database is noticed, and the write-ahead log exists from here on.
+  await runner.query('SELECT COUNT(*) FROM sqlite_master');
+}
+
+/**
+ * Creates the table with its index if it is absent, for one of several processes that start at once, and otherwise
+ * checks its columns.
+ *
+ * @throws SessionOptionsError
+ */
+export async function prepareTable(runner: QueryRunner, table: Table, mayCreate: boolean): Promise<void> {
+  if (await isTableReady(runner, table)) return;
+  if (!mayCreate) refuseToCreate(table);
+  await runner.query('BEGIN IMMEDIATE');
+  try {
+    if (!(await isTableReady(runner, table))) await runner.createTable(table, false, false, true);
+    await runner.query('COMMIT');
+  } catch (error) {
+    await runner.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+function expectPragma(name: string, expected: string | number, rows: unknown): void {
+  const row: unknown = Array.isArray(rows) ? rows[0] : undefined;
+  const got: unknown = typeof row === 'object' && row !== null ? Reflect.get(row, name) : undefined;
+  if (got === expected) return;
+  throw new SqliteFailure(
+    'SQLITE_CANTOPEN',
+    `\`PRAGMA ${name}\` is ${String(got)} instead of ${expected}. Sessions need a local file system with locks and ` +
+      'shared memory; network file systems often lack them',
+  );
+}

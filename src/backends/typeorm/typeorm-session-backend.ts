@@ -1,0 +1,144 @@
+import type { DataSource } from 'typeorm';
+import {
+  SessionBackend,
+  type InsertRequest,
+  type InsertResult,
+  type ListRequest,
+  type PayloadChange,
+  type PruneResult,
+  type PruneStep,
+  type RowSelection,
+  type TokenChange,
+  type Touch,
+} from '../../core/session-backend.js';
+import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
+import { dialectOf } from './dialects.js';
+import { insertSession } from './session-insert.js';
+import { endedRowOf, rowOf } from './session-row-mapping.js';
+import { chunked, selectionOf } from './session-selection.js';
+import { sessionStatements, type SessionStatements } from './session-statements.js';
+import { checkTableName } from './session-table.js';
+import type { SqlConnection, SqlRunner, TypeOrmSessionBackendOptions } from './sql-dialect.js';
+
+/**
+ * Sessions in the database of a TypeORM data source, as raw statements: no entity is hydrated, none has to be
+ * registered. On SQLite a shared data source gets a file for sessions beside its own.
+ */
+export class TypeOrmSessionBackend extends SessionBackend {
+  private readonly statements: SessionStatements;
+  private readonly database: SqlConnection;
+
+  /** @throws SessionOptionsError for a driver that is not supported, or a bad `tableName` */
+  constructor(dataSource: DataSource, options: TypeOrmSessionBackendOptions) {
+    super();
+    checkTableName(options.tableName);
+    const dialect = dialectOf(dataSource);
+    this.statements = sessionStatements(options.tableName, dialect.syntax);
+    this.database = dialect.connect(dataSource, options);
+  }
+
+  /** @throws SessionOptionsError when the table is missing and may not be created, or has other columns */
+  init(): Promise<void> {
+    return this.database.init();
+  }
+
+  close(): Promise<void> {
+    return this.database.close();
+  }
+
+  async find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>> {
+    if (ids.length === 0) return [];
+    const found = await this.database.read(async (sql) => {
+      const rows = new Map<string, SessionRow>();
+      for (const chunk of chunked(ids)) {
+        for (const raw of await sql.all(this.statements.find(chunk.length), chunk)) {
+          const row = rowOf(raw);
+          rows.set(row.id, row);
+        }
+      }
+      return rows;
+    });
+    return ids.map((id) => found.get(id) ?? null);
+  }
+
+  insert(request: InsertRequest): Promise<InsertResult> {
+    return this.database.transaction((sql) => insertSession(sql, this.statements, request), {
+      userId: request.userId,
+      commitIf: ({ status }) => status === 'inserted',
+    });
+  }
+
+  save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    return this.each(changes, async (sql, change) => {
+      const { lastActiveAt, expiresAt, version, keyId, payload, id, expectedVersion, now } = change;
+      const values = [lastActiveAt, expiresAt, version, keyId, payload, id, expectedVersion, now, now];
+      return (await sql.run(this.statements.save, values)) > 0;
+    });
+  }
+
+  touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    return this.each(touches, async (sql, { lastActiveAt, expiresAt, id, now }) => {
+      return (await sql.run(this.statements.touch, [lastActiveAt, expiresAt, id, now, now])) > 0;
+    });
+  }
+
+  async changeToken({ id, expected, next, authenticatedAt, now }: TokenChange): Promise<boolean> {
+    const state = [next.tokenHash, next.supersededHash, next.tokenIssuedAt, next.graceUntil, next.tokenUsed];
+    const values = [...state, authenticatedAt ?? null, id, now, now, expected.tokenUsed];
+    const hash = expected.tokenHash === null ? [] : [expected.tokenHash];
+    const statement = this.statements.changeToken(hash.length > 0);
+    return this.database.write(async (sql) => (await sql.run(statement, [...values, ...hash])) > 0);
+  }
+
+  async delete(selection: RowSelection): Promise<readonly EndedRow[]> {
+    const parts = selectionOf(selection);
+    if (parts.length === 0) return [];
+    // Not RETURNING: TypeORM hands out the rows of no statement that starts with DELETE on sqlite3.
+    return this.database.transaction(async (sql) => {
+      const ended: EndedRow[] = [];
+      for (const { where, values } of parts) {
+        const rows = await sql.all(this.statements.ended(where), values);
+        if (rows.length > 0) await sql.run(this.statements.delete(where), values);
+        ended.push(...rows.map(endedRowOf));
+      }
+      return ended;
+    });
+  }
+
+  async list({ userId, now, orderBy, limit }: ListRequest): Promise<readonly SessionRow[]> {
+    const column = orderBy === 'createdAt' ? 'created_at' : 'last_active_at';
+    const values = [userId, now, now, ...(limit === null ? [] : [limit])];
+    const statement = this.statements.list(column, limit !== null);
+    return (await this.database.read((sql) => sql.all(statement, values))).map(rowOf);
+  }
+
+  prune({ now, after, batchSize }: PruneStep): Promise<PruneResult> {
+    const start = after ?? '';
+    return this.database.write(async (sql) => {
+      const [end] = await sql.all(this.statements.batchEnd, [start, batchSize - 1]);
+      if (!end) return { deleted: await sql.run(this.statements.pruneRest, [start, now, now]), next: null };
+      const next = String(end.id);
+      return { deleted: await sql.run(this.statements.pruneBatch, [start, next, now, now]), next };
+    });
+  }
+
+  async countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.database.read((sql) => sql.all(this.statements.countByKey, [now, now]));
+    return new Map(rows.map((row) => [String(row.key_id), Number(row.total)]));
+  }
+
+  /** One change is one statement; several share a transaction, each with an outcome of its own. */
+  private async each<T>(
+    changes: readonly T[],
+    apply: (sql: SqlRunner, change: T) => Promise<boolean>,
+  ): Promise<readonly boolean[]> {
+    const [first, ...others] = changes;
+    if (first === undefined) return [];
+    if (others.length === 0) return [await this.database.write((sql) => apply(sql, first))];
+    return this.database.transaction(async (sql) => {
+      const hits: boolean[] = [];
+      for (const change of changes) hits.push(await apply(sql, change));
+      return hits;
+    });
+  }
+}

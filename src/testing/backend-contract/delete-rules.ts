@@ -1,0 +1,109 @@
+import type { RowSelection } from '../../core/session-backend.js';
+import type { EndedRow, SessionRow } from '../../core/session-row.js';
+import {
+  assertEqual,
+  MINUTE,
+  NOW,
+  assertStored,
+  idleSince,
+  idsOf,
+  numbered,
+  row,
+  rulesOf,
+  store,
+} from './contract-rule.js';
+
+const endedRow = ({ id, userId, expiresAt, absoluteExpiresAt }: SessionRow): EndedRow => {
+  return { id, userId, expiresAt, absoluteExpiresAt };
+};
+
+/** Two rows of ada, one of Ada, one anonymous; the second has expired. */
+const ROWS = {
+  a: row('a'),
+  b: row('b', idleSince(NOW - MINUTE)),
+  c: row('c', { userId: 'Ada' }),
+  d: row('d', { userId: null }),
+};
+
+export const deleteRules = rulesOf('delete', {
+  'by ids: deletes those rows, expired or not, and says which': async (backend) => {
+    await store(backend, ...Object.values(ROWS));
+    const ended = await backend.delete({ ids: ['b', 'x', 'c'] });
+    assertEqual(
+      ended.toSorted((one, other) => (one.id < other.id ? -1 : 1)),
+      [endedRow(ROWS.b), endedRow(ROWS.c)],
+    );
+    await assertStored(backend, { ...ROWS, b: null, c: null });
+  },
+
+  'by ids: is idempotent': async (backend) => {
+    await store(backend, ...Object.values(ROWS));
+    assertEqual(idsOf(await backend.delete({ ids: ['a'] })), ['a']);
+    assertEqual(await backend.delete({ ids: ['a'] }), []);
+  },
+
+  'by ids: says a row once, however often it is named': async (backend) => {
+    await store(backend, ...Object.values(ROWS));
+    assertEqual(idsOf(await backend.delete({ ids: ['a', 'a', 'c', 'a'] })), ['a', 'c']);
+  },
+
+  'by ids: deletes nothing for none': async (backend) => {
+    await store(backend, ...Object.values(ROWS));
+    assertEqual(await backend.delete({ ids: [] }), []);
+    assertEqual(await backend.delete({ ids: [], userId: 'ada' }), []);
+    await assertStored(backend, ROWS);
+  },
+
+  'by ids of a user: leaves those of others alone': async (backend) => {
+    await store(backend, ...Object.values(ROWS));
+    assertEqual(idsOf(await backend.delete({ ids: ['a', 'b', 'c', 'd'], userId: 'ada' })), ['a', 'b']);
+    await assertStored(backend, { ...ROWS, a: null, b: null });
+  },
+
+  'by ids: takes more than a thousand': async (backend) => {
+    const ids = numbered('id', 1_300);
+    await store(backend, row('id-0000'), row('id-0600'), row('id-1299'), row('other'));
+    assertEqual(idsOf(await backend.delete({ ids })), ['id-0000', 'id-0600', 'id-1299']);
+    await assertStored(backend, { other: row('other') });
+  },
+
+  'by user: deletes all of that user, expired or not, and nothing else': async (backend) => {
+    await store(backend, ...Object.values(ROWS));
+    assertEqual(idsOf(await backend.delete({ userId: 'ada' })), ['a', 'b']);
+    await assertStored(backend, { ...ROWS, a: null, b: null });
+  },
+
+  'by user with an exception: keeps that row': async (backend) => {
+    await store(backend, ...Object.values(ROWS), row('A'));
+    assertEqual(idsOf(await backend.delete({ userId: 'ada', exceptId: 'a' })), ['A', 'b']);
+    await assertStored(backend, { ...ROWS, A: null, b: null });
+  },
+
+  'by user with an exception: an exception of another user changes nothing': async (backend) => {
+    await store(backend, ...Object.values(ROWS));
+    assertEqual(idsOf(await backend.delete({ userId: 'ada', exceptId: 'c' })), ['a', 'b']);
+    await assertStored(backend, { ...ROWS, a: null, b: null });
+  },
+
+  'all: deletes every row': async (backend) => {
+    await store(backend, ...Object.values(ROWS));
+    assertEqual(idsOf(await backend.delete('all')), ['a', 'b', 'c', 'd']);
+    await assertStored(backend, { a: null, b: null, c: null, d: null });
+    assertEqual(await backend.delete('all'), []);
+  },
+
+  'reports each row exactly once among many at once': async (backend) => {
+    const ids = numbered('id', 12);
+    await store(backend, ...ids.map((id) => row(id)));
+    const selections: RowSelection[] = [
+      ...ids.map((id) => ({ ids: [id] })),
+      { ids },
+      { ids: ids.toReversed(), userId: 'ada' },
+      { userId: 'ada' },
+      { userId: 'ada', exceptId: 'id-0003' },
+      'all',
+    ];
+    const ended = await Promise.all([...selections, ...selections].map((each) => backend.delete(each)));
+    assertEqual(idsOf(ended.flat()), ids);
+  },
+});

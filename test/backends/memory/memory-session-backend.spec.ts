@@ -1,0 +1,4 @@
+import { MemorySessionBackend } from '../../../src/backends/memory/memory-session-backend.js';
+import { describeSessionBackend } from '../../../src/testing/describe-session-backend.js';
+
+describeSessionBackend('MemorySessionBackend', () => new MemorySessionBackend());

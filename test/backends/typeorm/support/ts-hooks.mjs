@@ -1,0 +1,28 @@
+// Lets a plain Node process import the sources: `.js` names the `.ts` beside it, and swc strips the types.
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { transform } from '@swc/core';
+
+const swc = {
+  swcrc: false,
+  sourceMaps: 'inline',
+  module: { type: 'es6' },
+  jsc: {
+    target: 'es2022',
+    parser: { syntax: 'typescript', decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: true },
+  },
+};
+
+export async function resolve(specifier, context, nextResolve) {
+  const isSource =
+    context.parentURL?.endsWith('.ts') && specifier.startsWith('.') && specifier.endsWith('.js');
+  return nextResolve(isSource ? `${specifier.slice(0, -3)}.ts` : specifier, context);
+}
+
+export async function load(url, context, nextLoad) {
+  if (!url.endsWith('.ts')) return nextLoad(url, context);
+  const filename = fileURLToPath(url);
+  const { code } = await transform(await readFile(filename, 'utf8'), { ...swc, filename });
+  return { format: 'module', shortCircuit: true, source: code };
+}

@@ -1,0 +1,182 @@
+import { MemorySessionBackend } from '../../../src/backends/memory/memory-session-backend.js';
+import type { PayloadChange, TokenChange, Touch } from '../../../src/core/session-backend.js';
+import { pause, type Flaw } from './flaw.js';
+
+class SaveWithoutVersionCheck extends MemorySessionBackend {
+  override save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    return super.save(
+      changes.map((change) => ({ ...change, expectedVersion: this.rows.get(change.id)?.version ?? 0 })),
+    );
+  }
+}
+
+class SaveOrdersVersions extends MemorySessionBackend {
+  override save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    return super.save(
+      changes.map((change) => {
+        const version = this.rows.get(change.id)?.version ?? 0;
+        return { ...change, expectedVersion: version <= change.expectedVersion ? version : -1 };
+      }),
+    );
+  }
+}
+
+class SaveRevivesExpiredRows extends MemorySessionBackend {
+  override save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    return super.save(changes.map((change) => ({ ...change, now: 0 })));
+  }
+}
+
+class SaveCreatesRows extends MemorySessionBackend {
+  override async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    const [template] = this.rows.values();
+    for (const change of changes) {
+      const { id, version, payload } = change;
+      if (!this.rows.has(id) && template) this.rows.set(id, { ...template, id, version, payload });
+    }
+    return super.save(changes);
+  }
+}
+
+class SaveStopsAtAMiss extends MemorySessionBackend {
+  override async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    const hits = changes.map(({ id }) => this.rows.has(id));
+    const end = hits.includes(false) ? hits.indexOf(false) : hits.length;
+    return [...(await super.save(changes.slice(0, end))), ...hits.slice(end).map(() => false)];
+  }
+}
+
+class SaveMovesTimesBack extends MemorySessionBackend {
+  override async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    const hits = await super.save(changes);
+    changes.forEach(({ id, lastActiveAt, expiresAt }, index) => {
+      const row = this.rows.get(id);
+      if (row && hits[index]) this.rows.set(id, { ...row, lastActiveAt, expiresAt });
+    });
+    return hits;
+  }
+}
+
+class TouchRevivesExpiredRows extends MemorySessionBackend {
+  override touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    return super.touch(touches.map((touch) => ({ ...touch, now: 0 })));
+  }
+}
+
+class TouchAtTheInstantOfExpiry extends MemorySessionBackend {
+  override touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    return super.touch(touches.map((touch) => ({ ...touch, now: touch.now - 1 })));
+  }
+}
+
+class TouchPastTheAbsoluteExpiry extends MemorySessionBackend {
+  override async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    const hits = await super.touch(touches);
+    touches.forEach(({ id, expiresAt }, index) => {
+      const row = this.rows.get(id);
+      if (row && hits[index]) this.rows.set(id, { ...row, expiresAt: Math.max(row.expiresAt, expiresAt) });
+    });
+    return hits;
+  }
+}
+
+class TouchGoesBackwards extends MemorySessionBackend {
+  override async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    const hits = await super.touch(touches);
+    touches.forEach(({ id, lastActiveAt }, index) => {
+      const row = this.rows.get(id);
+      if (row && hits[index]) this.rows.set(id, { ...row, lastActiveAt });
+    });
+    return hits;
+  }
+}
+
+class TouchShortensTheExpiry extends MemorySessionBackend {
+  override async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    const hits = await super.touch(touches);
+    touches.forEach(({ id, expiresAt }, index) => {
+      const row = this.rows.get(id);
+      if (row && hits[index]) {
+        this.rows.set(id, { ...row, expiresAt: Math.min(expiresAt, row.absoluteExpiresAt) });
+      }
+    });
+    return hits;
+  }
+}
+
+class TouchWritesAStaleRowBack extends MemorySessionBackend {
+  override async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    const before = touches.map(({ id }) => this.rows.get(id));
+    await pause();
+    for (const row of before) if (row && this.rows.has(row.id)) this.rows.set(row.id, row);
+    return super.touch(touches);
+  }
+}
+
+class TouchSaysFalseWhenNothingChanges extends MemorySessionBackend {
+  override async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    const before = touches.map(({ id }) => this.rows.get(id)?.lastActiveAt);
+    const hits = await super.touch(touches);
+    return hits.map(
+      (hit, index) => hit && this.rows.get(touches[index]?.id ?? '')?.lastActiveAt !== before[index],
+    );
+  }
+}
+
+class ChangeTokenWithTwoWinners extends MemorySessionBackend {
+  override async changeToken(change: TokenChange): Promise<boolean> {
+    const before = this.rows.get(change.id);
+    const isExpected =
+      before?.tokenHash === change.expected.tokenHash && before.tokenUsed === change.expected.tokenUsed;
+    await pause();
+    const { tokenHash = null, tokenUsed = false } = this.rows.get(change.id) ?? {};
+    return isExpected && super.changeToken({ ...change, expected: { tokenHash, tokenUsed } });
+  }
+}
+
+class ChangeTokenIgnoresUse extends MemorySessionBackend {
+  override changeToken(change: TokenChange): Promise<boolean> {
+    const tokenUsed = this.rows.get(change.id)?.tokenUsed ?? false;
+    return super.changeToken({ ...change, expected: { ...change.expected, tokenUsed } });
+  }
+}
+
+class ChangeTokenIgnoresTheHash extends MemorySessionBackend {
+  override changeToken(change: TokenChange): Promise<boolean> {
+    const tokenHash = this.rows.get(change.id)?.tokenHash ?? null;
+    return super.changeToken({ ...change, expected: { ...change.expected, tokenHash } });
+  }
+}
+
+class ChangeTokenOfExpiredRows extends MemorySessionBackend {
+  override changeToken(change: TokenChange): Promise<boolean> {
+    return super.changeToken({ ...change, now: 0 });
+  }
+}
+
+class ChangeTokenClearsSignIn extends MemorySessionBackend {
+  override async changeToken(change: TokenChange): Promise<boolean> {
+    return super.changeToken({ ...change, authenticatedAt: change.authenticatedAt ?? change.now });
+  }
+}
+
+export const BROKEN_CHANGES: readonly Flaw[] = [
+  { Backend: SaveWithoutVersionCheck, caughtBy: 'save' },
+  { Backend: SaveOrdersVersions, caughtBy: 'save' },
+  { Backend: SaveRevivesExpiredRows, caughtBy: 'save' },
+  { Backend: SaveCreatesRows, caughtBy: 'save' },
+  { Backend: SaveStopsAtAMiss, caughtBy: 'save' },
+  { Backend: SaveMovesTimesBack, caughtBy: 'save' },
+  { Backend: TouchRevivesExpiredRows, caughtBy: 'touch' },
+  { Backend: TouchAtTheInstantOfExpiry, caughtBy: 'touch' },
+  { Backend: TouchPastTheAbsoluteExpiry, caughtBy: 'touch' },
+  { Backend: TouchGoesBackwards, caughtBy: 'touch' },
+  { Backend: TouchShortensTheExpiry, caughtBy: 'touch' },
+  { Backend: TouchWritesAStaleRowBack, caughtBy: 'touch' },
+  { Backend: TouchSaysFalseWhenNothingChanges, caughtBy: 'touch' },
+  { Backend: ChangeTokenWithTwoWinners, caughtBy: 'changeToken' },
+  { Backend: ChangeTokenIgnoresUse, caughtBy: 'changeToken' },
+  { Backend: ChangeTokenIgnoresTheHash, caughtBy: 'changeToken' },
+  { Backend: ChangeTokenOfExpiredRows, caughtBy: 'changeToken' },
+  { Backend: ChangeTokenClearsSignIn, caughtBy: 'changeToken' },
+];

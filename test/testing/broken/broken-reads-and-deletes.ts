@@ -1,0 +1,178 @@
+import { MemorySessionBackend } from '../../../src/backends/memory/memory-session-backend.js';
+import type { ListRequest, PruneResult, PruneStep, RowSelection } from '../../../src/core/session-backend.js';
+import type { EndedRow, SessionRow } from '../../../src/core/session-row.js';
+import { pause, type Flaw } from './flaw.js';
+
+class HandsOutItsOwnRows extends MemorySessionBackend {
+  override async find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>> {
+    return ids.map((id) => this.rows.get(id) ?? null);
+  }
+}
+
+class FindSkipsMissingRows extends MemorySessionBackend {
+  override async find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>> {
+    return (await super.find(ids)).filter((row) => row !== null);
+  }
+}
+
+class FindHidesExpiredRows extends MemorySessionBackend {
+  override async find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>> {
+    const present = Date.UTC(2100, 0, 1);
+    return (await super.find(ids)).map((row) => (row && row.expiresAt > present ? row : null));
+  }
+}
+
+class DeleteReportsTwice extends MemorySessionBackend {
+  override async delete(selection: RowSelection): Promise<readonly EndedRow[]> {
+    const before = new Map(this.rows);
+    const deleting = super.delete(selection);
+    for (const [id, row] of before) this.rows.set(id, row);
+    const ended = await deleting;
+    await pause();
+    for (const { id } of ended) this.rows.delete(id);
+    return ended;
+  }
+}
+
+class DeleteTakesOtherUsersRows extends MemorySessionBackend {
+  override delete(selection: RowSelection): Promise<readonly EndedRow[]> {
+    return super.delete(selection !== 'all' && 'ids' in selection ? { ids: selection.ids } : selection);
+  }
+}
+
+class DeleteIgnoresTheException extends MemorySessionBackend {
+  override delete(selection: RowSelection): Promise<readonly EndedRow[]> {
+    return super.delete(selection === 'all' || 'ids' in selection ? selection : { userId: selection.userId });
+  }
+}
+
+class DeleteOfNoIdsDeletesAll extends MemorySessionBackend {
+  override delete(selection: RowSelection): Promise<readonly EndedRow[]> {
+    const isEmpty = selection !== 'all' && 'ids' in selection && selection.ids.length === 0;
+    return super.delete(isEmpty ? 'all' : selection);
+  }
+}
+
+class DeleteHandsOutHashes extends MemorySessionBackend {
+  override async delete(selection: RowSelection): Promise<readonly EndedRow[]> {
+    const before = new Map(this.rows);
+    return (await super.delete(selection)).map((ended) => before.get(ended.id) ?? ended);
+  }
+}
+
+class ListWithoutExpiry extends MemorySessionBackend {
+  override list(request: ListRequest): Promise<readonly SessionRow[]> {
+    return super.list({ ...request, now: 0 });
+  }
+}
+
+class ListAtTheInstantOfExpiry extends MemorySessionBackend {
+  override list(request: ListRequest): Promise<readonly SessionRow[]> {
+    return super.list({ ...request, now: request.now - 1 });
+  }
+}
+
+class ListLeastRecentFirst extends MemorySessionBackend {
+  override async list(request: ListRequest): Promise<readonly SessionRow[]> {
+    return (await super.list(request)).toReversed();
+  }
+}
+
+class ListByCreationOnly extends MemorySessionBackend {
+  override list(request: ListRequest): Promise<readonly SessionRow[]> {
+    return super.list({ ...request, orderBy: 'createdAt' });
+  }
+}
+
+class ListAnyCase extends MemorySessionBackend {
+  override async list(request: ListRequest): Promise<readonly SessionRow[]> {
+    const users = new Set([...this.rows.values()].map(({ userId }) => userId ?? ''));
+    const alike = [...users].filter((user) => user.toLowerCase() === request.userId.toLowerCase());
+    return (await Promise.all(alike.map((userId) => super.list({ ...request, userId })))).flat();
+  }
+}
+
+class ListLimitsBeforeItFilters extends MemorySessionBackend {
+  override async list(request: ListRequest): Promise<readonly SessionRow[]> {
+    const top = await super.list({ ...request, now: 0 });
+    const active = new Set((await super.list({ ...request, limit: null })).map(({ id }) => id));
+    return top.filter(({ id }) => active.has(id));
+  }
+}
+
+class PruneTakesLiveRows extends MemorySessionBackend {
+  override prune(step: PruneStep): Promise<PruneResult> {
+    return super.prune({ ...step, now: step.now + 1 });
+  }
+}
+
+class PruneLeavesTheInstantOfExpiry extends MemorySessionBackend {
+  override prune(step: PruneStep): Promise<PruneResult> {
+    return super.prune({ ...step, now: step.now - 1 });
+  }
+}
+
+class PruneNeverFinishes extends MemorySessionBackend {
+  override async prune(step: PruneStep): Promise<PruneResult> {
+    const result = await super.prune(step);
+    return { ...result, next: result.next ?? step.after ?? '' };
+  }
+}
+
+class PruneSkipsARow extends MemorySessionBackend {
+  override async prune(step: PruneStep): Promise<PruneResult> {
+    const result = await super.prune(step);
+    const [next] = [...this.rows.keys()].filter((id) => id > (result.next ?? '\uffff')).toSorted();
+    return result.next === null ? result : { ...result, next: next ?? result.next };
+  }
+}
+
+class PruneStopsAtALiveBatch extends MemorySessionBackend {
+  override async prune(step: PruneStep): Promise<PruneResult> {
+    const result = await super.prune(step);
+    return result.deleted === 0 ? { deleted: 0, next: null } : result;
+  }
+}
+
+class PruneIgnoresTheBatchSize extends MemorySessionBackend {
+  override prune(step: PruneStep): Promise<PruneResult> {
+    return super.prune({ ...step, batchSize: 1_000_000 });
+  }
+}
+
+class CountsExpiredRows extends MemorySessionBackend {
+  override countByKey(): Promise<ReadonlyMap<string, number>> {
+    return super.countByKey(0);
+  }
+}
+
+class InitClearsTheTable extends MemorySessionBackend {
+  override async init(): Promise<void> {
+    this.rows.clear();
+  }
+}
+
+export const BROKEN_READS_AND_DELETES: readonly Flaw[] = [
+  { Backend: HandsOutItsOwnRows, caughtBy: 'find' },
+  { Backend: FindSkipsMissingRows, caughtBy: 'find' },
+  { Backend: FindHidesExpiredRows, caughtBy: 'find' },
+  { Backend: DeleteReportsTwice, caughtBy: 'delete' },
+  { Backend: DeleteTakesOtherUsersRows, caughtBy: 'delete' },
+  { Backend: DeleteIgnoresTheException, caughtBy: 'delete' },
+  { Backend: DeleteOfNoIdsDeletesAll, caughtBy: 'delete' },
+  { Backend: DeleteHandsOutHashes, caughtBy: 'delete' },
+  { Backend: ListWithoutExpiry, caughtBy: 'list' },
+  { Backend: ListAtTheInstantOfExpiry, caughtBy: 'list' },
+  { Backend: ListLeastRecentFirst, caughtBy: 'list' },
+  { Backend: ListByCreationOnly, caughtBy: 'list' },
+  { Backend: ListAnyCase, caughtBy: 'list' },
+  { Backend: ListLimitsBeforeItFilters, caughtBy: 'list' },
+  { Backend: PruneTakesLiveRows, caughtBy: 'prune' },
+  { Backend: PruneLeavesTheInstantOfExpiry, caughtBy: 'prune' },
+  { Backend: PruneNeverFinishes, caughtBy: 'prune' },
+  { Backend: PruneSkipsARow, caughtBy: 'prune' },
+  { Backend: PruneStopsAtALiveBatch, caughtBy: 'prune' },
+  { Backend: PruneIgnoresTheBatchSize, caughtBy: 'prune' },
+  { Backend: CountsExpiredRows, caughtBy: 'countByKey' },
+  { Backend: InitClearsTheTable, caughtBy: 'init and close' },
+];
