@@ -1,0 +1,26 @@
+import { SessionDataError } from '../core/session-errors.js';
+import type { AuthenticateOptions } from './session.interface.js';
+
+const KNOWN: readonly string[] = [
+  'data',
+  'remember',
+  'notAfter',
+  'meta',
+] satisfies (keyof AuthenticateOptions)[];
+
+/**
+ * @throws SessionDataError for an unknown option, or one of the wrong type: a form's `remember: 'on'` must not pass for
+ * a boolean, nor a misspelt one for the default
+ */
+export function checkAuthenticateOptions(options: AuthenticateOptions<object>): void {
+  const { remember, notAfter } = options;
+  const unknown = Object.keys(options).find((name) => !KNOWN.includes(name));
+  if (unknown !== undefined)
+    throw new SessionDataError(
+      `Unknown option of authenticate: expected one of ${KNOWN.join(', ')}, got '${unknown}'`,
+    );
+  if (remember !== undefined && typeof remember !== 'boolean')
+    throw new SessionDataError(`\`remember\`: expected true or false, got a ${typeof remember}`);
+  if (notAfter !== undefined && !(notAfter instanceof Date))
+    throw new SessionDataError(`\`notAfter\`: expected a Date, got a ${typeof notAfter}`);
+}

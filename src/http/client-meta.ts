@@ -1,0 +1,29 @@
+import Bowser from 'bowser';
+import type { JsonObject } from '../core/json-data.js';
+
+/** Longest user agent that is kept, in characters. */
+const MAX_USER_AGENT = 512;
+
+/** The part of a request that both platforms have. */
+export interface ClientRequest {
+  readonly ip?: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/**
+ * What is kept about the client of a sign-in: `ip` (what the platform's proxy settings make of it), `userAgent` (cut
+ * at 512 characters), `deviceName` ("Chrome on macOS") and `deviceType` (`desktop`, `mobile`, `tablet`, `tv`, `bot` or
+ * `unknown`).
+ */
+export function describeClient({ ip, headers }: ClientRequest): JsonObject {
+  const agent = headers['user-agent'];
+  const userAgent = typeof agent === 'string' ? agent.slice(0, MAX_USER_AGENT) : '';
+  return { ip: ip ?? null, userAgent: userAgent || null, ...describeDevice(userAgent) };
+}
+
+function describeDevice(userAgent: string): { deviceName: string; deviceType: string } {
+  if (userAgent === '') return { deviceName: 'Unknown device', deviceType: 'unknown' };
+  const { browser, os, platform } = Bowser.parse(userAgent);
+  const name = [browser.name, os.name].filter((part) => part !== undefined && part !== '').join(' on ');
+  return { deviceName: name || 'Unknown device', deviceType: platform.type ?? 'unknown' };
+}

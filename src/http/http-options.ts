@@ -1,0 +1,38 @@
+import type { JsonObject } from '../core/json-data.js';
+import { expected } from '../core/session-options.js';
+import type { ClientRequest } from './client-meta.js';
+import { type CookieOptions, SessionCookie } from './session-cookie.js';
+
+/** Options of the HTTP layer. */
+export interface SessionHttpOptions {
+  /** The session cookie: `__Host-sid`, HttpOnly, Secure, SameSite=Lax. */
+  readonly cookie?: CookieOptions;
+  /** Whether every route needs a user, except `@Public()`. @default false */
+  readonly requireAuth?: boolean;
+  /** What to keep about the client of a sign-in beside the default: a JSON object. Gets the platform's request. */
+  readonly meta?: (request: never) => object;
+}
+
+/** What `resolveHttpOptions` makes of the options. */
+export interface ResolvedHttpOptions {
+  readonly cookie: SessionCookie;
+  readonly requireAuth: boolean;
+  readonly meta: (request: ClientRequest) => object;
+}
+
+/** Names of all options of the HTTP layer. */
+export const HTTP_OPTION_NAMES = [
+  'cookie',
+  'requireAuth',
+  'meta',
+] as const satisfies readonly (keyof SessionHttpOptions)[];
+
+/** @throws SessionOptionsError for the first option that cannot be used */
+export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOptions {
+  const { cookie, requireAuth = false, meta } = options;
+  if (typeof requireAuth !== 'boolean') throw expected('requireAuth', 'true or false', requireAuth);
+  if (meta !== undefined && typeof meta !== 'function')
+    throw expected('meta', 'a function of the request', meta);
+  const describe = meta as ((request: ClientRequest) => JsonObject) | undefined;
+  return { cookie: new SessionCookie(cookie), requireAuth, meta: describe ?? (() => ({})) };
+}

@@ -1,0 +1,78 @@
+import { toSessionId } from '../core/identifiers.js';
+import type { SessionWork } from './session-work.js';
+import type { SessionInfo } from './session.interface.js';
+
+/**
+ * Ends the session of this request; how many have been ended. The cookie is removed only if this call ended it: a
+ * straggler must not erase the cookie of a newer sign-in.
+ */
+export function endCurrent(work: SessionWork, reason: 'logout' | 'logout-all' | 'revoked'): Promise<number> {
+  return work.inTurn(async () => {
+    const id = work.stored?.row.id;
+    if (id === undefined) {
+      work.discard();
+      return 0;
+    }
+    const { ended, existed } = await work.engine.end({ ids: [id] }, reason, work.context.ip);
+    work.ended({ removeCookie: existed });
+    return ended.length;
+  });
+}
+
+/** Ends the user's other sessions; how many. */
+export async function endOthers(work: SessionWork): Promise<number> {
+  const row = work.stored?.row;
+  if (row === undefined || row.userId === null) return 0;
+  const others = { userId: row.userId, exceptId: row.id };
+  const { ended } = await work.engine.end(others, 'logout-others', work.context.ip);
+  return ended.length;
+}
+
+/** Ends all of the user's sessions; how many. Without a user: the session of this request. */
+export async function endAll(work: SessionWork): Promise<number> {
+  const row = work.stored?.row;
+  if (row === undefined || row.userId === null) return endCurrent(work, 'logout-all');
+  const all = { userId: row.userId };
+  return work.inTurn(async () => {
+    const { ended } = await work.engine.end(all, 'logout-all', work.context.ip);
+    work.ended({ removeCookie: ended.some((one) => one.id === row.id) });
+    return ended.length;
+  });
+}
+
+/** Ends one of the user's sessions; `false` when it is not one of theirs. */
+export async function endById(work: SessionWork, id: string): Promise<boolean> {
+  const row = work.stored?.row;
+  if (row === undefined || row.userId === null || !isStorable(id)) return false;
+  if (id === row.id) return (await endCurrent(work, 'revoked')) > 0;
+  const { ended } = await work.engine.end({ ids: [id], userId: row.userId }, 'revoked', work.context.ip);
+  return ended.length > 0;
+}
+
+/** Whether a session can have that id at all: others need no look-up, and some storages could not even take them. */
+function isStorable(id: string): boolean {
+  try {
+    return toSessionId(id) === id;
+  } catch {
+    return false;
+  }
+}
+
+/** The user's active sessions, most recently active first. */
+export async function listSessions({ engine, stored }: SessionWork): Promise<SessionInfo[]> {
+  const own = stored?.row;
+  if (own === undefined || own.userId === null) return [];
+  const records = await engine.list(own.userId, 'lastActiveAt');
+  return records.map(({ id, createdAt, authenticatedAt, lastActiveAt, expiresAt, meta, integrity }) => {
+    return {
+      id,
+      current: id === own.id,
+      createdAt,
+      authenticatedAt,
+      lastActiveAt,
+      expiresAt,
+      meta,
+      integrity,
+    };
+  });
+}

@@ -1,0 +1,87 @@
+import { HttpException, HttpStatus, type LoggerService, UnauthorizedException } from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
+import {
+  SessionConflictError,
+  SessionError,
+  SessionGoneError,
+  SessionLimitError,
+  SessionStoreError,
+  SessionTamperedError,
+  SessionTooLargeError,
+  STANDS_FOR_CAUSE,
+} from '../core/session-errors.js';
+
+/** Status and public words of each error. The error's own message is for the log: it may name internals. */
+const ANSWERS = [
+  [
+    SessionStoreError,
+    HttpStatus.SERVICE_UNAVAILABLE,
+    'Sessions are unavailable at the moment. Try again shortly',
+  ],
+  [SessionGoneError, HttpStatus.UNAUTHORIZED, 'The session has ended. Sign in again'],
+  [SessionTamperedError, HttpStatus.UNAUTHORIZED, 'The session has ended. Sign in again'],
+  [
+    SessionConflictError,
+    HttpStatus.CONFLICT,
+    'Other requests changed the session at the same time. Try again',
+  ],
+  [SessionLimitError, HttpStatus.CONFLICT, 'There are too many active sessions. End one of them first'],
+  [SessionTooLargeError, HttpStatus.PAYLOAD_TOO_LARGE, 'The session would hold too much'],
+] as const;
+
+/** Seconds after which a client may try again when storage is unreachable. */
+export const RETRY_AFTER_SECONDS = '5';
+
+/** A `SessionError` on its way out: an `HttpException` that filters for the error's own class match too. */
+export class SessionHttpException extends HttpException {
+  readonly code: string;
+  readonly [STANDS_FOR_CAUSE] = true;
+
+  constructor(cause: SessionError) {
+    const [, status, message] = ANSWERS.find(([type]) => cause instanceof type) ?? [
+      null,
+      HttpStatus.INTERNAL_SERVER_ERROR,
+      'The session could not be saved',
+    ];
+    super({ statusCode: status, message, code: cause.code }, status, { cause });
+    this.code = cause.code;
+    // Filters of apps send `message` to clients, and the driver's words in it name hosts: those stay with the cause.
+    this.message = cause instanceof SessionStoreError ? message : cause.message;
+  }
+}
+
+/** Nobody is signed in, or the sign-in is too long ago. */
+export class AuthenticationRequiredException extends UnauthorizedException {
+  constructor(readonly code: 'authentication_required' | 'reauthentication_required') {
+    const message =
+      code === 'authentication_required' ? 'Sign in first' : 'Confirm that it is you: sign in again';
+    super({ statusCode: HttpStatus.UNAUTHORIZED, message, error: 'Unauthorized', code });
+  }
+}
+
+/** What leaves the HTTP layer: a `SessionError` as its exception, anything else as it is. */
+export function toHttpException(error: unknown): unknown {
+  const isBare = error instanceof SessionError && !(error instanceof HttpException);
+  return isBare ? new SessionHttpException(error) : error;
+}
+
+/** How a request that failed is answered. */
+interface FailedResponse {
+  readonly failure: unknown;
+  readonly status: number;
+  readonly route: string;
+  readonly response: Pick<ServerResponse, 'setHeader'>;
+}
+
+/**
+ * Tells the client when to come back after an outage, which is in the log already. Nest logs no HttpException, so
+ * anything else that is our 500 is logged here.
+ */
+export function reportFailure(
+  logger: Pick<LoggerService, 'error'>,
+  { failure, status, route, response }: FailedResponse,
+): void {
+  if (failure instanceof SessionStoreError) {
+    if (status === 503) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+  } else if (status >= 500) logger.error(`${route}: ${String(failure)}`);
+}

@@ -1,0 +1,246 @@
+import { HttpException, type LoggerService } from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
+import type { SessionEngine } from '../core/session-engine.js';
+import { SessionError, SessionStoreError } from '../core/session-errors.js';
+import { isTouchDue } from '../core/session-lifetime.js';
+import type { ResolvedSession } from '../core/session-resolver.js';
+import { type ClientRequest, describeClient } from './client-meta.js';
+import type { ResolvedHttpOptions } from './http-options.js';
+import { ResponseGate, type ResponseExit } from './response-gate.js';
+import { appendHeader, varyByCookie } from './response-headers.js';
+import {
+  reportFailure,
+  RETRY_AFTER_SECONDS,
+  SessionHttpException,
+  toHttpException,
+} from './session-exceptions.js';
+import { SessionHandle } from './session-handle.js';
+import { type RequestContext, SessionWork } from './session-work.js';
+
+/** Data that never equals its stored form (a `toJSON` that differs each time) must not hold a response for ever. */
+const SETTLE_ROUNDS = 3;
+
+/** What all exchanges of an app share. */
+export interface HttpRuntime {
+  readonly engine: SessionEngine;
+  readonly options: ResolvedHttpOptions;
+  readonly logger: Pick<LoggerService, 'warn' | 'error'>;
+}
+
+/** One request and its response. */
+export interface ExchangeInput {
+  readonly request: ClientRequest;
+  /** The raw response of Node, whatever the platform. */
+  readonly response: ServerResponse;
+  /** Method and path of the route, for the log. */
+  readonly route: string;
+  /** Whether serving the request counts as use of the session. */
+  readonly isUse: boolean;
+}
+
+/** The way of one request through its session: from the cookie that came in to the cookie that goes out. */
+export class SessionExchange implements ResponseExit {
+  readonly session: SessionHandle;
+  readonly #gate: ResponseGate;
+  readonly #work: SessionWork;
+  /** Whether something looked at the session, so that the response varies with the cookie. */
+  #isRead: boolean;
+  #flushing: Promise<unknown> | null = null;
+  /** Why the last call to the session failed, if one did. */
+  #failure: unknown = null;
+  #awaitsUse = false;
+
+  private constructor(
+    private readonly runtime: HttpRuntime,
+    private readonly input: ExchangeInput,
+    resolved: ResolvedSession | null,
+  ) {
+    this.#work = new SessionWork(runtime.engine, this.#contextOf(input), resolved);
+    this.session = new SessionHandle(this.#work);
+    this.#isRead = resolved !== null;
+    this.#gate = new ResponseGate(input.response, this);
+    // A client that went away early is no end of the handler: what it changes is saved when it is done.
+    input.response.once('close', () => void this.#saveAfterClose());
+  }
+
+  /**
+   * Loads the session that the request's cookie leads to, or an empty one.
+   *
+   * @throws SessionHttpException (503) when a genuine token cannot be looked up
+   */
+  static async open(runtime: HttpRuntime, input: ExchangeInput): Promise<SessionExchange> {
+    const { engine, options, logger } = runtime;
+    const { request, response } = input;
+    try {
+      for (const value of options.cookie.read(request.headers.cookie as string | undefined)) {
+        const token = engine.mint.recognise(value);
+        const resolved = token && (await engine.resolver.resolve(token, request.ip));
+        if (resolved) return new SessionExchange(runtime, input, resolved);
+      }
+      return new SessionExchange(runtime, input, null);
+    } catch (error) {
+      if (error instanceof SessionStoreError) {
+        response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
+        // An outage, which has a cause, is in the log already; an unknown key is not.
+        if (error.cause === undefined) logger.error(`${input.route}: ${error.message}`);
+      }
+      throw toHttpException(error);
+    }
+  }
+
+  /** Whether nobody has even looked at the data, so that there is nothing to save. */
+  get isUntouched(): boolean {
+    return this.#work.copy.isUntouched;
+  }
+
+  /** The session was handed out. */
+  markRead(): void {
+    this.#isRead = true;
+  }
+
+  /** The handler failed: it may have called the store by itself. */
+  noteFailure(error: unknown): void {
+    if (error instanceof SessionError) this.#failure = error instanceof HttpException ? error.cause : error;
+  }
+
+  /**
+   * Saves what has changed, before the response is composed. What cannot be saved is forgotten, so that it is
+   * reported once.
+   */
+  async flush(): Promise<void> {
+    if (this.#gate.isHolding) return;
+    if (!this.#gate.isHeadPending) return this.#saveLate();
+    try {
+      this.#flushing = this.#work.save();
+      await this.#flushing;
+    } catch (error) {
+      // An answer that began meanwhile waits for this: the failure takes its place.
+      if (this.#gate.isHolding) return;
+      this.#gate.dropAfterEnd();
+      this.#work.discard();
+      this.#failure = error;
+      throw toHttpException(error);
+    } finally {
+      this.#flushing = null;
+    }
+  }
+
+  settle(): Promise<void> | null {
+    return this.#isUnsettled || this.#isRotationDue() ? this.#settle() : null;
+  }
+
+  setHeaders(response: ServerResponse): void {
+    const { engine, options } = this.runtime;
+    const { cookieChange, stored } = this.#work;
+    if (cookieChange?.kind === 'set') {
+      const { token, row } = cookieChange;
+      appendHeader(response, 'Set-Cookie', options.cookie.issue(token, row, engine.clock.now()));
+    } else if (cookieChange) {
+      appendHeader(response, 'Set-Cookie', options.cookie.remove());
+    }
+    const isPrivate =
+      cookieChange !== null || (stored?.row.userId ?? this.#work.resolved?.row.userId ?? null) !== null;
+    if (isPrivate && !response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
+    if (this.#isRead || isPrivate) varyByCookie(response);
+    if (
+      stored &&
+      this.input.isUse &&
+      isTouchDue(stored.row, engine.clock.now(), engine.config.touchInterval)
+    ) {
+      engine.touchLater(stored.row);
+    }
+    if (this.#failure !== null) {
+      const { statusCode: status } = response;
+      const { route } = this.input;
+      reportFailure(this.runtime.logger, { failure: this.#failure, status, route, response });
+    }
+  }
+
+  refusal(error: unknown): ReturnType<ResponseExit['refusal']> {
+    this.#work.discard();
+    const exception = toHttpException(error);
+    if (exception instanceof HttpException) {
+      this.#failure = error;
+      return { status: exception.getStatus(), body: exception.getResponse() as object };
+    }
+    this.runtime.logger.error(`${this.input.route}: the response could not be sent: ${String(error)}`);
+    return { status: 500, body: { statusCode: 500, message: 'Internal server error' } };
+  }
+
+  /** Steps that nobody awaited are waited for too, and what they or others change meanwhile is still saved. */
+  async #settle(): Promise<void> {
+    await this.#flushing;
+    for (let round = 0; round < SETTLE_ROUNDS && this.#isUnsettled; round++) await this.#work.save();
+    await this.#work.inTurn(() => this.#rotate());
+  }
+
+  get #isUnsettled(): boolean {
+    return this.#work.isDirty || this.#work.isBusy;
+  }
+
+  #isRotationDue(): boolean {
+    const { resolved, stored, cookieChange, isRotationWanted, engine } = this.#work;
+    const isSame =
+      resolved !== null && stored !== null && stored.row.id === resolved.row.id && cookieChange === null;
+    return isSame && engine.resolver.isTokenDue(resolved, isRotationWanted);
+  }
+
+  /** Rotation that fails leaves the presented token in force, so the response goes out all the same. */
+  async #rotate(): Promise<void> {
+    const { resolved, stored, engine, isRotationWanted } = this.#work;
+    if (!this.#isRotationDue() || resolved === null || stored === null) return;
+    try {
+      const token = await engine.resolver.nextToken(resolved, isRotationWanted);
+      if (token) this.#work.cookieChange = { kind: 'set', token, row: stored.row };
+    } catch (error) {
+      this.runtime.logger.warn(`${this.input.route}: the session token was not rotated: ${String(error)}`);
+    }
+  }
+
+  /** When the client left before an answer, the handler's end, or its answer that nobody reads, saves. */
+  async #saveAfterClose(): Promise<void> {
+    this.#awaitsUse = true;
+    if (!this.#gate.isHeadPending) await this.#saveLate();
+  }
+
+  /** Nothing ends any more behind which to save what a forgotten promise changes, so this looks at once. */
+  #noteUse(): void {
+    if (!this.#awaitsUse || this.#gate.isHeadPending) return;
+    this.#awaitsUse = false;
+    setImmediate(() => void this.#saveAfterClose());
+  }
+
+  /** Saves what was changed after the first byte had left. Nobody can be told any more, but the log. */
+  async #saveLate(): Promise<void> {
+    try {
+      if (!(await this.#work.save())) return;
+      this.runtime.logger.error(
+        `${this.input.route}: the session was changed after the response had begun. It was saved, but the client was ` +
+          'not told, and no cookie could be set: change sessions before answering',
+      );
+    } catch (error) {
+      this.#work.discard();
+      this.runtime.logger.error(
+        `${this.input.route}: the session was changed after the response had begun, and could not be saved: ${String(error)}`,
+      );
+    }
+  }
+
+  #contextOf({ request, isUse }: ExchangeInput): RequestContext {
+    const { cookie, meta } = this.runtime.options;
+    return {
+      ip: request.ip,
+      isUse,
+      persistent: cookie.persistent,
+      describeClient: () => ({ ...describeClient(request), ...meta(request) }),
+      canCarryCookie: () => this.#gate.isHeadPending,
+      noteUse: () => this.#noteUse(),
+      noteFailure: (error) => (this.#failure = error),
+    };
+  }
+}
+
+/** Whether the handler's own error already says that the session could not be saved. */
+export function saysUnsaved(error: unknown): boolean {
+  return error instanceof SessionHttpException && error.cause instanceof SessionStoreError;
+}

@@ -1,0 +1,226 @@
+import { randomUUID } from 'node:crypto';
+import { inspect } from 'node:util';
+import { toUserId, type UserId } from '../core/identifiers.js';
+import { type JsonObject, toJsonObject } from '../core/json-data.js';
+import type { FlashMessage } from '../core/session-content.js';
+import { SessionDataError } from '../core/session-errors.js';
+import { SessionRecord } from '../core/session-record.js';
+import type { WorkingCopy } from '../core/working-copy.js';
+import { checkAuthenticateOptions } from './authenticate-options.js';
+import { endAll, endById, endCurrent, endOthers, listSessions } from './session-ending.js';
+import { AuthenticationRequiredException, toHttpException } from './session-exceptions.js';
+import type { SessionWork } from './session-work.js';
+import type { AuthenticateOptions, RequestSession, SessionInfo } from './session.interface.js';
+
+/** The session of one request, as handlers get it. See `RequestSession` for what each member promises. */
+export class SessionHandle<T extends object = JsonObject> implements RequestSession<T> {
+  readonly #work: SessionWork;
+
+  constructor(work: SessionWork) {
+    this.#work = work;
+  }
+
+  get id(): string | null {
+    return this.#work.stored?.row.id ?? null;
+  }
+
+  get userId(): string | null {
+    return this.#work.stored?.row.userId ?? null;
+  }
+
+  get isAuthenticated(): boolean {
+    return this.userId !== null;
+  }
+
+  get isNew(): boolean {
+    return this.#work.stored === null;
+  }
+
+  get createdAt(): Date | null {
+    return this.#record?.createdAt ?? null;
+  }
+
+  get authenticatedAt(): Date | null {
+    return this.#record?.authenticatedAt ?? null;
+  }
+
+  get lastActiveAt(): Date | null {
+    return this.#record?.lastActiveAt ?? null;
+  }
+
+  get expiresAt(): Date | null {
+    return this.#record?.expiresAt ?? null;
+  }
+
+  get meta(): JsonObject {
+    return this.#record?.meta ?? {};
+  }
+
+  get data(): T {
+    return this.#copy.data as T;
+  }
+
+  set data(data: T) {
+    try {
+      this.#copy.replace(data);
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  get<K extends keyof T>(key: K): T[K] | undefined {
+    return this.has(key) ? this.data[key] : undefined;
+  }
+
+  set<K extends keyof T>(key: K, value: T[K]): void {
+    if (key === '__proto__') {
+      throw this.#failed(
+        new SessionDataError('`__proto__` cannot be a key of session data. Nothing was changed'),
+      );
+    }
+    this.data[key] = value;
+  }
+
+  has(key: keyof T): boolean {
+    return Object.hasOwn(this.data, key);
+  }
+
+  remove(key: keyof T): boolean {
+    return this.has(key) && delete this.data[key];
+  }
+
+  take<K extends keyof T>(key: K): T[K] | undefined {
+    const value = this.get(key);
+    this.remove(key);
+    return value;
+  }
+
+  clear(): void {
+    this.#copy.replace({});
+  }
+
+  update<R>(fn: (data: T) => R | Promise<R>): Promise<R> {
+    return this.#later(() => this.#work.update((data) => fn(data as T)));
+  }
+
+  takeOnce<K extends keyof T>(key: K): Promise<T[K] | undefined> {
+    return this.update((data) => {
+      if (!Object.hasOwn(data, key)) return undefined;
+      const value = data[key];
+      delete data[key];
+      return value;
+    });
+  }
+
+  flash(kind: string, text: string): void {
+    if (typeof kind !== 'string' || typeof text !== 'string') {
+      throw this.#failed(new SessionDataError('Expected a flash message of two strings, kind and text'));
+    }
+    this.#copy.addFlash({ id: randomUUID(), kind, text });
+  }
+
+  flashes(): FlashMessage[] {
+    return this.#copy.readFlashes();
+  }
+
+  save(): Promise<void> {
+    return this.#later(async () => void (await this.#work.save()));
+  }
+
+  authenticate(userId: UserId, options: AuthenticateOptions<T> = {}): Promise<void> {
+    const { engine, context } = this.#work;
+    return this.#later(() =>
+      this.#work.inTurn(async () => {
+        checkAuthenticateOptions(options);
+        this.#work.requireCookie('sign in');
+        const snapshot = this.#copy.take();
+        const created = await engine.create(
+          {
+            userId: toUserId(userId),
+            meta: { ...context.describeClient(), ...toJsonObject(options.meta ?? {}, 'meta') },
+            previousId: this.id,
+            changes: snapshot.changes,
+            data: toJsonObject(options.data ?? {}),
+            remember: options.remember,
+            persistent: context.persistent,
+            notAfter: options.notAfter,
+          },
+          context.ip,
+        );
+        this.#work.begin(created, snapshot);
+      }),
+    );
+  }
+
+  reauthenticate(): Promise<void> {
+    return this.#later(() =>
+      this.#work.inTurn(async () => {
+        const { stored, engine, context } = this.#work;
+        if (stored === null || stored.row.userId === null)
+          throw new AuthenticationRequiredException('authentication_required');
+        this.#work.requireCookie('issue a new token');
+        const { token, changed } = await engine.renew(stored.row, context.ip);
+        this.#work.renewed(token, { ...stored, row: { ...stored.row, ...changed } });
+      }),
+    );
+  }
+
+  rotate(): Promise<void> {
+    return this.#later(async () => {
+      this.#work.requireCookie('issue a new token');
+      this.#work.isRotationWanted = this.#work.stored !== null;
+    });
+  }
+
+  logout(): Promise<void> {
+    return this.#later(async () => void (await endCurrent(this.#work, 'logout')));
+  }
+
+  logoutOthers(): Promise<number> {
+    return this.#later(() => endOthers(this.#work));
+  }
+
+  logoutAll(): Promise<number> {
+    return this.#later(() => endAll(this.#work));
+  }
+
+  list(): Promise<SessionInfo[]> {
+    return this.#later(() => listSessions(this.#work));
+  }
+
+  revoke(id: string): Promise<boolean> {
+    return this.#later(() => endById(this.#work, id));
+  }
+
+  toJSON(): object {
+    const { id, userId, isNew, createdAt, authenticatedAt, lastActiveAt, expiresAt, meta } = this;
+    return { id, userId, isNew, createdAt, authenticatedAt, lastActiveAt, expiresAt, meta };
+  }
+
+  [inspect.custom](): string {
+    return `Session ${inspect(this.toJSON())}`;
+  }
+
+  get #record(): SessionRecord | null {
+    const { stored } = this.#work;
+    return stored && new SessionRecord(stored.row, stored.content);
+  }
+
+  async #later<R>(step: () => Promise<R>): Promise<R> {
+    try {
+      return await step();
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  get #copy(): WorkingCopy {
+    this.#work.context.noteUse?.();
+    return this.#work.copy;
+  }
+
+  #failed(error: unknown): unknown {
+    this.#work.context.noteFailure?.(error);
+    return toHttpException(error);
+  }
+}

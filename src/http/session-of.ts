@@ -1,0 +1,66 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { SessionData } from '../core/session-data.js';
+import type { ClientRequest } from './client-meta.js';
+import type { SessionExchange } from './session-exchange.js';
+import type { RequestSession } from './session.interface.js';
+
+/** A request as Express (Node's own, extended) or Fastify (a wrapper with `raw`) gives it. */
+export interface PlatformRequest extends ClientRequest {
+  readonly raw?: IncomingMessage;
+  readonly method?: string;
+  readonly url?: string;
+  readonly originalUrl?: string;
+  readonly route?: { readonly path?: string };
+  readonly routeOptions?: { readonly url?: string };
+  session?: unknown;
+}
+
+export type PlatformResponse = ServerResponse | { readonly raw: ServerResponse };
+
+/** By raw request: whatever wraps it, there is one exchange. */
+const exchanges = new WeakMap<object, SessionExchange>();
+
+function rawRequest(request: object): object {
+  const raw = 'raw' in request ? request.raw : null;
+  return typeof raw === 'object' && raw !== null && 'socket' in raw ? raw : request;
+}
+
+export function rawResponse(response: PlatformResponse): ServerResponse {
+  return 'raw' in response ? response.raw : response;
+}
+
+/** Method and path pattern, without anything a client made up where the platform knows the pattern. */
+export function routeOf(request: PlatformRequest): string {
+  const path =
+    request.route?.path ??
+    request.routeOptions?.url ??
+    (request.originalUrl ?? request.url ?? '').split('?')[0];
+  return `${request.method ?? ''} ${path ?? ''}`.trim();
+}
+
+export function keepExchange(request: object, exchange: SessionExchange): void {
+  exchanges.set(rawRequest(request), exchange);
+}
+
+/** The exchange of a request, or of the request of an HTTP context; `null` when there is none. */
+export function exchangeOf(source: object): SessionExchange | null {
+  const request = 'switchToHttp' in source ? requestOf(source as ExecutionContext) : source;
+  return request === null ? null : (exchanges.get(rawRequest(request)) ?? null);
+}
+
+function requestOf(context: ExecutionContext): object | null {
+  return context.getType() === 'http' ? context.switchToHttp().getRequest<object>() : null;
+}
+
+/**
+ * The session of a request, for guards, pipes, interceptors and filters of the app, in whatever order they are
+ * registered. `null` on `@SkipSession()` routes, outside HTTP, and before the session is loaded (middleware).
+ *
+ * @param source an `ExecutionContext`, or the request of Express or Fastify
+ */
+export function sessionOf<T extends object = SessionData>(source: object): RequestSession<T> | null {
+  const exchange = exchangeOf(source);
+  exchange?.markRead();
+  return (exchange?.session as RequestSession<object> | undefined as RequestSession<T> | undefined) ?? null;
+}

@@ -1,0 +1,215 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type JsonObject, toJsonObject } from '../core/json-data.js';
+import { applyChanges, hasChanges } from '../core/session-changes.js';
+import type { SessionContent, StoredSession } from '../core/session-content.js';
+import type { SessionEngine } from '../core/session-engine.js';
+import { SessionConflictError } from '../core/session-errors.js';
+import type { ResolvedSession } from '../core/session-resolver.js';
+import type { SessionRow } from '../core/session-row.js';
+import type { SessionToken } from '../core/session-token.js';
+import { type ContentWrite, unused, usedAt } from '../core/session-writer.js';
+import { type Snapshot, WorkingCopy } from '../core/working-copy.js';
+
+/** What the response has to tell the client about its cookie. */
+export type CookieChange =
+  | { readonly kind: 'set'; readonly token: SessionToken; readonly row: SessionRow }
+  | { readonly kind: 'remove' };
+
+/** The request, as far as a session needs it. */
+export interface RequestContext {
+  /** Address of the client, for events. */
+  readonly ip?: string;
+  /** Whether serving this request counts as use. */
+  readonly isUse: boolean;
+  /** Default persistence of new cookies. */
+  readonly persistent: boolean;
+  /** About the client, for a new session. */
+  describeClient(): JsonObject;
+  /** Whether the head of the response has not left yet, so that a cookie can go with it. */
+  canCarryCookie(): boolean;
+  /** Told when a handler reaches for data or messages. */
+  noteUse?(): void;
+  /** Told about each call to the session that failed. */
+  noteFailure?(error: unknown): void;
+}
+
+export const NOTHING_STORED: Pick<SessionContent, 'data' | 'flashes'> = { data: {}, flashes: [] };
+
+/**
+ * The session behind one request: what is stored, the working copy, and the cookie that the response owes. Steps that
+ * write run one after the other.
+ */
+export class SessionWork {
+  /** What storage holds, as far as this request knows; `null` while nothing is stored. */
+  stored: StoredSession | null;
+  copy: WorkingCopy;
+  cookieChange: CookieChange | null = null;
+  /** `rotate()` was called. */
+  isRotationWanted = false;
+  #lastStep: Promise<unknown> = Promise.resolve();
+  #stepsUnderWay = 0;
+
+  constructor(
+    readonly engine: SessionEngine,
+    readonly context: RequestContext,
+    readonly resolved: ResolvedSession | null,
+  ) {
+    this.stored = resolved;
+    this.copy = new WorkingCopy(resolved?.content ?? NOTHING_STORED);
+  }
+
+  /** Whether there is something to save. @throws SessionDataError when the data is not JSON */
+  get isDirty(): boolean {
+    return hasChanges(this.copy.take().changes);
+  }
+
+  /** Saves what has changed; whether there was anything. */
+  save(): Promise<boolean> {
+    return this.inTurn(async () => {
+      const snapshot = this.copy.take();
+      if (!hasChanges(snapshot.changes)) return false;
+      const { stored } = this;
+      const content = (now: SessionContent) => changed(now, applyChanges(now, snapshot.changes));
+      if (stored) {
+        // Replaced by what it was when it was read: whether that is still there, only storage knows.
+        const known = content(stored.content) === null ? undefined : stored;
+        const written = await this.engine.writer.write({ ...this.#target(stored), known, apply: content });
+        this.#adopt(written, snapshot);
+      } else await this.#begin(snapshot);
+      return true;
+    });
+  }
+
+  /** Atomic read-modify-write; what `fn` made becomes the data. */
+  update<R>(fn: (data: JsonObject) => R | Promise<R>): Promise<R> {
+    return this.inTurn(async () => {
+      const runs: { snapshot: Snapshot; result: R }[] = [];
+      const apply = async (content: SessionContent) => {
+        const snapshot = this.copy.take();
+        const fresh = applyChanges(content, snapshot.changes);
+        const data = structuredClone(fresh.data);
+        runs.unshift({ snapshot, result: await fn(data) });
+        return changed(content, { ...fresh, data: toJsonObject(data) });
+      };
+      if (this.stored) {
+        const written = await this.engine.writer.write({ ...this.#target(this.stored), apply });
+        this.#adopt(written, runs[0]?.snapshot);
+      } else {
+        const content = await apply({ ...NOTHING_STORED, meta: {} });
+        if (content && runs[0]) await this.#begin({ ...runs[0].snapshot, changes: asChanges(content) });
+      }
+      return (runs[0] as { result: R }).result;
+    });
+  }
+
+  /** The stored session is another one from now on, or none. `snapshot` is what has been stored of the copy. */
+  begin(created: StoredSession & { token: SessionToken }, snapshot: Snapshot): void {
+    this.#adopt(created, snapshot);
+    this.cookieChange = { kind: 'set', token: created.token, row: created.row };
+    this.isRotationWanted = false;
+  }
+
+  /** The same session has a new token. */
+  renewed(token: SessionToken, stored: StoredSession): void {
+    this.stored = stored;
+    this.cookieChange = { kind: 'set', token, row: stored.row };
+    this.isRotationWanted = false;
+  }
+
+  /** The session has been ended: from now on this is a new, empty, anonymous one. */
+  ended({ removeCookie }: { removeCookie: boolean }): void {
+    this.stored = null;
+    this.discard();
+    this.isRotationWanted = false;
+    this.cookieChange = removeCookie ? { kind: 'remove' } : null;
+  }
+
+  /** Forgets what has not been saved. */
+  discard(): void {
+    this.copy = new WorkingCopy(this.stored?.content ?? NOTHING_STORED);
+  }
+
+  /** Whether a step is under way. */
+  get isBusy(): boolean {
+    return this.#stepsUnderWay > 0;
+  }
+
+  /**
+   * Runs after the steps before it have ended.
+   *
+   * @throws SessionConflictError when they have not after `timeout`: a step inside `update(fn)` waits for itself
+   */
+  inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const before = this.#lastStep;
+    const myTurn = this.isBusy ? this.#waitFor(before) : before;
+    this.#stepsUnderWay++;
+    const done = myTurn.then(step).finally(() => this.#stepsUnderWay--);
+    this.#lastStep = Promise.allSettled([before, done]);
+    return done;
+  }
+
+  #waitFor(before: Promise<unknown>): Promise<void> {
+    const { timeout } = this.engine.config;
+    return new Promise((resolve, reject) => {
+      const tooLate = (): void =>
+        reject(
+          new SessionConflictError(
+            `Another step of the same request kept its session for ${timeout} ms (the \`timeout\` option). Nothing was ` +
+              'changed: await no method of the session inside `update(fn)`, change its `data` argument instead',
+          ),
+        );
+      const timer = setTimeout(tooLate, timeout);
+      void before.then(() => resolve()).finally(() => clearTimeout(timer));
+    });
+  }
+
+  /** @throws SessionConflictError when no cookie can go out any more, so that the session would be out of reach */
+  requireCookie(what: string): void {
+    if (this.context.canCarryCookie()) return;
+    throw new SessionConflictError(
+      `Cannot ${what}: the response has already left, so its cookie would never arrive. Nothing was changed: ` +
+        'do it before the response is sent',
+    );
+  }
+
+  #target({ row }: StoredSession): Omit<ContentWrite, 'apply'> {
+    return {
+      id: row.id,
+      userId: row.userId,
+      use: this.context.isUse ? usedAt(this.engine.clock.now()) : unused,
+    };
+  }
+
+  /** Stores a new anonymous session, unless there is nothing in it. */
+  async #begin(snapshot: Snapshot): Promise<void> {
+    const { changes } = snapshot;
+    if (Object.keys(changes.set).length === 0 && changes.flashesAdded.length === 0) return;
+    this.requireCookie('start a session');
+    const { persistent, ip } = this.context;
+    const session = {
+      userId: null,
+      meta: this.context.describeClient(),
+      previousId: null,
+      changes,
+      data: {},
+      persistent,
+    };
+    this.begin(await this.engine.create(session, ip), snapshot);
+  }
+
+  #adopt(stored: StoredSession, snapshot: Snapshot | undefined): void {
+    this.stored = stored;
+    if (snapshot) this.copy.settle(snapshot, stored.content);
+  }
+}
+
+function asChanges(content: SessionContent): Snapshot['changes'] {
+  return { replace: true, set: content.data, remove: [], flashesAdded: content.flashes, flashesRead: [] };
+}
+
+/** `next`, or `null` when it is what is there already. */
+function changed(content: SessionContent, next: SessionContent): SessionContent | null {
+  return isDeepStrictEqual(content.data, next.data) && isDeepStrictEqual(content.flashes, next.flashes)
+    ? null
+    : next;
+}

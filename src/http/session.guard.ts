@@ -1,0 +1,73 @@
+import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { policyOf, type RoutePolicy } from './route-policy.js';
+import { sessionBag } from './session-bag.js';
+import { type HttpRuntime, SessionExchange } from './session-exchange.js';
+import { AuthenticationRequiredException } from './session-exceptions.js';
+import {
+  exchangeOf,
+  keepExchange,
+  type PlatformRequest,
+  type PlatformResponse,
+  rawResponse,
+  routeOf,
+} from './session-of.js';
+
+/** Injection token of what the guard and the interceptor share. */
+export const HTTP_RUNTIME = Symbol('nest-sessions http runtime');
+
+/** The first guard of every route: loads the session, and holds `@RequireAuth()` and `requireAuth`. */
+@Injectable()
+export class SessionGuard implements CanActivate {
+  constructor(
+    @Inject(HTTP_RUNTIME) private readonly runtime: HttpRuntime,
+    @Inject(Reflector) private readonly reflector: Reflector,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const policy = policyOf(this.reflector, context);
+    const isHttp = context.getType() === 'http';
+    const exchange = isHttp && !policy.skipsSession ? await this.#exchange(context, policy) : null;
+    const within = this.#requirement(policy);
+    if (within !== undefined) this.#requireUser(exchange, within);
+    return true;
+  }
+
+  async #exchange(context: ExecutionContext, policy: RoutePolicy): Promise<SessionExchange> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<PlatformRequest>();
+    const known = exchangeOf(request);
+    if (known) return known;
+    const exchange = await SessionExchange.open(this.runtime, {
+      request,
+      response: rawResponse(http.getResponse<PlatformResponse>()),
+      route: routeOf(request),
+      isUse: !policy.skipsTouch,
+    });
+    keepExchange(request, exchange);
+    const { session } = exchange;
+    const bag = sessionBag({
+      get data() {
+        exchange.markRead();
+        return session.data;
+      },
+    });
+    request.session ??= bag;
+    return exchange;
+  }
+
+  /** How old a sign-in may be, `null` for any age; `undefined` when no user is needed. */
+  #requirement({ auth }: RoutePolicy): number | null | undefined {
+    if (auth === null) return this.runtime.options.requireAuth ? null : undefined;
+    return auth.isPublic ? undefined : auth.within;
+  }
+
+  #requireUser(exchange: SessionExchange | null, within: number | null): void {
+    exchange?.markRead();
+    const authenticatedAt = exchange?.session.isAuthenticated ? exchange.session.authenticatedAt : null;
+    if (!authenticatedAt) throw new AuthenticationRequiredException('authentication_required');
+    const age = this.runtime.engine.clock.now() - authenticatedAt.getTime();
+    if (within !== null && age > within)
+      throw new AuthenticationRequiredException('reauthentication_required');
+  }
+}
