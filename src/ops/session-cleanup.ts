@@ -1,0 +1,95 @@
+import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type { ModuleRef } from '@nestjs/core';
+import { Cron, SchedulerRegistry } from '@nestjs/schedule';
+import { CronJob } from 'cron';
+import type { CleanupResult } from '../core/session-pruning.js';
+import type { SessionStore } from '../core/session-store.js';
+import { type CleanupOptions, cronTurn } from './cleanup-options.js';
+
+/** Name of the job in the app's `SchedulerRegistry`. */
+export const CLEANUP_JOB = 'session-cleanup';
+
+/** A clean-up is overdue when this many of its turns have gone without success, and the next is due. */
+const MISSED_TURNS = 2;
+
+/**
+ * Deletes expired sessions on a schedule. In an app with `ScheduleModule` it is one of its jobs, `session-cleanup`;
+ * without, it keeps a timer of its own.
+ */
+export class SessionCleanup implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly #logger = new Logger('SessionCleanup');
+  readonly #startedAt: number;
+  #ownJob: CronJob | null = null;
+  /** When the next success is due, and since when it is. Kept, because finding turns takes milliseconds. */
+  #due: { readonly since: number; readonly at: number } | null = null;
+
+  constructor(
+    private readonly store: SessionStore,
+    private readonly options: Required<CleanupOptions> | false,
+    private readonly modules: Pick<ModuleRef, 'get'>,
+  ) {
+    this.#startedAt = store.engine.clock.now();
+    if (options) this.#declareJob(options.cron);
+  }
+
+  /** How the last one went; `null` before the first has ended. */
+  get last(): CleanupResult | null {
+    return this.store.engine.pruning.last;
+  }
+
+  /**
+   * Whether the schedule has been missed: two turns went without success. Never where no clean-up is scheduled, as
+   * with `cleanup: false`, or `ScheduleModule.forRoot({ cronJobs: false })`.
+   */
+  get isOverdue(): boolean {
+    if (!this.options || !this.#isScheduled()) return false;
+    const { pruning, clock } = this.store.engine;
+    const since = pruning.lastSuccessAt?.getTime() ?? this.#startedAt;
+    if (this.#due?.since !== since) {
+      this.#due = { since, at: cronTurn(this.options.cron, since, MISSED_TURNS + 1) };
+    }
+    return clock.now() >= this.#due.at;
+  }
+
+  /** Cleans up now. A failure is logged and swallowed: the next turn tries again. */
+  async run(): Promise<void> {
+    const batchSize = this.options ? this.options.batchSize : undefined;
+    await this.store
+      .cleanupExpired(batchSize)
+      .catch((error: unknown) => this.#logger.warn(`Expired sessions were not deleted: ${String(error)}`));
+  }
+
+  onApplicationBootstrap(): void {
+    if (!this.options || this.#scheduler()) return;
+    this.#ownJob = CronJob.from({
+      cronTime: this.options.cron,
+      onTick: () => this.run(),
+      start: true,
+      unrefTimeout: true,
+    });
+  }
+
+  onApplicationShutdown(): void {
+    void this.#ownJob?.stop();
+  }
+
+  /** As `@Cron()` on `run` would, with the expression that this instance was given. */
+  #declareJob(cron: string): void {
+    const run = (): Promise<void> => SessionCleanup.prototype.run.call(this);
+    Cron(cron, { name: CLEANUP_JOB })(this, 'run', { value: run });
+    Object.defineProperty(this, 'run', { value: run });
+  }
+
+  #isScheduled(): boolean {
+    return this.#ownJob !== null || Boolean(this.#scheduler()?.doesExist('cron', CLEANUP_JOB));
+  }
+
+  /** The app's, if it imports `ScheduleModule`. */
+  #scheduler(): SchedulerRegistry | null {
+    try {
+      return this.modules.get(SchedulerRegistry, { strict: false });
+    } catch {
+      return null;
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import { HealthIndicatorService } from '@nestjs/terminus';
+import { type Duration, parseDuration } from '../core/duration.js';
+import type { SessionHealth, SessionProblemCode } from '../core/session-health.js';
+import type { CleanupResult } from '../core/session-pruning.js';
+import type { SessionStore } from '../core/session-store.js';
+import type { SessionCleanup } from './session-cleanup.js';
+
+/** What the indicator says when sessions work. Safe to show. */
+export type SessionsUp = {
+  /** Milliseconds that storage took to answer. */
+  readonly latencyMs: number | null;
+  /** When the last clean-up ended, how many sessions it deleted, and whether it failed; `null` before the first. */
+  readonly lastCleanup: (Omit<CleanupResult, 'error'> & { readonly failed?: true }) | null;
+};
+
+/** What is wrong. Safe to show: details are in the log and in `SessionStore.checkHealth()`. */
+export type SessionsDown = {
+  readonly problems: readonly (SessionProblemCode | 'timeout' | 'cleanup-overdue')[];
+};
+
+/** Milliseconds that a check may take unless told otherwise. */
+const DEFAULT_TIMEOUT = 1000;
+
+/**
+ * Health of sessions for Terminus. Down when storage does not answer within the timeout, a payload that the keys
+ * sealed does not open, live sessions are sealed by a key that is not configured, or clean-up is overdue.
+ */
+export class SessionHealthIndicator {
+  readonly #service = new HealthIndicatorService();
+
+  constructor(
+    private readonly store: SessionStore,
+    private readonly cleanup: SessionCleanup,
+  ) {}
+
+  /**
+   * @param key name in the health report. @default 'sessions'
+   * @param options.timeout milliseconds or a string such as `'2s'`. @default 1000
+   */
+  async isHealthy<const K extends string = 'sessions'>(
+    key: K = 'sessions' as K,
+    options: { timeout?: Duration } = {},
+  ) {
+    const indicator = this.#service.check(key);
+    const health = await this.#withinTimeout(parseDuration('timeout', options.timeout ?? DEFAULT_TIMEOUT));
+    const problems: SessionsDown['problems'] = [
+      ...(health === null ? (['timeout'] as const) : health.problems.map((problem) => problem.code)),
+      ...(this.cleanup.isOverdue ? (['cleanup-overdue'] as const) : []),
+    ];
+    if (health === null || problems.length > 0) return indicator.down({ problems } satisfies SessionsDown);
+    const up: SessionsUp = { latencyMs: health.latencyMs, lastCleanup: withoutReason(health.lastCleanup) };
+    return indicator.up(up);
+  }
+
+  #withinTimeout(timeout: number): Promise<SessionHealth | null> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(null), timeout);
+      void this.store
+        .checkHealth()
+        .then(resolve)
+        .finally(() => clearTimeout(timer));
+    });
+  }
+}
+
+/** The error of a clean-up may name hosts and files: it is in the log, and in `SessionCleanup.last`. */
+function withoutReason(last: CleanupResult | null): SessionsUp['lastCleanup'] {
+  if (last === null) return null;
+  const { error, ...shown } = last;
+  return error === undefined ? shown : { ...shown, failed: true };
+}
