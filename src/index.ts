@@ -1,0 +1,77 @@
+export { SessionEntity } from './backends/typeorm/session.entity.js';
+export type { TypeOrmSessionBackendOptions } from './backends/typeorm/sql-dialect.js';
+export { TypeOrmSessionBackend } from './backends/typeorm/typeorm-session-backend.js';
+export { Clock } from './core/clock.js';
+export type { Duration } from './core/duration.js';
+export type { JsonObject, JsonValue } from './core/json-data.js';
+export type { KeyInput } from './core/key-ring.js';
+export type { KeyValueStore } from './core/key-value-store.js';
+export {
+  type InsertRequest,
+  type InsertResult,
+  type ListRequest,
+  type PayloadChange,
+  type PruneResult,
+  type PruneStep,
+  type RowSelection,
+  SessionBackend,
+  type SessionLimit,
+  type TokenChange,
+  type Touch,
+} from './core/session-backend.js';
+export type { FlashMessage } from './core/session-content.js';
+export type { SessionData } from './core/session-data.js';
+export {
+  SessionConflictError,
+  SessionDataError,
+  SessionError,
+  type SessionErrorCode,
+  SessionGoneError,
+  SessionLimitError,
+  SessionOptionsError,
+  SessionStoreError,
+  SessionTamperedError,
+  SessionTooLargeError,
+} from './core/session-errors.js';
+export {
+  type RevokeReason,
+  type SessionEvent,
+  type SessionEventListener,
+  type SessionEventMap,
+  type SessionEventName,
+  SessionEvents,
+} from './core/session-events.js';
+export type { SessionHealth, SessionProblem, SessionProblemCode } from './core/session-health.js';
+export type { SessionStateInput } from './core/session-keyed.js';
+export type { SessionLogger } from './core/session-logger.js';
+export type {
+  Lifetimes,
+  RotationOptions,
+  SessionConfig,
+  SessionStoreOptions,
+} from './core/session-options.js';
+export type { CleanupResult } from './core/session-pruning.js';
+export {
+  type SessionIntegrity,
+  SessionRecord,
+  type SessionState,
+  type SessionWithToken,
+} from './core/session-record.js';
+export type { EndedRow, EpochMs, SessionRow, TokenState } from './core/session-row.js';
+export { SessionStore } from './core/session-store.js';
+export type { Stoppable } from './core/session-timer.js';
+export { SessionToken } from './core/session-token.js';
+export type { SessionHttpOptions } from './http/http-options.js';
+export { Public, RequireAuth, SkipSession, SkipTouch } from './http/route-policy.js';
+export type { CookieOptions } from './http/session-cookie.js';
+export { AuthenticationRequiredException, SessionHttpException } from './http/session-exceptions.js';
+export { sessionOf } from './http/session-of.js';
+export { Session, UserId } from './http/session.decorator.js';
+export { SessionGuard } from './http/session.guard.js';
+export { SessionInterceptor } from './http/session.interceptor.js';
+export type { AuthenticateOptions, RequestSession, SessionInfo } from './http/session.interface.js';
+export type { CleanupOptions } from './ops/cleanup-options.js';
+export { SessionCleanup } from './ops/session-cleanup.js';
+export { SessionHealthIndicator, type SessionsDown, type SessionsUp } from './ops/session.health.js';
+export { type SessionAsyncOptions, SessionModule, type SessionSettingsFactory } from './session.module.js';
+export type { Replaceable, SessionOptions, SessionSettings, SessionStructure } from './session.options.js';

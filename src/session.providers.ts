@@ -1,0 +1,117 @@
+import { Logger, type Provider, type Type } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { getDataSourceToken } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+import { TypeOrmSessionBackend } from './backends/typeorm/typeorm-session-backend.js';
+import { Clock, SystemClock } from './core/clock.js';
+import { SessionBackend } from './core/session-backend.js';
+import { SessionOptionsError } from './core/session-errors.js';
+import { SessionEvents } from './core/session-events.js';
+import { expected } from './core/session-options.js';
+import { SessionStore } from './core/session-store.js';
+import type { HttpRuntime } from './http/session-exchange.js';
+import { HTTP_RUNTIME, SessionGuard } from './http/session.guard.js';
+import { SessionInterceptor } from './http/session.interceptor.js';
+import { SessionCleanup } from './ops/session-cleanup.js';
+import { SessionHealthIndicator } from './ops/session.health.js';
+import {
+  type Replaceable,
+  resolveOptions,
+  type ResolvedOptions,
+  type SessionSettings,
+  type SessionStructure,
+} from './session.options.js';
+
+/** Injection token of the options as the app gave them. */
+export const SESSION_SETTINGS = Symbol('nest-sessions settings');
+/** Injection token of the options in force. */
+export const RESOLVED_OPTIONS = Symbol('nest-sessions options');
+
+/** What apps may inject. */
+export const SESSION_EXPORTS = [
+  SessionStore,
+  SessionEvents,
+  SessionCleanup,
+  SessionHealthIndicator,
+  Clock,
+  HTTP_RUNTIME,
+];
+
+/** Everything the module is made of, given where its settings come from. */
+export function sessionProviders({ clock, backend, dataSource }: SessionStructure): Provider[] {
+  const logger = new Logger('Sessions');
+  return [
+    replaceable(Clock, clock) ?? { provide: Clock, useClass: SystemClock },
+    replaceable(SessionBackend, backend) ?? typeOrmBackend(dataSource, logger),
+    {
+      provide: RESOLVED_OPTIONS,
+      useFactory: (settings: SessionSettings, now: Clock) => resolveOptions(settings, now),
+      inject: [SESSION_SETTINGS, Clock],
+    },
+    {
+      provide: SessionStore,
+      useFactory: (storage: SessionBackend | undefined, { store }: ResolvedOptions) => {
+        if (typeof storage?.init !== 'function')
+          throw expected('backend', 'a SessionBackend with a method init()', storage);
+        for (const warning of store.warnings) logger.warn(warning);
+        return new SessionStore(storage, store, logger);
+      },
+      inject: [SessionBackend, RESOLVED_OPTIONS],
+    },
+    { provide: SessionEvents, useFactory: (store: SessionStore) => store.events, inject: [SessionStore] },
+    {
+      provide: HTTP_RUNTIME,
+      useFactory: (store: SessionStore, { http }: ResolvedOptions): HttpRuntime => ({
+        engine: store.engine,
+        options: http,
+        logger,
+      }),
+      inject: [SessionStore, RESOLVED_OPTIONS],
+    },
+    SessionGuard,
+    SessionInterceptor,
+    {
+      provide: SessionCleanup,
+      useFactory: (store: SessionStore, { cleanup }: ResolvedOptions, modules: ModuleRef) =>
+        new SessionCleanup(store, cleanup, modules),
+      inject: [SessionStore, RESOLVED_OPTIONS, ModuleRef],
+    },
+    {
+      provide: SessionHealthIndicator,
+      useFactory: (store: SessionStore, cleanup: SessionCleanup) =>
+        new SessionHealthIndicator(store, cleanup),
+      inject: [SessionStore, SessionCleanup],
+    },
+  ];
+}
+
+function typeOrmBackend(name: string | undefined, logger: Logger): Provider {
+  return {
+    provide: SessionBackend,
+    useFactory: (dataSource: DataSource | undefined, { table, store }: ResolvedOptions) => {
+      if (dataSource === undefined) throw noDataSource(name);
+      const { timeout } = store.config;
+      return new TypeOrmSessionBackend(dataSource, { ...table, timeout, shared: name === undefined, logger });
+    },
+    inject: [{ token: getDataSourceToken(name) as Type<DataSource>, optional: true }, RESOLVED_OPTIONS],
+  };
+}
+
+function noDataSource(name: string | undefined): SessionOptionsError {
+  return new SessionOptionsError(
+    name === undefined
+      ? 'Expected a TypeORM data source, got none: import TypeOrmModule.forRoot() in the root module, or give `backend`'
+      : `\`dataSource\`: expected the name of a data source, got '${name}', which no TypeOrmModule.forRoot({ name }) defines`,
+  );
+}
+
+/** A provider of `token` from whatever the app gave; `null` when it gave nothing. */
+function replaceable<T extends object>(
+  token: abstract new (...args: never[]) => T,
+  given: Replaceable<T> | undefined,
+): Provider | null {
+  if (given === undefined) return null;
+  if (typeof given === 'function') return { provide: token, useClass: given };
+  const isProvider = ['useClass', 'useValue', 'useFactory', 'useExisting'].some((key) => key in given);
+  return (isProvider ? { ...given, provide: token } : { provide: token, useValue: given }) as Provider;
+}

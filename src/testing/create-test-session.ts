@@ -1,0 +1,27 @@
+import { MemorySessionBackend } from '../backends/memory/memory-session-backend.js';
+import type { UserId } from '../core/identifiers.js';
+import type { SessionData } from '../core/session-data.js';
+import { SessionStore } from '../core/session-store.js';
+import { SessionHandle } from '../http/session-handle.js';
+import { SessionWork } from '../http/session-work.js';
+import type { RequestSession } from '../http/session.interface.js';
+
+/**
+ * A session in memory, for calling a controller's method directly. Everything works as in a request; only the cookie
+ * goes nowhere.
+ *
+ * @param options.userId signed in as that user; otherwise anonymous
+ */
+export async function createTestSession<T extends object = SessionData>(
+  options: { userId?: UserId; data?: Partial<T> } = {},
+): Promise<RequestSession<T>> {
+  const store = new SessionStore(new MemorySessionBackend(), { plaintext: true });
+  const { engine } = store;
+  const context = { isUse: true, persistent: true, describeClient: () => ({}), canCarryCookie: () => true };
+  if (options.userId === undefined && options.data === undefined) {
+    return new SessionHandle<T>(new SessionWork(engine, context, null));
+  }
+  const { token } = await store.create({}, options.userId ?? null, options.data ?? {});
+  const resolved = await engine.resolver.resolve(token);
+  return new SessionHandle<T>(new SessionWork(engine, context, resolved));
+}

@@ -1,0 +1,5 @@
+export { MemorySessionBackend } from '../backends/memory/memory-session-backend.js';
+export { createTestSession } from './create-test-session.js';
+export { describeSessionBackend } from './describe-session-backend.js';
+export { ManualClock } from './manual-clock.js';
+export { signIn, type SignedIn } from './sign-in.js';

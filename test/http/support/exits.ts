@@ -1,0 +1,228 @@
+import {
+  type ArgumentsHost,
+  BadRequestException,
+  type CanActivate,
+  Catch,
+  Controller,
+  type ExceptionFilter,
+  type ExecutionContext,
+  Get,
+  Injectable,
+  NotFoundException,
+  type PipeTransform,
+  Query,
+  Redirect,
+  Res,
+  Sse,
+  StreamableFile,
+  UseFilters,
+  UseGuards,
+} from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { type Observable, of } from 'rxjs';
+import { Session, sessionOf } from 'nest-sessions';
+import type { PlatformResponse, TestData, TestSession } from './routes.js';
+
+/** A way out of a request, and what it answers when nothing goes wrong. */
+export interface Exit {
+  readonly title: string;
+  readonly path: string;
+  readonly method?: 'GET' | 'HEAD';
+  readonly status: number;
+  /** A part of the body. */
+  readonly body?: string;
+}
+
+/** Every way out of a request that we know of. Each of them changes the session first. */
+export const EXITS: readonly Exit[] = [
+  { title: 'a returned object', path: '/exit/object', status: 200, body: '{"n":1}' },
+  { title: 'a returned promise of nothing', path: '/exit/nothing', status: 200, body: '' },
+  { title: 'a returned Observable', path: '/exit/observable', status: 200, body: '{"n":1}' },
+  { title: '@Redirect', path: '/exit/redirect', status: 302 },
+  { title: 'StreamableFile', path: '/exit/file', status: 200, body: 'from a file' },
+  { title: 'HEAD', path: '/exit/object', method: 'HEAD', status: 200, body: '' },
+  { title: '@Sse', path: '/exit/sse', status: 200, body: 'data: hello' },
+  { title: '@Res() and send', path: '/exit/send', status: 200, body: '{"n":1}' },
+  { title: '@Res() and redirect', path: '/exit/res-redirect', status: 302 },
+  { title: '@Res() and end', path: '/exit/end', status: 200, body: 'ended' },
+  { title: '@Res() and write, write, end', path: '/exit/write', status: 200, body: 'one two three' },
+  { title: '@Res() and writeHead, end', path: '/exit/head', status: 207, body: 'multi' },
+  { title: '@Res() and flushHeaders, end', path: '/exit/flush', status: 200, body: 'flushed' },
+  { title: '@Res() and a piped stream', path: '/exit/pipe', status: 200, body: 'piped' },
+  { title: '@Res() after an await', path: '/exit/later', status: 200, body: 'later' },
+  { title: 'a thrown HttpException', path: '/exit/http-exception', status: 404, body: 'no such page' },
+  { title: 'a thrown Error', path: '/exit/error', status: 500, body: 'Internal server error' },
+  { title: 'a guard that refuses', path: '/exit/guarded', status: 403 },
+  { title: 'a pipe that refuses', path: '/exit/piped?n=none', status: 400 },
+  {
+    title: 'an exception filter that answers by itself',
+    path: '/exit/filtered',
+    status: 418,
+    body: 'teapot',
+  },
+];
+
+function change(session: TestSession | null): void {
+  if (session) session.data.theme = 'dark';
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+@Injectable()
+class RefusingGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    change(sessionOf<TestData>(context));
+    return false;
+  }
+}
+
+@Injectable()
+class ChangingGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    change(sessionOf<TestData>(context));
+    return true;
+  }
+}
+
+@Injectable()
+class RefusingPipe implements PipeTransform {
+  transform(): never {
+    throw new BadRequestException('not a number');
+  }
+}
+
+@Catch()
+class AnsweringFilter implements ExceptionFilter {
+  catch(_: unknown, host: ArgumentsHost): void {
+    const response = host.switchToHttp().getResponse<PlatformResponse & ServerResponse>();
+    const raw = response.raw ?? response;
+    raw.statusCode = 418;
+    raw.end('teapot');
+  }
+}
+
+/** As the platform's own response: what `@Res()` gives. */
+type Response = PlatformResponse & ServerResponse;
+const rawOf = (response: Response): ServerResponse => response.raw ?? response;
+
+@Controller('exit')
+export class ExitController {
+  @Get('object')
+  object(@Session() session: TestSession): object {
+    change(session);
+    return { n: 1 };
+  }
+
+  @Get('nothing')
+  async nothing(@Session() session: TestSession): Promise<void> {
+    await turn();
+    change(session);
+  }
+
+  @Get('observable')
+  observable(@Session() session: TestSession): Observable<object> {
+    change(session);
+    return of({ n: 1 });
+  }
+
+  @Get('redirect')
+  @Redirect('/elsewhere')
+  redirect(@Session() session: TestSession): void {
+    change(session);
+  }
+
+  @Get('file')
+  file(@Session() session: TestSession): StreamableFile {
+    change(session);
+    return new StreamableFile(Readable.from([Buffer.from('from a '), Buffer.from('file')]));
+  }
+
+  @Sse('sse')
+  sse(@Session() session: TestSession): Observable<{ data: string }> {
+    change(session);
+    return of({ data: 'hello' });
+  }
+
+  @Get('send')
+  send(@Session() session: TestSession, @Res() response: Response): void {
+    change(session);
+    response.send({ n: 1 });
+  }
+
+  @Get('res-redirect')
+  resRedirect(@Session() session: TestSession, @Res() response: Response): void {
+    change(session);
+    response.status(302).redirect('/elsewhere');
+  }
+
+  @Get('end')
+  end(@Session() session: TestSession, @Res() response: Response): void {
+    change(session);
+    rawOf(response).end('ended');
+  }
+
+  @Get('write')
+  write(@Session() session: TestSession, @Res() response: Response): void {
+    change(session);
+    rawOf(response).write('one ');
+    rawOf(response).write('two ');
+    rawOf(response).end('three');
+  }
+
+  @Get('head')
+  head(@Session() session: TestSession, @Res() response: Response): void {
+    change(session);
+    rawOf(response).writeHead(207, 'Many', { 'content-type': 'text/plain' }).end('multi');
+  }
+
+  @Get('flush')
+  flush(@Session() session: TestSession, @Res() response: Response): void {
+    change(session);
+    rawOf(response).flushHeaders();
+    rawOf(response).end('flushed');
+  }
+
+  @Get('pipe')
+  pipe(@Session() session: TestSession, @Res() response: Response): void {
+    change(session);
+    Readable.from(['pi', 'ped']).pipe(rawOf(response));
+  }
+
+  @Get('later')
+  async later(@Session() session: TestSession, @Res() response: Response): Promise<void> {
+    await turn();
+    change(session);
+    response.send('later');
+    await turn();
+  }
+
+  @Get('http-exception')
+  httpException(@Session() session: TestSession): never {
+    change(session);
+    throw new NotFoundException('no such page');
+  }
+
+  @Get('error')
+  error(@Session() session: TestSession): never {
+    change(session);
+    throw new Error('broken');
+  }
+
+  @Get('guarded')
+  @UseGuards(RefusingGuard)
+  guarded(): void {}
+
+  @Get('piped')
+  @UseGuards(ChangingGuard)
+  piped(@Query('n', RefusingPipe) n: string): string {
+    return n;
+  }
+
+  @Get('filtered')
+  @UseFilters(AnsweringFilter)
+  filtered(@Session() session: TestSession): never {
+    change(session);
+    throw new Error('broken');
+  }
+}

@@ -1,0 +1,104 @@
+import { type INestApplication, Module, type ModuleMetadata } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import type { AddressInfo } from 'node:net';
+import { SessionModule, type SessionOptions, SessionStore } from 'nest-sessions';
+import { ManualClock } from 'nest-sessions/testing';
+import { type RecordedEvent, recordEvents } from '../../core/support/open-store.js';
+import { Browser } from './browser.js';
+import { RecordingLog } from './recording-log.js';
+import { RouteController, type Routes, ROUTES } from './routes.js';
+import { TestStorage } from './storage.js';
+
+export const PLATFORMS = ['express', 'fastify'] as const;
+export type Platform = (typeof PLATFORMS)[number];
+
+/** 32 bytes, never used outside tests. */
+export const KEY = Buffer.alloc(32, 'key of the http tests');
+export const START = Date.UTC(2030, 0, 1, 12);
+
+/** What an app of a test is made of beside the defaults. */
+export interface AppSetup extends Pick<ModuleMetadata, 'imports' | 'controllers' | 'providers'> {
+  readonly options?: Omit<SessionOptions, 'backend' | 'clock'>;
+  /** Handlers by name: see `Routes`. */
+  readonly routes?: Routes;
+  /** Storage of another app, to start on what it left. */
+  readonly storage?: TestStorage;
+  readonly clock?: ManualClock;
+  /** TypeORM on this SQLite file instead of memory. */
+  readonly sqlite?: string;
+  /** What main.ts does between creating the app and listening. */
+  readonly prepare?: (app: INestApplication) => void;
+}
+
+/** A running app. Time stands still in it. */
+export interface TestApp {
+  readonly app: INestApplication;
+  readonly port: number;
+  readonly clock: ManualClock;
+  readonly storage: TestStorage;
+  readonly store: SessionStore;
+  readonly events: readonly RecordedEvent[];
+  readonly log: RecordingLog;
+  /** A browser without cookies. */
+  readonly browser: () => Browser;
+}
+
+@Module({})
+class RootModule {}
+
+export type OpenApp = (setup?: AppSetup) => Promise<TestApp>;
+
+export async function openApp(platform: Platform, setup: AppSetup = {}): Promise<TestApp> {
+  const { clock = new ManualClock(START), storage = TestStorage.inMemory(), sqlite, routes = {} } = setup;
+  const log = new RecordingLog();
+  const given = { key: KEY, clock, cleanup: false as const, ...setup.options };
+  const sessions =
+    sqlite === undefined
+      ? [SessionModule.forRoot({ ...given, backend: storage.backend })]
+      : [
+          TypeOrmModule.forRoot({
+            type: 'sqlite',
+            database: sqlite,
+            autoLoadEntities: true,
+            retryAttempts: 0,
+          }),
+          SessionModule.forRoot(given),
+        ];
+  const root = {
+    module: RootModule,
+    imports: [...sessions, ...(setup.imports ?? [])],
+    controllers: [...(setup.controllers ?? []), RouteController],
+    providers: [...(setup.providers ?? []), { provide: ROUTES, useValue: routes }],
+  };
+  const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+  const app = await NestFactory.create(root, adapter, {
+    logger: log,
+    abortOnError: false,
+    forceCloseConnections: true,
+  });
+  setup.prepare?.(app);
+  await app.listen(0, '127.0.0.1');
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  const store = app.get(SessionStore);
+  storage.forget();
+  const browser = (): Browser => new Browser(port);
+  return { app, port, clock, storage, store, events: recordEvents(store), log, browser };
+}
+
+/** The same tests on Express and on Fastify. Apps that they open are closed after each. */
+export function onEachPlatform(title: string, body: (open: OpenApp, platform: Platform) => void): void {
+  describe.each(PLATFORMS)(`${title}, on %s`, (platform) => {
+    const apps: INestApplication[] = [];
+    afterEach(async () => {
+      for (const app of apps.splice(0)) await app.close();
+    });
+    body(async (setup) => {
+      const opened = await openApp(platform, setup);
+      apps.push(opened.app);
+      return opened;
+    }, platform);
+  });
+}

@@ -1,0 +1,168 @@
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { mkdirSync, renameSync, rmdirSync } from 'node:fs';
+import { SessionCleanup, SessionModule, SessionStore } from 'nest-sessions';
+import { ManualClock, MemorySessionBackend } from 'nest-sessions/testing';
+import type { KeyRing } from '../../src/core/key-ring.js';
+import { resolveStoreOptions } from '../../src/core/session-options.js';
+import {
+  closeApps,
+  KEY,
+  logIn,
+  OTHER_KEY,
+  PLATFORMS,
+  sessionImports,
+  sqlite,
+  startApp,
+  temporaryFolder,
+} from '../support/nest-app.js';
+import { healthOf, onMemory, startWithHealth } from './support/health-app.js';
+
+const START = Date.UTC(2030, 0, 1);
+const folder = temporaryFolder();
+
+/** Storage that does not answer when asked for the health. */
+class HangingBackend extends MemorySessionBackend {
+  override countByKey(): Promise<never> {
+    return new Promise(() => undefined);
+  }
+}
+
+afterEach(closeApps);
+afterAll(folder.remove);
+
+describe.each(PLATFORMS)('SessionHealthIndicator in a controller of Terminus on %s', (platform) => {
+  it('is up, with latency and last clean-up', async () => {
+    const app = await startWithHealth({ platform, imports: sessionImports() });
+    const fresh = await healthOf(app);
+    expect(fresh.status).toBe(200);
+    expect(fresh.sessions).toEqual({ status: 'up', latencyMs: expect.any(Number), lastCleanup: null });
+    await app.get(SessionCleanup).run();
+    expect((await healthOf(app)).sessions).toEqual({
+      status: 'up',
+      latencyMs: expect.any(Number),
+      lastCleanup: { at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/), deleted: 0 },
+    });
+  });
+
+  it('is down while the database cannot be reached, and up again without a restart', async () => {
+    const file = folder.path(`${platform}.sessions.sqlite`);
+    const app = await startWithHealth({
+      platform,
+      imports: [
+        TypeOrmModule.forRoot(sqlite(folder.path(`${platform}.sqlite`))),
+        SessionModule.forRoot({ key: KEY }),
+      ],
+    });
+    renameSync(file, `${file}.away`);
+    mkdirSync(file);
+    const begun = performance.now();
+    const { status, sessions, text } = await healthOf(app);
+    expect(performance.now() - begun).toBeLessThan(1000);
+    expect(status).toBe(503);
+    expect(sessions).toEqual({
+      status: 'down',
+      problems: [expect.stringMatching(/^(unreachable|timeout)$/)],
+    });
+    expect(text).not.toContain(file);
+    rmdirSync(file);
+    renameSync(`${file}.away`, file);
+    expect((await healthOf(app)).status).toBe(200);
+  });
+});
+
+describe('SessionHealthIndicator is down', () => {
+  it('within the timeout when the database does not answer', async () => {
+    const app = await startWithHealth({ imports: onMemory({ backend: HangingBackend, timeout: '1s' }) });
+    const begun = performance.now();
+    const { status, sessions } = await healthOf(app);
+    expect(performance.now() - begun).toBeLessThan(1000);
+    expect(status).toBe(503);
+    expect(sessions).toEqual({ status: 'down', problems: ['timeout'] });
+  });
+
+  it('when live sessions are sealed by a key that is not configured', async () => {
+    const backend = new MemorySessionBackend();
+    const before = await startApp({ imports: onMemory({ key: [OTHER_KEY, KEY], backend }) });
+    await logIn(before, 'ada');
+    const app = await startWithHealth({ imports: onMemory({ key: KEY, backend }) });
+    expect(await healthOf(app)).toMatchObject({
+      status: 503,
+      sessions: { status: 'down', problems: ['unknown-key'] },
+    });
+    await app.get(SessionStore).destroyAll();
+    expect((await healthOf(app)).status).toBe(200);
+  });
+
+  it('when the ring does not open what it seals', async () => {
+    // As on a machine whose memory or cipher is at fault: every sealed payload has one bit that is wrong.
+    const resolved = resolveStoreOptions({ key: KEY });
+    const sound = resolved.ring;
+    const ring = Object.create(sound, {
+      seal: {
+        value: (...args: Parameters<KeyRing['seal']>) => {
+          const { payload, keyId } = sound.seal(...args);
+          payload.writeUInt8(payload.readUInt8(payload.length - 1) ^ 1, payload.length - 1);
+          return { payload, keyId };
+        },
+      },
+    }) as KeyRing;
+    const store = new SessionStore(new MemorySessionBackend(), { ...resolved, ring });
+    const app = await startWithHealth({
+      imports: onMemory(),
+      build: (builder) => builder.overrideProvider(SessionStore).useValue(store),
+    });
+    expect(await healthOf(app)).toMatchObject({
+      status: 503,
+      sessions: { status: 'down', problems: ['sealing'] },
+    });
+  });
+
+  it('when clean-up is overdue, until one goes through', async () => {
+    const clock = new ManualClock(START);
+    const app = await startWithHealth({ imports: onMemory({ clock, cleanup: { cron: '0 * * * *' } }) });
+    clock.advance('179m');
+    expect((await healthOf(app)).status).toBe(200);
+    clock.advance('1m');
+    expect(await healthOf(app)).toMatchObject({
+      status: 503,
+      sessions: { status: 'down', problems: ['cleanup-overdue'] },
+    });
+    await app.get(SessionCleanup).run();
+    expect((await healthOf(app)).status).toBe(200);
+    clock.advance('3h');
+    expect((await healthOf(app)).status).toBe(503);
+  });
+
+  it('for several reasons at once', async () => {
+    const clock = new ManualClock(START);
+    const backend = new MemorySessionBackend();
+    const before = await startApp({ imports: onMemory({ key: OTHER_KEY, backend, clock }) });
+    await logIn(before, 'ada');
+    const app = await startWithHealth({ imports: onMemory({ clock, backend }) });
+    clock.advance('3h');
+    expect((await healthOf(app)).sessions).toEqual({
+      status: 'down',
+      problems: ['unknown-key', 'cleanup-overdue'],
+    });
+  });
+});
+
+describe('clean-up is not overdue', () => {
+  it('over a weekend on which it has no turn', async () => {
+    const friday = new Date(2030, 0, 4, 17, 0).getTime();
+    const clock = new ManualClock(friday);
+    const app = await startWithHealth({ imports: onMemory({ clock, cleanup: { cron: '0 9-17 * * 1-5' } }) });
+    await app.get(SessionCleanup).run();
+    clock.advance('60h');
+    expect((await healthOf(app)).status).toBe(200);
+    clock.advance('8h');
+    expect((await healthOf(app)).status).toBe(503);
+  });
+
+  it('when it is switched off', async () => {
+    const clock = new ManualClock(START);
+    const app = await startWithHealth({ imports: onMemory({ clock, cleanup: false }) });
+    clock.advance('90d');
+    expect((await healthOf(app)).status).toBe(200);
+  });
+});

@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
+import { SessionModule, type SessionOptions, SessionStore } from 'nest-sessions';
+import { MemorySessionBackend } from 'nest-sessions/testing';
+import { closeApps, http, KEY, logIn, OTHER_KEY, startApp } from './support/nest-app.js';
+
+const backend = MemorySessionBackend;
+const SECRET = 'correct-horse-battery-staple';
+
+afterEach(closeApps);
+
+/** The error of an app that does not start with such a key, as the log would show it. */
+async function failure(options: object): Promise<{ message: string; printed: string }> {
+  const imports = [SessionModule.forRootAsync({ useFactory: () => options, backend })];
+  const error: unknown = await startApp({ imports }).then(
+    () => new Error('the app has started'),
+    (cause: unknown) => cause,
+  );
+  return { message: (error as Error).message, printed: inspect(error, { depth: 9, showHidden: true }) };
+}
+
+const appWith = (options: SessionOptions) =>
+  startApp({ imports: [SessionModule.forRoot({ backend: new MemorySessionBackend(), ...options })] });
+
+describe('the `key` option', () => {
+  it.each<[string, SessionOptions['key']]>([
+    ['a Buffer', KEY],
+    ['a Uint8Array', new Uint8Array(KEY)],
+    ['base64', KEY.toString('base64')],
+    ['base64url', KEY.toString('base64url')],
+    ['hex', KEY.toString('hex')],
+    ['hex in capitals', KEY.toString('hex').toUpperCase()],
+    ['text with a line end, as from a file', `${KEY.toString('base64')}\n`],
+    ['a list', [KEY, OTHER_KEY.toString('hex')]],
+    ['several in one string', `${KEY.toString('base64url')}, ${OTHER_KEY.toString('base64url')}`],
+  ])('may be %s', async (_what, key) => {
+    const app = await appWith({ key });
+    const cookie = await logIn(app, 'ada');
+    expect((await http(app).get('/theme').set('Cookie', cookie)).body).toMatchObject({ userId: 'ada' });
+    const { liveSessions } = await app.get(SessionStore).checkHealth();
+    const same = await appWith({ key: KEY });
+    await logIn(same, 'ada');
+    expect((await same.get(SessionStore).checkHealth()).liveSessions).toEqual(liveSessions);
+  });
+
+  it('seals with the first of several', async () => {
+    const app = await appWith({ key: [OTHER_KEY, KEY] });
+    await logIn(app, 'ada');
+    const other = await appWith({ key: OTHER_KEY });
+    await logIn(other, 'ada');
+    const [one, two] = [
+      await app.get(SessionStore).checkHealth(),
+      await other.get(SessionStore).checkHealth(),
+    ];
+    expect(one.liveSessions).toEqual(two.liveSessions);
+  });
+});
+
+describe('without a key', () => {
+  it.each<[string, object]>([
+    ['undefined', {}],
+    ['undefined', { key: undefined }],
+    ['null', { key: null }],
+    ['an empty string', { key: '' }],
+    ['undefined', { plaintext: false }],
+  ])(
+    'the app does not start, and the error names the usual cause and the remedy: got %s',
+    async (got, options) => {
+      const { message } = await failure(options);
+      expect(message).toContain(`\`key\`: expected the encryption key, 32 bytes, got ${got}.`);
+      expect(message).toContain('process.env.SESSION_KEY');
+      expect(message).toContain('SessionModule.forRootAsync()');
+      expect(message).toContain('`plaintext: true`');
+      expect(message).toContain(
+        `node -e "console.log(require('crypto').randomBytes(32).toString('base64url'))"`,
+      );
+    },
+  );
+
+  it('the error has a new key to paste, which works', async () => {
+    const keyIn = (message: string) => /^ +SESSION_KEY=(\S+)$/m.exec(message)?.[1] ?? 'no key in the message';
+    const [one, other] = [keyIn((await failure({})).message), keyIn((await failure({})).message)];
+    expect(one).not.toBe(other);
+    const app = await appWith({ key: one });
+    expect(await logIn(app, 'ada')).toMatch(/^__Host-sid=/);
+  });
+
+  it('`plaintext: true` is the way out, and excludes a key', async () => {
+    const app = await appWith({ plaintext: true });
+    await logIn(app, 'ada');
+    expect(app.get(SessionStore).config.plaintext).toBe(true);
+    const { message, printed } = await failure({ plaintext: true, key: SECRET });
+    expect(message).toBe('`plaintext`: expected no `key` beside it, got both. Remove one of them');
+    expect(printed).not.toContain(SECRET);
+  });
+});
+
+describe('a key that cannot be used', () => {
+  it.each<[unknown, string]>([
+    [Buffer.alloc(31), 'expected 32 bytes, got 31'],
+    [new Uint8Array(33), 'expected 32 bytes, got 33'],
+    [randomBytes(31).toString('base64'), 'expected 32 bytes as base64, base64url or hex, got 31 bytes'],
+    [randomBytes(33).toString('base64url'), 'got 33 bytes'],
+    [randomBytes(31).toString('hex'), 'expected 32 bytes as base64, base64url or hex, got '],
+    ['not a key!', 'expected 32 bytes as base64, base64url or hex, got other text'],
+    [' ', 'got an empty string'],
+    [[], 'expected at least one key, got an empty list'],
+    [[KEY, ''], 'got an empty string'],
+    [[KEY, null], 'got object'],
+    [`${KEY.toString('hex')},`, 'got an empty string'],
+    [[KEY, KEY.toString('hex')], 'expected distinct keys, got the same one twice'],
+  ])('is refused: %p', async (key, message) => {
+    const error = await failure({ key });
+    expect(error.message).toMatch(/^`key`: /);
+    expect(error.message).toContain(message);
+  });
+
+  it.each([42, true, { secret: SECRET }, new ArrayBuffer(32)])('is refused: %p', async (key) => {
+    expect((await failure({ key })).message).toMatch(/^`key`: expected 32 bytes/);
+  });
+
+  it.each<[string, unknown]>([
+    ['too short', SECRET],
+    ['too long', SECRET.repeat(4)],
+    ['not of the alphabet', `${SECRET} !`],
+    ['in a list', [KEY, SECRET]],
+    ['in a comma-separated string', `${KEY.toString('hex')},${SECRET}`],
+    ['twice', [KEY.toString('hex'), KEY.toString('hex')]],
+    ['bytes', Buffer.from(SECRET)],
+    ['a list in a list', [[SECRET]]],
+  ])('is never printed: %s', async (_what, key) => {
+    const { message, printed } = await failure({ key });
+    expect(message).toMatch(/^`key`: /);
+    expect(printed).not.toContain(SECRET);
+    expect(printed).not.toContain(SECRET.slice(0, 12));
+    for (const secret of [KEY, Buffer.from(SECRET)]) {
+      expect(printed).not.toContain(secret.toString('hex').slice(0, 12));
+      expect(printed).not.toContain(secret.toString('hex', 0, 8).replaceAll(/..(?=.)/g, '$& '));
+      expect(printed).not.toContain(secret.toString('base64').slice(0, 12));
+    }
+  });
+});

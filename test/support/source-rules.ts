@@ -1,0 +1,137 @@
+import { posix } from 'node:path';
+import ts from 'typescript';
+
+/** Sources by path below `src`, with forward slashes. */
+export type Sources = ReadonlyMap<string, string>;
+
+/** What one room may import: other rooms, as folders or files below `src`, and packages. */
+interface Room {
+  readonly rooms: readonly string[];
+  readonly packages: readonly RegExp[];
+}
+
+const NODE = /^node:/;
+const NEST = /^@nestjs\/(common|core)$/;
+
+/** Which room may import what. A file belongs to the room whose path it begins with. */
+const ROOMS: Readonly<Record<string, Room>> = {
+  'core/': { rooms: ['core/'], packages: [NODE, /^(ms|ulid)$/] },
+  'http/': { rooms: ['http/', 'core/'], packages: [NODE, NEST, /^(rxjs|cookie|bowser)$/] },
+  'backends/memory/': { rooms: ['backends/memory/', 'core/'], packages: [NODE] },
+  'backends/typeorm/': { rooms: ['backends/typeorm/', 'core/'], packages: [NODE, /^typeorm$/] },
+  'ops/': { rooms: ['ops/', 'core/'], packages: [NODE, NEST, /^@nestjs\/(schedule|terminus)$/, /^cron$/] },
+  'testing/': { rooms: ['testing/', 'core/', 'http/', 'backends/memory/'], packages: [NODE, NEST] },
+  'session.module.ts': everything(['session.options.ts', 'session.providers.ts']),
+  'session.providers.ts': everything(['session.options.ts']),
+  'session.options.ts': everything([]),
+  'index.ts': { rooms: [...everything([]).rooms, 'session.'], packages: [] },
+};
+
+function everything(others: readonly string[]): Room {
+  return {
+    rooms: [...others, 'core/', 'http/', 'backends/', 'ops/'],
+    packages: [NODE, NEST, /^(@nestjs\/)?typeorm$/],
+  };
+}
+
+/** Imports that no arrow allows, as sentences. */
+export function forbiddenArrows(sources: Sources): string[] {
+  return [...sources].flatMap(([file, text]) => {
+    const name = Object.keys(ROOMS).find((path) => file.startsWith(path));
+    const room = name === undefined ? undefined : ROOMS[name];
+    if (room === undefined) return [`${file} is in no room`];
+    return importsOf(text)
+      .filter((target) => !isAllowed(room, file, target))
+      .map((target) => `${file} imports ${target.startsWith('.') ? resolved(file, target) : target}`);
+  });
+}
+
+function isAllowed({ rooms, packages }: Room, file: string, target: string): boolean {
+  if (!target.startsWith('.')) return packages.some((pattern) => pattern.test(target));
+  return rooms.some((room) => resolved(file, target).startsWith(room));
+}
+
+/** Every module that a source names: imports, re-exports, `import()`, types or not. */
+export function importsOf(text: string): string[] {
+  return ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName);
+}
+
+function resolved(file: string, target: string): string {
+  return posix.join(posix.dirname(file), target).replace(/\.js$/, '.ts');
+}
+
+/** Circles of imports, types or not, each once: `a.ts → b.ts → a.ts`. */
+export function circles(sources: Sources): string[] {
+  const found = new Map<string, string>();
+  const done = new Set<string>();
+  const walk = (file: string, path: readonly string[]): void => {
+    const start = path.indexOf(file);
+    if (start >= 0) {
+      const circle = path.slice(start);
+      found.set(circle.toSorted().join(), [...circle, file].join(' → '));
+    }
+    if (start >= 0 || done.has(file)) return;
+    for (const target of importsOf(sources.get(file) ?? '')) {
+      if (target.startsWith('.')) walk(resolved(file, target), [...path, file]);
+    }
+    done.add(file);
+  };
+  for (const file of sources.keys()) walk(file, []);
+  return [...found.values()];
+}
+
+/** `export default` and `export *`: names that nobody chose. */
+export function unnamedExports(sources: Sources): string[] {
+  return [...sources].flatMap(([file, text]) =>
+    parse(file, text)
+      .statements.filter((one) => ts.isExportAssignment(one) || isStar(one) || hasDefaultModifier(one))
+      .map((one) => `${file}: ${one.getText().split('\n', 1)[0]}`),
+  );
+}
+
+function parse(file: string, text: string): ts.SourceFile {
+  return ts.createSourceFile(file, text, ts.ScriptTarget.ES2023, true);
+}
+
+function isStar(statement: ts.Statement): boolean {
+  return (
+    ts.isExportDeclaration(statement) &&
+    !(statement.exportClause && ts.isNamedExports(statement.exportClause))
+  );
+}
+
+function hasDefaultModifier(statement: ts.Statement): boolean {
+  const modifiers = ts.canHaveModifiers(statement) ? ts.getModifiers(statement) : undefined;
+  return modifiers?.some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword) ?? false;
+}
+
+/** Exports of entry points whose declaration, in whatever file, has no doc comment. */
+export function undocumentedExports(entries: readonly string[], host?: ts.CompilerHost): string[] {
+  const options: ts.CompilerOptions = {
+    module: ts.ModuleKind.NodeNext,
+    target: ts.ScriptTarget.ES2023,
+    noLib: true,
+    noResolve: false,
+    types: [],
+  };
+  const program = ts.createProgram([...entries], options, host);
+  const checker = program.getTypeChecker();
+  return entries.flatMap((entry) => {
+    const source = program.getSourceFile(entry);
+    const module = source && checker.getSymbolAtLocation(source);
+    const exported = module ? checker.getExportsOfModule(module) : [];
+    return exported.filter((symbol) => !isDocumented(symbol, checker)).map(({ name }) => name);
+  });
+}
+
+function isDocumented(symbol: ts.Symbol, checker: ts.TypeChecker): boolean {
+  const isAlias = (symbol.flags & ts.SymbolFlags.Alias) !== 0;
+  const declarations = (isAlias ? checker.getAliasedSymbol(symbol) : symbol).declarations ?? [];
+  return (
+    declarations.length > 0 && declarations.every((one) => ts.getJSDocCommentsAndTags(one).some(hasText))
+  );
+}
+
+function hasText({ comment }: ts.JSDoc | ts.JSDocTag): boolean {
+  return typeof comment === 'string' ? comment.trim() !== '' : comment !== undefined;
+}
