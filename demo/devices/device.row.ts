@@ -1,0 +1,30 @@
+import type { SessionInfo } from 'nest-sessions';
+import { type Html, html } from '../html/html.js';
+import { deviceIcon } from '../html/icons.js';
+import { time } from '../html/time.js';
+
+export function deviceRow(device: SessionInfo): Html {
+  const { current, meta, createdAt, authenticatedAt, lastActiveAt, expiresAt } = device;
+  const name = typeof meta.deviceName === 'string' ? meta.deviceName : 'Unknown device';
+  return html`<tr role="row">
+    <th role="rowheader" scope="row">
+      <div class="device">
+        ${deviceIcon(meta.deviceType)} ${name} ${current && html`<span class="badge">This device</span>`}
+      </div>
+    </th>
+    <td role="cell" data-label="Address">${address(meta.ip)}</td>
+    <td role="cell" data-label="Signed in">${time(authenticatedAt ?? createdAt)}</td>
+    <td role="cell" data-label="Last active">${time(lastActiveAt)}</td>
+    <td role="cell" data-label="Expires">${time(expiresAt)}</td>
+    <td role="cell" class="device-action">
+      <form method="post" action="${current ? '/log-out' : `/devices/${device.id}/log-out`}">
+        <button class="button">Log out<span class="visually-hidden"> ${name}</span></button>
+      </form>
+    </td>
+  </tr>`;
+}
+
+/** An IPv4 address that arrived over an IPv6 socket, as people know it. */
+function address(ip: unknown): string {
+  return typeof ip === 'string' ? ip.replace(/^::ffff:(?=\d+\.)/, '') : 'Unknown';
+}

@@ -1,0 +1,47 @@
+import { HttpStatus } from '@nestjs/common';
+import { type Html, html } from '../html/html.js';
+
+interface Words {
+  readonly title: string;
+  readonly text: string;
+}
+
+const WORDS: Partial<Record<HttpStatus, Words>> = {
+  [HttpStatus.FORBIDDEN]: {
+    title: 'That did not come from here',
+    text: 'The form was sent by another site, so nothing was done.',
+  },
+  [HttpStatus.NOT_FOUND]: {
+    title: 'There is nothing here',
+    text: 'The page may have moved, or the address has a typo.',
+  },
+  [HttpStatus.CONFLICT]: {
+    title: 'Somebody was faster',
+    text: 'Another window changed the same thing at the same moment. Nothing was lost: please try once more.',
+  },
+  [HttpStatus.SERVICE_UNAVAILABLE]: {
+    title: 'We will be right back',
+    text: 'Your session cannot be reached at the moment. You are still signed in: please try again in a few seconds.',
+  },
+};
+
+const ANYTHING_ELSE: Words = {
+  title: 'That went wrong',
+  text: 'It is our fault, and it has been noted. Please try again.',
+};
+
+/** What to say about a status, and the way on. */
+export function errorPage(status: HttpStatus, retryPath: string): { title: string; main: Html } {
+  const { title, text } = WORDS[status] ?? ANYTHING_ELSE;
+  const isWorthRetrying = status !== HttpStatus.NOT_FOUND && status !== HttpStatus.FORBIDDEN;
+  const main = html`<section class="card narrow">
+    <p class="eyebrow">${status}</p>
+    <h1>${title}</h1>
+    <p>${text}</p>
+    <p class="actions">
+      ${isWorthRetrying && html`<a class="button primary" href="${retryPath}">Try again</a>`}
+      <a class="button" href="/">To the shop</a>
+    </p>
+  </section>`;
+  return { title, main };
+}

@@ -1,0 +1,33 @@
+import { type ArgumentsHost, Catch, HttpException, HttpStatus, Logger } from '@nestjs/common';
+import { BaseExceptionFilter } from '@nestjs/core';
+import type { Request, Response } from 'express';
+import { sessionOf } from 'nest-sessions';
+import { localPath, signInPath } from '../account/return-to.js';
+import { page } from '../html/page.js';
+import { errorPage } from './error.page.js';
+
+/** Answers browsers with pages: 401 leads to the sign-in page and back, everything else says what to do. */
+@Catch()
+export class PageErrorFilter extends BaseExceptionFilter {
+  readonly #logger = new Logger('Pages');
+
+  override catch(exception: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<Request>();
+    const response = host.switchToHttp().getResponse<Response>();
+    if (response.headersSent || !request.accepts('html')) return super.catch(exception, host);
+
+    const status: HttpStatus = exception instanceof HttpException ? exception.getStatus() : 500;
+    if (status === HttpStatus.INTERNAL_SERVER_ERROR) this.#logger.error(exception);
+    if (status === HttpStatus.UNAUTHORIZED) return askToSignIn(request, response);
+    const { title, main } = errorPage(status, request.method === 'GET' ? request.originalUrl : '/');
+    response.status(status).send(page({ title, main, session: null }));
+  }
+}
+
+function askToSignIn(request: Request, response: Response): void {
+  const session = sessionOf(request);
+  // Signed in and yet 401: the session ended while the request was under way, and cannot carry a message any more.
+  if (session && !session.isAuthenticated) session.flash('notice', 'Please sign in to go on.');
+  const returnTo = request.method === 'GET' ? localPath(request.originalUrl) : '/';
+  response.redirect(HttpStatus.SEE_OTHER, signInPath(returnTo));
+}

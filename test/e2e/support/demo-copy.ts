@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RunningDemo } from './running-demo.js';
+
+const REPOSITORY = process.cwd();
+/** What `npm start` reads. */
+const SOURCES = ['src', 'demo', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
+const SESSIONS = 'app.sessions.sqlite';
+
+/**
+ * A copy of the repository in a folder of its own, so that `npm start` is run as it is and other specs keep their
+ * `dist`. Data goes to a second folder.
+ */
+export class DemoCopy {
+  readonly #folder = realpathSync(mkdtempSync(join(tmpdir(), 'demo-of-nest-sessions-')));
+  readonly #root = join(this.#folder, 'repository');
+  readonly #running = new Set<RunningDemo>();
+
+  constructor() {
+    for (const name of SOURCES) {
+      cpSync(join(REPOSITORY, name), join(this.#root, name), {
+        recursive: true,
+        filter: (path) => !/[\\/]demo[\\/]\.(build|data)$/.test(path),
+      });
+    }
+    symlinkSync(join(REPOSITORY, 'node_modules'), join(this.#root, 'node_modules'), 'dir');
+  }
+
+  /** A file among the demo's data. */
+  data(name = ''): string {
+    return join(this.#folder, 'data', name);
+  }
+
+  /** All bytes of the database for sessions, its write-ahead log included. */
+  storedSessions(): Buffer {
+    const files = readdirSync(this.data()).filter((name) => name.startsWith(SESSIONS));
+    return Buffer.concat(files.map((name) => readFileSync(this.data(name))));
+  }
+
+  /** Puts something else in the place of that database; gives the way to bring it back. */
+  hideSessions(): () => void {
+    const [file, elsewhere] = [this.data(SESSIONS), this.data('elsewhere')];
+    renameSync(file, elsewhere);
+    mkdirSync(file);
+    return () => {
+      rmdirSync(file);
+      renameSync(elsewhere, file);
+    };
+  }
+
+  /** Builds and starts it as a user does. */
+  npmStart(): Promise<RunningDemo> {
+    return this.#run('npm', ['start']);
+  }
+
+  /** Starts what `npmStart` has built. */
+  start(port: number | string = 0): Promise<RunningDemo> {
+    return this.#run(process.execPath, ['demo/.build/main.js'], port);
+  }
+
+  /** Stops what still runs, and removes everything. */
+  async remove(): Promise<void> {
+    await Promise.all([...this.#running].map((demo) => demo.stop()));
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  async #run(command: string, args: readonly string[], port: number | string = 0): Promise<RunningDemo> {
+    const env = { ...process.env, PORT: String(port), DEMO_DATA: this.data(), NO_COLOR: '1' };
+    // A process group of its own: what npm starts is stopped with it.
+    const child = spawn(command, args, { cwd: this.#root, env, detached: true });
+    const demo = new RunningDemo(child);
+    this.#running.add(demo);
+    await demo.ready;
+    return demo;
+  }
+}
