@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SessionEntity } from 'nest-sessions';
+import { getMetadataArgsStorage } from 'typeorm';
+import {
+  checkCommands,
+  checkDefaults,
+  checkErrors,
+  checkLinks,
+  checkNames,
+  checkPrivacy,
+  checkSpecs,
+  namesIn,
+} from './readme/checks.js';
+import { ROOT } from './readme/compile.js';
+import { Document } from './readme/document.js';
+import { errorFacts, membersOf, optionNames } from './readme/source-facts.js';
+
+const packageJson = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly dependencies: object;
+  readonly peerDependencies: object;
+  readonly engines: { readonly node: string };
+};
+const readme = Document.read(join(ROOT, 'README.md'));
+
+describe.each(['README.md', 'CHANGELOG.md', 'SECURITY.md'])('%s', (name) => {
+  const path = join(ROOT, name);
+  const document = Document.read(path);
+
+  it('links to files and headings that exist', () => {
+    expect(checkLinks(document, path)).toEqual([]);
+  });
+
+  it('says nothing that only its authors understand', () => {
+    expect(checkPrivacy(document)).toEqual([]);
+  });
+});
+
+describe('README.md', () => {
+  it('lists the options that exist', () => {
+    expect(checkNames('Options', namesIn(readme.tableUnder('Options')), optionNames())).toEqual([]);
+  });
+
+  it('gives the defaults in force', () => {
+    expect(checkDefaults(readme.tableUnder('Options'), optionNames())).toEqual([]);
+  });
+
+  it('lists the members of Session', () => {
+    const members = membersOf('src/http/session.interface.ts', 'RequestSession');
+    expect(checkNames('Session', namesIn(readme.tableUnder('Session')), members)).toEqual([]);
+  });
+
+  it('lists the methods of SessionStore', () => {
+    const members = membersOf('src/core/session-store.ts', 'SessionStore');
+    expect(checkNames('SessionStore', namesIn(readme.tableUnder('SessionStore')), members)).toEqual([]);
+  });
+
+  it('lists the events', () => {
+    const events = membersOf('src/core/session-events.ts', 'SessionEventMap');
+    expect(checkNames('Events', namesIn(readme.tableUnder('Events')), events)).toEqual([]);
+  });
+
+  it('lists the errors, with code and status', () => {
+    expect(checkErrors(readme.tableUnder('Errors'), errorFacts())).toEqual([]);
+  });
+
+  it('lists the columns of the table', () => {
+    const columns = getMetadataArgsStorage().columns.filter(({ target }) => target === SessionEntity);
+    const names = columns.map(({ options }) => String(options.name));
+    expect(checkNames('What is stored', namesIn(readme.tableUnder('What is stored')), names)).toEqual([]);
+  });
+
+  it('gives a reason for each runtime dependency', () => {
+    const names = namesIn(readme.tableUnder('Runtime dependencies'));
+    expect(checkNames('Runtime dependencies', names, Object.keys(packageJson.dependencies))).toEqual([]);
+  });
+
+  it('names every peer, and the versions of Node', () => {
+    const [install = ''] = readme.text.split('## Quick start');
+    expect(Object.keys(packageJson.peerDependencies).filter((name) => !install.includes(name))).toEqual([]);
+    expect(install).toContain(packageJson.engines.node);
+  });
+
+  it('names a spec for each claim about security', () => {
+    expect(checkSpecs(readme, readme.tableUnder('Security'), ROOT)).toEqual([]);
+  });
+
+  it('has commands that package.json knows', () => {
+    expect(checkCommands(readme, packageJson.scripts)).toEqual([]);
+  });
+});

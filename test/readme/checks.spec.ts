@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import {
+  checkCommands,
+  checkDefaults,
+  checkErrors,
+  checkLinks,
+  checkNames,
+  checkPrivacy,
+  checkSpecs,
+  namesIn,
+} from './checks.js';
+import { ROOT } from './compile.js';
+import { Document } from './document.js';
+import { errorFacts, membersOf, optionNames } from './source-facts.js';
+
+const broken = Document.read(join(ROOT, 'test/readme/broken.md'));
+
+describe('the checks of the documents, on one that is wrong', () => {
+  it('find an option that is missing, one that does not exist and one that is there twice', () => {
+    const problems = checkNames('Options', namesIn(broken.tableUnder('Options')), optionNames());
+    expect(problems).toEqual(
+      expect.arrayContaining(['Options misses key', 'Options invents csrf', 'Options repeats ttl']),
+    );
+  });
+
+  it('find a default that is not in force, and one that is no literal', () => {
+    expect(checkDefaults(broken.tableUnder('Options'), optionNames())).toEqual([
+      'The default of ttl is not 12h',
+      'The default of ttl is no literal: a day',
+      'The default of maxPerUser is not 5',
+      'The default of cookie.sameSite is not strict',
+      'The default of cleanup.batchSize is not 500',
+    ]);
+  });
+
+  it('find a method that is missing, one that does not exist and one with other parameters', () => {
+    const members = membersOf('src/core/session-store.ts', 'SessionStore');
+    const problems = checkNames('SessionStore', namesIn(broken.tableUnder('SessionStore')), members);
+    expect(problems).toEqual(
+      expect.arrayContaining([
+        'SessionStore misses create(meta, userId, data?)',
+        'SessionStore invents create(userId)',
+        'SessionStore invents revive(id)',
+        'SessionStore misses touch(id, now, expiresAt)',
+      ]),
+    );
+  });
+
+  it('leave private and internal members out', () => {
+    const members = membersOf('src/core/session-store.ts', 'SessionStore');
+    expect(members.filter((name) => /^#|^engine|^constructor/.test(name))).toEqual([]);
+  });
+
+  it('find an error with another status', () => {
+    expect(checkErrors(broken.tableUnder('Errors'), errorFacts())).toEqual(
+      expect.arrayContaining([
+        'Errors misses SessionStoreError',
+        'Errors: SessionGoneError is session_gone, 401',
+      ]),
+    );
+  });
+
+  it('find links that lead nowhere', () => {
+    expect(checkLinks(broken, join(ROOT, 'test/readme/broken.md'))).toEqual([
+      'missing.md leads to no file',
+      '#nowhere leads to no heading',
+      '../../LICENSE#nowhere leads to no heading',
+    ]);
+  });
+
+  it('find a spec that does not exist, and a claim without one', () => {
+    expect(checkSpecs(broken, broken.tableUnder('Security'), ROOT)).toEqual([
+      'test/none.spec.ts does not exist',
+      'No spec shows: Trust us',
+    ]);
+    expect(checkSpecs(broken, broken.tableUnder('Nothing'), ROOT)).toContain('No claim names a spec');
+  });
+
+  it('find commands that do not exist, and miss those that should be there', () => {
+    expect(checkCommands(broken, { start: '', test: '' })).toEqual([
+      "There is no script 'demo'",
+      'npm test is not mentioned',
+    ]);
+  });
+
+  it('find what only authors understand', () => {
+    const document = new Document('See #12, and /home/somebody/notes. [A heading](#options) is fine.');
+    expect(checkPrivacy(document)).toEqual([
+      '#12 means nothing to readers',
+      '/home/somebody/notes means nothing to readers',
+    ]);
+  });
+});

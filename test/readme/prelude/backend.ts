@@ -1,0 +1,3 @@
+import { MemorySessionBackend } from 'nest-sessions/testing';
+
+export class RedisSessionBackend extends MemorySessionBackend {}

@@ -1,0 +1,3 @@
+import type { Session } from 'nest-sessions';
+
+export declare const session: Session;

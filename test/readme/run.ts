@@ -1,0 +1,67 @@
+import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { format } from 'node:util';
+import { ROOT, withPreludes } from './compile.js';
+import type { Snippet } from './document.js';
+
+/** A folder with snippets as files, where the process works until it is closed. */
+export interface Workplace {
+  readonly path: string;
+  /** Runs one of the files, and resolves to its exports. */
+  run(file: string): Promise<unknown>;
+  close(): void;
+}
+
+/** Writes the snippets into a folder of their own, beside the dependencies of the repository, and works there. */
+export function openWorkplace(snippets: readonly Snippet[]): Workplace {
+  const path = realpathSync(mkdtempSync(join(tmpdir(), 'readme-')));
+  const before = process.cwd();
+  symlinkSync(join(ROOT, 'node_modules'), join(path, 'node_modules'));
+  writeFileSync(join(path, 'package.json'), '{ "type": "module" }');
+  const preludePath = (name: string) => join(ROOT, 'test/readme/prelude', `${name}.ts`);
+  for (const snippet of snippets) writeFileSync(join(path, snippet.file), withPreludes(snippet, preludePath));
+  process.chdir(path);
+  return {
+    path,
+    run: (file) => import(join(path, file)) as Promise<unknown>,
+    close: () => {
+      process.chdir(before);
+      rmSync(path, { recursive: true });
+    },
+  };
+}
+
+/** Runs a file of tests, and hands them over instead of registering them. */
+export async function testsOf(
+  workplace: Workplace,
+  file: string,
+): Promise<[name: string, run: () => unknown][]> {
+  const tests: [string, () => unknown][] = [];
+  const registered = globalThis.it;
+  globalThis.it = ((name: string, run: () => unknown) => void tests.push([name, run])) as typeof it;
+  try {
+    await workplace.run(file);
+  } finally {
+    globalThis.it = registered;
+  }
+  return tests;
+}
+
+/** What a file prints. */
+export async function outputOf(workplace: Workplace, file: string): Promise<string[]> {
+  const lines: string[] = [];
+  const print = console.log;
+  console.log = (...values: unknown[]) => void lines.push(format(...values));
+  try {
+    await workplace.run(file);
+  } finally {
+    console.log = print;
+  }
+  return lines;
+}
+
+/** What the comments behind its `console.log()` say that it prints. */
+export function promisedOutput({ code }: Snippet): string[] {
+  return [...code.matchAll(/^console\.log\(.*\); \/\/ (.*)$/gm)].map(([, line = '']) => line);
+}

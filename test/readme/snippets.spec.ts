@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { type INestApplication, Logger } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ROOT, typeErrors } from './compile.js';
+import { Document, type Snippet } from './document.js';
+import { openWorkplace, outputOf, promisedOutput, testsOf, type Workplace } from './run.js';
+
+const { snippets } = Document.read(join(ROOT, 'README.md'));
+
+function snippet(file: string): Snippet {
+  const found = snippets.find((one) => one.file === file);
+  if (found) return found;
+  throw new Error(`The README has no ${file}`);
+}
+
+Logger.overrideLogger(false);
+const keyBefore = process.env['SESSION_KEY'];
+let workplace: Workplace;
+
+function work(...files: readonly Snippet[]): Workplace {
+  process.env['SESSION_KEY'] = randomBytes(32).toString('base64url');
+  workplace = openWorkplace(files);
+  return workplace;
+}
+
+afterEach(() => {
+  workplace?.close();
+  process.env['SESSION_KEY'] = keyBefore;
+});
+
+describe('snippets of documents', () => {
+  it('are all found', () => {
+    const { text } = Document.read(join(ROOT, 'README.md'));
+    expect(snippets).toHaveLength(text.match(/^```(?:ts|typescript|js|javascript)\b/gm)?.length ?? 0);
+  });
+
+  it.each(['README.md', 'CHANGELOG.md', 'SECURITY.md'])(
+    'compile: %s',
+    (name) => {
+      expect(typeErrors(name, Document.read(join(ROOT, name)).snippets)).toEqual([]);
+    },
+    120_000,
+  );
+
+  it('are found, on their lines, when they do not compile', () => {
+    const broken = Document.read(join(ROOT, 'test/readme/broken.md'));
+    const errors = typeErrors('broken.md', broken.snippets);
+    expect(errors).toEqual([
+      expect.stringMatching(/^broken\.md:\d+ .*'logOut'/),
+      expect.stringMatching(/^broken\.md:\d+ .*'csrf'/),
+    ]);
+    const lines = broken.text.split('\n');
+    expect(errors.map((error) => lines[Number(error.split(/[: ]/)[1]) - 1])).toEqual([
+      'await session.logOut();',
+      "SessionModule.forRoot({ key: 'secret', csrf: true });",
+    ]);
+  }, 120_000);
+});
+
+describe('the quick start', () => {
+  const main = snippet('main.ts');
+  const [line = ''] =
+    snippets.find(({ code }) => code.includes('new FastifyAdapter()'))?.code.split('\n') ?? [];
+  const onFastify = {
+    ...main,
+    code: `import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';\n${main.code.replace(/^const app = .*$/m, line)}`,
+  };
+
+  it.each([
+    ['Express', main],
+    ['Fastify', onFastify],
+  ])('signs in and lists devices, on %s', async (platform, mainFile) => {
+    const place = work(snippet('app.module.ts'), mainFile);
+    const { app, url } = await started(() => place.run('main.ts'));
+    expect(app.getHttpAdapter().getType()).toBe(platform.toLowerCase());
+
+    expect((await fetch(`${url}/devices`)).status).toBe(401);
+    const signedIn = await fetch(`${url}/login`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'User-Agent': 'Mozilla/5.0 Firefox/140.0' },
+      body: JSON.stringify({ name: 'ada' }),
+    });
+    const [setCookie = ''] = signedIn.headers.getSetCookie();
+    expect(setCookie).toMatch(/^__Host-sid=.*; Path=\/; HttpOnly; Secure; SameSite=Lax$/);
+    const [cookie = ''] = setCookie.split(';');
+    const devices = await fetch(`${url}/devices`, { headers: { Cookie: cookie } });
+    expect(await devices.json()).toMatchObject([{ current: true, meta: { deviceName: 'Firefox' } }]);
+
+    await app.close();
+    expect(existsSync(join(place.path, 'app.sessions.sqlite'))).toBe(true);
+  });
+});
+
+describe('the recipe for testing', () => {
+  it('passes', async () => {
+    const place = work(snippet('app.module.ts'), snippet('app.spec.ts'));
+    const tests = await testsOf(place, 'app.spec.ts');
+    expect(tests.map(([name]) => name)).toEqual([
+      'signs out after a day without use',
+      'lists devices, called directly',
+    ]);
+    for (const [, run] of tests) await run();
+  });
+});
+
+describe('the recipe for use without Nest', () => {
+  it('prints what it says', async () => {
+    const place = work(snippet('worker.ts'));
+    const promised = promisedOutput(snippet('worker.ts'));
+    expect(promised.length).toBeGreaterThan(0);
+    expect(await outputOf(place, 'worker.ts')).toEqual(promised);
+    expect(existsSync(join(place.path, 'app.sessions.sqlite'))).toBe(true);
+  });
+});
+
+/** The app that a main file starts, on a port of its own. */
+async function started(main: () => Promise<unknown>): Promise<{ app: INestApplication; url: string }> {
+  const port = await freePort();
+  const portBefore = process.env['PORT'];
+  const create = import.meta.jest.spyOn(NestFactory, 'create');
+  process.env['PORT'] = String(port);
+  try {
+    await main();
+    return {
+      app: (await create.mock.results[0]?.value) as INestApplication,
+      url: `http://127.0.0.1:${port}`,
+    };
+  } finally {
+    create.mockRestore();
+    process.env['PORT'] = portBefore;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

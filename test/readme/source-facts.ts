@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import * as api from 'nest-sessions';
+import { AuthenticationRequiredException, SessionError, SessionOptionsError } from 'nest-sessions';
+import ts from 'typescript';
+import { SessionHttpException } from '../../src/http/session-exceptions.js';
+import { resolveOptions, splitOptions, type SessionOptions } from '../../src/session.options.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
+import { ROOT } from './compile.js';
+
+const KEY = Buffer.alloc(32, 'key of the readme spec');
+
+/** Options that hold options, with an example of such an object. */
+const NESTED = ['remember', 'rotation', 'cookie', 'cleanup'] as const;
+
+/** Names of all options that the code knows: it tells when it is given one that it does not. */
+export function optionNames(): string[] {
+  const names = knownBy(() => splitOptions({ unheardOf: true } as SessionOptions));
+  return names.flatMap((name) => {
+    const nested = NESTED.find((one) => one === name);
+    if (nested === undefined) return [name];
+    return knownBy(() => resolve({ [nested]: { unheardOf: true } })).map((inner) => `${nested}.${inner}`);
+  });
+}
+
+function knownBy(attempt: () => unknown): string[] {
+  try {
+    attempt();
+  } catch (error) {
+    const list = error instanceof SessionOptionsError && /one of (.*), got 'unheardOf'/.exec(error.message);
+    if (list) return (list[1] ?? '').split(', ');
+    throw error;
+  }
+  throw new Error('An unknown option was not refused');
+}
+
+/** What the options amount to, in a form that can be compared. */
+export function effectOf(settings: object): object {
+  const { store, http, cleanup, table } = resolve(settings);
+  const { name, persistent } = http.cookie;
+  const cookie = { name, persistent, attributes: http.cookie.remove() };
+  return { ...store.config, cookie, requireAuth: http.requireAuth, cleanup, table };
+}
+
+function resolve(settings: object) {
+  return resolveOptions({ key: KEY, ...settings }, new ManualClock(0));
+}
+
+/** An error as the README lists it. */
+export interface ErrorFacts {
+  readonly name: string;
+  readonly codes: readonly string[];
+  readonly status: string;
+}
+
+/** The errors that the package exports, and what they become on the way out. */
+export function errorFacts(): ErrorFacts[] {
+  const classes = Object.values(api).filter(
+    (one): one is typeof SessionError =>
+      typeof one === 'function' && Object.getPrototypeOf(one) === SessionError,
+  );
+  const codes = ['authentication_required', 'reauthentication_required'] as const;
+  const [refused] = codes.map((code) => new AuthenticationRequiredException(code));
+  return [
+    ...classes.map((type) => ({ name: type.name, codes: [new type('').code], status: statusOf(type) })),
+    { name: AuthenticationRequiredException.name, codes, status: String(refused?.getStatus()) },
+  ];
+}
+
+function statusOf(type: typeof SessionError): string {
+  if (type === SessionOptionsError) return 'at startup';
+  return String(new SessionHttpException(new type('')).getStatus());
+}
+
+/** Public members of an interface or a class, as a caller writes them: `flush(id, data, base?)`, `config`. */
+export function membersOf(file: string, name: string): string[] {
+  const source = parse(file);
+  const found = source.statements.find(
+    (one): one is ts.InterfaceDeclaration | ts.ClassDeclaration =>
+      (ts.isInterfaceDeclaration(one) || ts.isClassDeclaration(one)) && one.name?.text === name,
+  );
+  if (found === undefined) throw new Error(`There is no ${name} in ${file}`);
+  const members: readonly (ts.TypeElement | ts.ClassElement)[] = found.members;
+  return members.filter((one) => isPublic(one)).map((one) => signatureOf(one, source));
+}
+
+function isPublic(member: ts.TypeElement | ts.ClassElement): boolean {
+  const isInternal = ts.getJSDocTags(member).some((tag) => tag.tagName.text === 'internal');
+  return member.name !== undefined && !ts.isPrivateIdentifier(member.name) && !isInternal;
+}
+
+function signatureOf(member: ts.TypeElement | ts.ClassElement, source: ts.SourceFile): string {
+  const name = member.name?.getText(source) ?? '';
+  if (!ts.isMethodDeclaration(member) && !ts.isMethodSignature(member)) return name;
+  const parameters = member.parameters.map((one) => {
+    const isOptional = one.questionToken !== undefined || one.initializer !== undefined;
+    return `${ts.isIdentifier(one.name) ? one.name.text : 'options'}${isOptional ? '?' : ''}`;
+  });
+  return `${name}(${parameters.join(', ')})`;
+}
+
+function parse(file: string): ts.SourceFile {
+  const path = join(ROOT, file);
+  return ts.createSourceFile(path, ts.sys.readFile(path) ?? '', ts.ScriptTarget.Latest, true);
+}
