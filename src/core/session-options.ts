@@ -117,27 +117,27 @@ export function resolveStoreOptions(options: SessionStoreOptions): ResolvedStore
   if (typeof options !== 'object' || options === null) throw expected('options', 'an object', options);
   refuseUnknown('option', options, STORE_OPTION_NAMES);
   const ring = resolveKey(options);
-  const ttl = parseLifetime('ttl', options.ttl ?? DAY);
-  const anonymousTtl = parseLifetime('anonymousTtl', options.anonymousTtl ?? options.ttl ?? DAY);
-  const remember = resolveRemember(options.remember ?? {});
-  const config: SessionConfig = {
-    plaintext: ring.isPlaintext,
-    ttl,
-    absoluteTtl: parseLifetime('absoluteTtl', options.absoluteTtl ?? 30 * DAY),
-    anonymousTtl,
-    remember,
-    touchInterval: resolveTouchInterval(options.touchInterval, Math.min(ttl, anonymousTtl, remember.ttl)),
-    maxPerUser:
-      options.maxPerUser === false
-        ? false
-        : positiveInteger('maxPerUser', options.maxPerUser ?? 10, ' or false'),
-    onLimit: oneOf('onLimit', options.onLimit ?? 'evict', ['evict', 'reject']),
-    rotation: resolveRotation(options.rotation ?? {}),
-    timeout: Math.min(parseDuration('timeout', options.timeout ?? 5_000), LONGEST_TIMER),
-    maxDataBytes: positiveInteger('maxDataBytes', options.maxDataBytes ?? 16_384),
+  const { ttl = DAY, anonymousTtl = ttl, absoluteTtl = 30 * DAY, remember = {}, rotation = {} } = options;
+  const { maxPerUser = 10, onLimit = 'evict', timeout = 5_000, maxDataBytes = 16_384 } = options;
+  const { clock = new SystemClock() } = options;
+  const idle = {
+    ttl: parseLifetime('ttl', ttl),
+    anonymousTtl: parseLifetime('anonymousTtl', anonymousTtl),
+    remember: resolveRemember(remember),
   };
-  const clock = options.clock ?? new SystemClock();
-  if (typeof clock.now !== 'function') throw expected('clock', 'a Clock with a method now()', options.clock);
+  const shortest = Math.min(idle.ttl, idle.anonymousTtl, idle.remember.ttl);
+  const config: SessionConfig = {
+    ...idle,
+    plaintext: ring.isPlaintext,
+    absoluteTtl: parseLifetime('absoluteTtl', absoluteTtl),
+    touchInterval: resolveTouchInterval(options.touchInterval, shortest),
+    maxPerUser: maxPerUser === false ? false : positiveInteger('maxPerUser', maxPerUser, ' or false'),
+    onLimit: oneOf('onLimit', onLimit, ['evict', 'reject']),
+    rotation: resolveRotation(rotation),
+    timeout: Math.min(parseDuration('timeout', timeout), LONGEST_TIMER),
+    maxDataBytes: positiveInteger('maxDataBytes', maxDataBytes),
+  };
+  if (typeof clock?.now !== 'function') throw expected('clock', 'a Clock with a method now()', options.clock);
   return { config: deepFreeze(config), ring, clock, warnings: warningsFor(config) };
 }
 
@@ -163,9 +163,10 @@ function resolveRemember(options: Lifetimes): SessionConfig['remember'] {
   if (typeof options !== 'object' || options === null)
     throw expected('remember', 'an object { ttl, absoluteTtl }', options);
   refuseUnknown('`remember` option', options, ['ttl', 'absoluteTtl']);
+  const { ttl = 30 * DAY, absoluteTtl = 30 * DAY } = options;
   return {
-    ttl: parseLifetime('remember.ttl', options.ttl ?? 30 * DAY),
-    absoluteTtl: parseLifetime('remember.absoluteTtl', options.absoluteTtl ?? 30 * DAY),
+    ttl: parseLifetime('remember.ttl', ttl),
+    absoluteTtl: parseLifetime('remember.absoluteTtl', absoluteTtl),
   };
 }
 
@@ -184,7 +185,8 @@ function resolveRotation(options: RotationOptions): SessionConfig['rotation'] {
     throw expected('rotation', 'an object { every, grace }', options);
   refuseUnknown('`rotation` option', options, ['every', 'grace']);
   const every = options.every === undefined ? null : parseLifetime('rotation.every', options.every);
-  const grace = parseGrace('rotation.grace', options.grace ?? 30_000);
+  const { grace: value = 30_000 } = options;
+  const grace = parseGrace('rotation.grace', value);
   if (every !== null && grace >= every) {
     throw new SessionOptionsError(
       `\`rotation.grace\`: expected less than \`rotation.every\` (${every} ms), got ${grace} ms`,

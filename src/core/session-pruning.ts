@@ -24,6 +24,7 @@ export class SessionPruning {
   /** When one last went through; `null` before the first. */
   lastSuccessAt: Date | null = null;
   #running: Promise<number> | null = null;
+  #isStopping = false;
 
   constructor(
     private readonly backend: GuardedBackend,
@@ -40,6 +41,12 @@ export class SessionPruning {
     return this.#running;
   }
 
+  /** Lets the walk under way end after its present step, and resolves then. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#running?.catch(() => undefined);
+  }
+
   async #walk(batchSize: number): Promise<number> {
     let deleted = 0;
     try {
@@ -47,7 +54,7 @@ export class SessionPruning {
         const step = await this.backend.prune({ now: this.clock.now(), after, batchSize });
         deleted += step.deleted;
         after = step.next;
-        isDone = after === null;
+        isDone = after === null || this.#isStopping;
         await turn();
       }
     } catch (error) {

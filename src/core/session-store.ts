@@ -243,7 +243,7 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
 
   /** Waits for background work and releases the backend. */
   async close(): Promise<void> {
-    await this.engine.settled();
+    await Promise.all([this.engine.settled(), this.engine.pruning.stop()]);
     await this.engine.backend.close();
   }
 }

@@ -83,6 +83,9 @@ function prefixFor({ secure, domain, path }: Pick<CookieOptions, 'secure' | 'dom
   return domain === undefined && path === '/' ? '__Host-' : '__Secure-';
 }
 
+/** Labels of letters, digits and inner hyphens: what the `cookie` package serialises, and browsers take. */
+const HOST_NAME = /^\.?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
+
 function checkCookie(options: CookieOptions) {
   if (typeof options !== 'object' || options === null) throw expected('cookie', 'an object', options);
   refuseUnknown('`cookie` option', options, [
@@ -95,6 +98,7 @@ function checkCookie(options: CookieOptions) {
     'persistent',
   ]);
   const {
+    name = 'sid',
     path = '/',
     domain,
     sameSite = 'lax',
@@ -102,12 +106,12 @@ function checkCookie(options: CookieOptions) {
     partitioned = false,
     persistent = true,
   } = options;
-  for (const [name, flag] of Object.entries({ secure, partitioned, persistent })) {
-    if (typeof flag !== 'boolean') throw expected(`cookie.${name}`, 'true or false', flag);
+  for (const [option, flag] of Object.entries({ secure, partitioned, persistent })) {
+    if (typeof flag !== 'boolean') throw expected(`cookie.${option}`, 'true or false', flag);
   }
-  if (typeof path !== 'string' || !/^\/[ -:<-~]*$/.test(path))
+  if (typeof path !== 'string' || !/^\/[ -:=-~]*$/.test(path))
     throw expected('cookie.path', "a path such as '/'", path);
-  if (domain !== undefined && !/^\.?[\w-]+(\.[\w-]+)*$/.test(domain))
+  if (domain !== undefined && (typeof domain !== 'string' || !HOST_NAME.test(domain)))
     throw expected('cookie.domain', 'a host name', domain);
   oneOf('cookie.sameSite', sameSite, ['lax', 'strict', 'none']);
   if (sameSite === 'none' && !secure) {
@@ -121,7 +125,7 @@ function checkCookie(options: CookieOptions) {
     );
   }
   return {
-    name: checkName(options.name ?? 'sid', { secure, domain, path }),
+    name: checkName(name, { secure, domain, path }),
     path,
     domain,
     sameSite,
