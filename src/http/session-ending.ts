@@ -14,7 +14,7 @@ export function endCurrent(work: SessionWork, reason: 'logout' | 'logout-all' | 
       return 0;
     }
     const { ended, existed } = await work.engine.end({ ids: [id] }, reason, work.context.ip);
-    work.ended({ removeCookie: existed });
+    work.ended({ by: existed ? 'this-request' : 'another' });
     return ended.length;
   });
 }
@@ -35,7 +35,7 @@ export async function endAll(work: SessionWork): Promise<number> {
   const all = { userId: row.userId };
   return work.inTurn(async () => {
     const { ended } = await work.engine.end(all, 'logout-all', work.context.ip);
-    work.ended({ removeCookie: ended.some((one) => one.id === row.id) });
+    work.ended({ by: ended.some((one) => one.id === row.id) ? 'this-request' : 'another' });
     return ended.length;
   });
 }

@@ -7,7 +7,7 @@ import { SessionConflictError } from '../core/session-errors.js';
 import type { ResolvedSession } from '../core/session-resolver.js';
 import type { SessionRow } from '../core/session-row.js';
 import type { SessionToken } from '../core/session-token.js';
-import { type ContentWrite, unused, usedAt } from '../core/session-writer.js';
+import { type ContentWrite, gone, unused, usedAt } from '../core/session-writer.js';
 import { type Snapshot, WorkingCopy } from '../core/working-copy.js';
 
 /** What the response has to tell the client about its cookie. */
@@ -48,6 +48,8 @@ export class SessionWork {
   isRotationWanted = false;
   #lastStep: Promise<unknown> = Promise.resolve();
   #stepsUnderWay = 0;
+  /** Its session had been ended by another request, whose cookie a new session would replace. */
+  #isStraggler = false;
 
   constructor(
     readonly engine: SessionEngine,
@@ -116,12 +118,16 @@ export class SessionWork {
     this.isRotationWanted = false;
   }
 
-  /** The session has been ended: from now on this is a new, empty, anonymous one. */
-  ended({ removeCookie }: { removeCookie: boolean }): void {
+  /**
+   * The session has been ended, by this request or by another before it: from now on this is a new, empty, anonymous
+   * one. Only the request that ended it may touch the cookie: the client may have a newer one by now.
+   */
+  ended({ by }: { by: 'this-request' | 'another' }): void {
     this.stored = null;
     this.discard();
     this.isRotationWanted = false;
-    this.cookieChange = removeCookie ? { kind: 'remove' } : null;
+    this.cookieChange = by === 'this-request' ? { kind: 'remove' } : null;
+    this.#isStraggler = by === 'another';
   }
 
   /** Forgets what has not been saved. */
@@ -180,10 +186,18 @@ export class SessionWork {
     };
   }
 
-  /** Stores a new anonymous session, unless there is nothing in it. */
+  /**
+   * Stores a new anonymous session, unless there is nothing in it.
+   *
+   * @throws SessionGoneError for data of a straggler. Its messages are dropped: the request that ended the session
+   *   said goodbye.
+   */
   async #begin(snapshot: Snapshot): Promise<void> {
     const { changes } = snapshot;
-    if (Object.keys(changes.set).length === 0 && changes.flashesAdded.length === 0) return;
+    const hasData = Object.keys(changes.set).length > 0;
+    if (!hasData && changes.flashesAdded.length === 0) return;
+    if (this.#isStraggler && hasData) throw gone();
+    if (this.#isStraggler) return this.discard();
     this.requireCookie('start a session');
     const { persistent, ip } = this.context;
     const session = {
