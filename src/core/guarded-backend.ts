@@ -77,11 +77,8 @@ export class GuardedBackend {
     return hit;
   }
 
-  async touch(touch: Touch): Promise<boolean> {
-    const [hit = false] = await this.#call('write', 'record the use of a session', () =>
-      this.backend.touch([touch]),
-    );
-    return hit;
+  touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    return this.#call('write', 'record the use of a session', () => this.backend.touch(touches));
   }
 
   changeToken(change: TokenChange): Promise<boolean> {

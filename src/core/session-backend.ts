@@ -57,7 +57,10 @@ export interface PayloadChange {
 }
 
 /** A record of use. */
-export type Touch = Pick<PayloadChange, 'id' | 'lastActiveAt' | 'expiresAt' | 'now'>;
+export interface Touch extends Pick<PayloadChange, 'id' | 'lastActiveAt' | 'expiresAt' | 'now'> {
+  /** A row whose stored `lastActiveAt` is later than this is left as it is, and is a miss. Absent: no such condition. */
+  readonly unlessActiveAfter?: EpochMs;
+}
 
 /** A compare-and-swap of the token side of one row. */
 export interface TokenChange {
@@ -139,7 +142,10 @@ export abstract class SessionBackend {
    */
   abstract save(changes: readonly PayloadChange[]): Promise<readonly boolean[]>;
 
-  /** Records use. Each touch is atomic on its own and monotone; `true` where the row is there and active. */
+  /**
+   * Records use. Each touch is atomic on its own and monotone; `true` where the row is there, active and not excepted
+   * by `unlessActiveAfter`.
+   */
   abstract touch(touches: readonly Touch[]): Promise<readonly boolean[]>;
 
   /** Swaps the token side of an active row if it still is `expected`. Atomic: of several, one gets `true`. */

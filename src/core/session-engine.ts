@@ -5,7 +5,7 @@ import { type StoredSession, SessionVault } from './session-content.js';
 import { type CreatedSession, type NewSession, SessionCreation } from './session-creation.js';
 import { type RevokeReason, type SessionEvent, SessionEvents } from './session-events.js';
 import { processLogger, type SessionLogger } from './session-logger.js';
-import { idleExpiry, isActive } from './session-lifetime.js';
+import { isActive } from './session-lifetime.js';
 import { type ResolvedStoreOptions, type SessionConfig } from './session-options.js';
 import { SessionPruning } from './session-pruning.js';
 import { SessionRecord } from './session-record.js';
@@ -13,6 +13,7 @@ import { SessionResolver } from './session-resolver.js';
 import { renewed } from './session-rotation.js';
 import type { EndedRow, SessionRow, TokenState } from './session-row.js';
 import { type SessionToken, TokenMint } from './session-token.js';
+import { SessionTouches } from './session-touches.js';
 import { gone, SessionWriter } from './session-writer.js';
 
 /** A renewed token, and what changed in the row with it. */
@@ -35,8 +36,8 @@ export class SessionEngine {
   readonly writer: SessionWriter;
   readonly resolver: SessionResolver;
   readonly pruning: SessionPruning;
+  readonly touches: SessionTouches;
   readonly #creation: SessionCreation;
-  readonly #background = new Set<Promise<unknown>>();
 
   constructor(
     backend: SessionBackend,
@@ -57,6 +58,7 @@ export class SessionEngine {
     this.writer = new SessionWriter(this.backend, this.vault, clock, config.timeout);
     this.resolver = new SessionResolver(this.backend, this.vault, this.mint, clock, config, this.events);
     this.pruning = new SessionPruning(this.backend, clock, this.events);
+    this.touches = new SessionTouches(this.backend, clock, config.touchInterval, logger);
     this.#creation = new SessionCreation(this.backend, this.vault, this.mint, clock, config);
   }
 
@@ -97,20 +99,9 @@ export class SessionEngine {
     return { ended: this.#tellRevoked(deleted, reason, ip), existed: deleted.length > 0 };
   }
 
-  /** Records use, in the background: it fails open, and never revives. */
-  touchLater(row: SessionRow): void {
-    const now = this.clock.now();
-    const touch = { id: row.id, lastActiveAt: now, expiresAt: idleExpiry(row, now), now };
-    const done: Promise<unknown> = this.backend
-      .touch(touch)
-      .catch((error: unknown) => this.logger.warn(`The use of a session was not recorded: ${String(error)}`))
-      .finally(() => this.#background.delete(done));
-    this.#background.add(done);
-  }
-
   /** Resolves when nothing runs in the background any more. */
-  async settled(): Promise<void> {
-    while (this.#background.size > 0) await Promise.all(this.#background);
+  settled(): Promise<void> {
+    return this.touches.settled();
   }
 
   /** Active sessions of a user, in descending order. Rows that do not open are marked, so that they can be revoked. */

@@ -45,7 +45,7 @@ export async function examine(engine: SessionEngine): Promise<SessionHealth> {
         message: `${count} live sessions are sealed by the key ${keyId}, which is not configured`,
       });
     }
-    await backend.touch(NO_TOUCH);
+    await backend.touch([NO_TOUCH]);
     latencyMs = Math.round((performance.now() - begun) * 100) / 100;
   } catch (error) {
     problems.push({ code: 'unreachable', message: error instanceof Error ? error.message : String(error) });

@@ -180,12 +180,9 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
   async touch(id: string, now: Instant, expiresAt: Instant): Promise<boolean> {
     const [usedAt, endsAt] = [toInstant('now', now), toInstant('expiresAt', expiresAt)];
     const present = Math.max(usedAt, this.engine.clock.now());
-    return this.engine.backend.touch({
-      id: toSessionId(id),
-      lastActiveAt: usedAt,
-      expiresAt: endsAt,
-      now: present,
-    });
+    const touch = { id: toSessionId(id), lastActiveAt: usedAt, expiresAt: endsAt, now: present };
+    const [hit = false] = await this.engine.backend.touch([touch]);
+    return hit;
   }
 
   /** Active sessions of a user, most recently active first. Rows that do not open are marked by `integrity`. */

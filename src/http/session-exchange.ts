@@ -147,7 +147,7 @@ export class SessionExchange implements ResponseExit {
       this.input.isUse &&
       isTouchDue(stored.row, engine.clock.now(), engine.config.touchInterval)
     ) {
-      engine.touchLater(stored.row);
+      engine.touches.record(stored.row);
     }
     if (this.#failure !== null) {
       const { statusCode: status } = response;

@@ -163,7 +163,7 @@ describe('the lifetimes of a sign-in', () => {
     const { store, clock, signIn } = await openVisited(options);
     const { row } = await signIn({ remember: true });
     clock.advance('9d');
-    store.engine.touchLater(row);
+    store.engine.touches.record(row);
     await store.engine.settled();
     expect((await store.load(row.id))?.expiresAt).toEqual(new Date(START + 19 * DAY));
   });

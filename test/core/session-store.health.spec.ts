@@ -150,7 +150,7 @@ describe('close', () => {
       return call();
     };
     const [row] = await backend.find([session.id]);
-    store.engine.touchLater(row!);
+    store.engine.touches.record(row!);
     const closed = store.close();
     expect(backend.count('close')).toBe(0);
     answer();

@@ -63,7 +63,7 @@ export class MemorySessionBackend extends SessionBackend {
   async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
     return touches.map((touch) => {
       const row = this.active(touch.id, touch.now);
-      if (row === null) return false;
+      if (row === null || row.lastActiveAt > (touch.unlessActiveAfter ?? Infinity)) return false;
       this.rows.set(row.id, { ...row, ...extended(row, touch) });
       return true;
     });

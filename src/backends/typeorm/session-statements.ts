@@ -24,8 +24,8 @@ export function sessionStatements(tableName: string, { quote, greatest, least }:
       'ORDER BY last_active_at, id',
     /** last active, expires, version, key id, payload, id, expected version, now, now */
     save: `UPDATE ${table} SET ${use}, version = ?, key_id = ?, payload = ? WHERE id = ? AND version = ? AND ${IS_ACTIVE}`,
-    /** last active, expires, id, now, now */
-    touch: `UPDATE ${table} SET ${use} WHERE id = ? AND ${IS_ACTIVE}`,
+    /** last active, expires, id, now, now, latest last activity */
+    touch: `UPDATE ${table} SET ${use} WHERE id = ? AND ${IS_ACTIVE} AND last_active_at <= ?`,
     /** five values of the next token state, authenticated at or null, id, now, now, expected used, expected hash if any */
     changeToken: (hasToken: boolean) =>
       `UPDATE ${table} SET token_hash = ?, superseded_hash = ?, token_issued_at = ?, grace_until = ?, token_used = ?, ` +

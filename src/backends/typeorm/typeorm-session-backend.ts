@@ -77,8 +77,9 @@ export class TypeOrmSessionBackend extends SessionBackend {
   }
 
   touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
-    return this.each(touches, async (sql, { lastActiveAt, expiresAt, id, now }) => {
-      return (await sql.run(this.statements.touch, [lastActiveAt, expiresAt, id, now, now])) > 0;
+    return this.each(touches, async (sql, { lastActiveAt, expiresAt, id, now, unlessActiveAfter }) => {
+      const latest = unlessActiveAfter ?? Number.MAX_SAFE_INTEGER;
+      return (await sql.run(this.statements.touch, [lastActiveAt, expiresAt, id, now, now, latest])) > 0;
     });
   }
 

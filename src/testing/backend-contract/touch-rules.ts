@@ -77,6 +77,30 @@ export const touchRules = rulesOf('touch', {
     assertEqual(await backend.touch([use('a', { now: NOW }), use('b', { now: NOW })]), [true, true]);
   },
 
+  'leaves a row that was active after the instant given, and takes one that was not, to the millisecond':
+    async (backend) => {
+      await store(backend, row('a'), row('b'), row('c'));
+      const { lastActiveAt } = row('a');
+      const hits = await backend.touch([
+        use('a', { unlessActiveAfter: lastActiveAt - 1 }),
+        use('b', { unlessActiveAfter: lastActiveAt }),
+        use('c', { unlessActiveAfter: lastActiveAt + 1 }),
+      ]);
+      assertEqual(hits, [false, true, true]);
+      const touched = { lastActiveAt: NOW + MINUTE, expiresAt: NOW + 61 * MINUTE };
+      await assertStored(backend, { a: row('a'), b: row('b', touched), c: row('c', touched) });
+    },
+
+  'lets one of many through that except each other': async (backend) => {
+    await store(backend, row('a'));
+    const { lastActiveAt } = row('a');
+    const uses = [1, 2, 3, 4, 5].map((n) =>
+      use('a', { lastActiveAt: NOW + MINUTE + n, unlessActiveAfter: lastActiveAt }),
+    );
+    const hits = (await Promise.all(uses.map((each) => backend.touch([each])))).flat();
+    assertEqual(hits.filter(Boolean), [true]);
+  },
+
   'gives an outcome for each, and a miss stops no other': async (backend) => {
     await store(backend, row('a'), row('b', idleSince(NOW)), row('c'));
     assertEqual(await backend.touch([use('a'), use('x'), use('b'), use('c')]), [true, false, false, true]);

@@ -119,8 +119,7 @@ onEachPlatform('rule 5, reads do not write', (open) => {
     expect(await touches(1, 3)).toBe(1);
   });
 
-  // Known: each of them has read the row before the first touch. See the report; the throttle is core's.
-  it.failing('records use once for requests that run at the same time', async () => {
+  it('records use once for requests that run at the same time', async () => {
     const { ada, storage, clock, store } = await openLooking(open);
     clock.advance('10m');
     await Promise.all(Array.from({ length: 10 }, () => ada.get('/do/meet')));

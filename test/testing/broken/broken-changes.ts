@@ -123,6 +123,24 @@ class TouchSaysFalseWhenNothingChanges extends MemorySessionBackend {
   }
 }
 
+class TouchMoreOftenThanAsked extends MemorySessionBackend {
+  override touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    return super.touch(touches.map((touch) => ({ ...touch, unlessActiveAfter: undefined })));
+  }
+}
+
+class TouchChecksTheConditionTooEarly extends MemorySessionBackend {
+  override async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    const before = touches.map(({ id }) => this.rows.get(id)?.lastActiveAt ?? 0);
+    await pause();
+    const due = touches.map((touch, index) => {
+      const isRecent = (before[index] ?? 0) > (touch.unlessActiveAfter ?? Infinity);
+      return { ...touch, id: isRecent ? '' : touch.id, unlessActiveAfter: undefined };
+    });
+    return super.touch(due);
+  }
+}
+
 class ChangeTokenWithTwoWinners extends MemorySessionBackend {
   override async changeToken(change: TokenChange): Promise<boolean> {
     const before = this.rows.get(change.id);
@@ -174,6 +192,8 @@ export const BROKEN_CHANGES: readonly Flaw[] = [
   { Backend: TouchShortensTheExpiry, caughtBy: 'touch' },
   { Backend: TouchWritesAStaleRowBack, caughtBy: 'touch' },
   { Backend: TouchSaysFalseWhenNothingChanges, caughtBy: 'touch' },
+  { Backend: TouchMoreOftenThanAsked, caughtBy: 'touch' },
+  { Backend: TouchChecksTheConditionTooEarly, caughtBy: 'touch' },
   { Backend: ChangeTokenWithTwoWinners, caughtBy: 'changeToken' },
   { Backend: ChangeTokenIgnoresUse, caughtBy: 'changeToken' },
   { Backend: ChangeTokenIgnoresTheHash, caughtBy: 'changeToken' },

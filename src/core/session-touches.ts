@@ -1,0 +1,80 @@
+import type { Clock } from './clock.js';
+import type { GuardedBackend } from './guarded-backend.js';
+import type { Touch } from './session-backend.js';
+import { idleExpiry } from './session-lifetime.js';
+import type { SessionLogger } from './session-logger.js';
+import type { EpochMs, SessionRow } from './session-row.js';
+
+/** Milliseconds that a touch may wait for others, so that they share a round trip. */
+const WRITE_BEHIND = 100;
+/** Touches that wait at most: with so many, they are written at once. */
+const LARGEST_BATCH = 500;
+/** A session that ends within so many milliseconds is touched at once: it must not end while its touch waits. */
+const URGENT = 2_000;
+
+type Use = Pick<Touch, 'id' | 'lastActiveAt' | 'expiresAt'>;
+
+/**
+ * Records of use, written behind the responses: at most one per session and `touchInterval`, however many requests
+ * met the session at the same time, here or on other replicas. They fail open, and never revive.
+ */
+export class SessionTouches {
+  #waiting = new Map<string, Use>();
+  readonly #underWay = new Map<Promise<void>, ReadonlyMap<string, Use>>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly backend: GuardedBackend,
+    private readonly clock: Clock,
+    /** Milliseconds. */
+    private readonly touchInterval: number,
+    private readonly logger: SessionLogger,
+  ) {}
+
+  /** The session was used just now. Returns at once. */
+  record(row: SessionRow): void {
+    if (this.#isRecorded(row.id)) return;
+    const now = this.clock.now();
+    this.#waiting.set(row.id, { id: row.id, lastActiveAt: now, expiresAt: idleExpiry(row, now) });
+    if (row.expiresAt - now < URGENT || this.#waiting.size >= LARGEST_BATCH) this.#write();
+    else this.#timer ??= setTimeout(() => this.#write(), WRITE_BEHIND).unref();
+  }
+
+  /** Writes what waits, and resolves when nothing is under way any more. */
+  async settled(): Promise<void> {
+    while (this.#waiting.size + this.#underWay.size > 0) {
+      this.#write();
+      await Promise.all(this.#underWay.keys());
+    }
+  }
+
+  #isRecorded(id: string): boolean {
+    if (this.#waiting.has(id)) return true;
+    for (const uses of this.#underWay.values()) if (uses.has(id)) return true;
+    return false;
+  }
+
+  #write(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const uses = this.#waiting;
+    if (uses.size === 0) return;
+    this.#waiting = new Map();
+    const written = this.#send([...uses.values()]).finally(() => this.#underWay.delete(written));
+    this.#underWay.set(written, uses);
+  }
+
+  async #send(uses: readonly Use[]): Promise<void> {
+    const now: EpochMs = this.clock.now();
+    // In one order everywhere, so that two replicas that touch the same rows do not wait for each other in a circle.
+    const touches = uses
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+      .map((use) => ({ ...use, now, unlessActiveAfter: use.lastActiveAt - this.touchInterval }));
+    try {
+      await this.backend.touch(touches);
+    } catch (error) {
+      const what = uses.length === 1 ? 'a session' : `${uses.length} sessions`;
+      this.logger.warn(`The use of ${what} was not recorded: ${String(error)}`);
+    }
+  }
+}
