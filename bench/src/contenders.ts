@@ -1,0 +1,25 @@
+import type { Platform } from './servers/application.js';
+
+/** One server to measure. */
+export interface Contender {
+  readonly name: string;
+  readonly label: string;
+  readonly platforms: readonly Platform[];
+}
+
+const BOTH = ['express', 'fastify'] as const;
+
+/** The first is what the others are compared with. */
+export const CONTENDERS: readonly Contender[] = [
+  { name: 'bare', label: 'bare app', platforms: BOTH },
+  { name: 'empty', label: 'empty guard and interceptor', platforms: BOTH },
+  { name: 'ours-sqlite3', label: 'nest-sessions, sqlite3', platforms: BOTH },
+  { name: 'ours-better-sqlite3', label: 'nest-sessions, better-sqlite3', platforms: BOTH },
+  { name: 'ours-postgres', label: 'nest-sessions, Postgres', platforms: BOTH },
+  { name: 'ours-mariadb', label: 'nest-sessions, MariaDB', platforms: BOTH },
+  { name: 'express-session', label: 'express-session, memory', platforms: ['express'] },
+  { name: 'connect-redis', label: 'connect-redis', platforms: ['express'] },
+  { name: 'connect-pg-simple', label: 'connect-pg-simple', platforms: ['express'] },
+  { name: 'connect-typeorm', label: 'connect-typeorm, sqlite3', platforms: ['express'] },
+  { name: 'fastify-session', label: '@fastify/session, memory', platforms: ['fastify'] },
+];

@@ -1,0 +1,88 @@
+import { parseArgs } from 'node:util';
+import { CONTENDERS } from './contenders.js';
+import { type Effort, measure } from './measure.js';
+import { keepResult, linesOf, type ScenarioResult } from './results.js';
+import { SCENARIOS } from './scenarios.js';
+import { pinGenerator } from './server-process.js';
+import type { Platform } from './servers/application.js';
+
+const USAGE = `npm run bench -- [options]
+  --quick                 everything in about a minute, roughly
+  --scenario a,b          only these: ${SCENARIOS.map(({ name }) => name).join(', ')}
+  --contender a,b         only these, and the bare app: ${CONTENDERS.map(({ name }) => name).join(', ')}
+  --platform a            express or fastify; default both
+  --rounds n --duration ms --warm-up ms
+  --keep                  keeps the samples in results.json, from which npm run report makes table and chart`;
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+    scenario: { type: 'string' },
+    contender: { type: 'string' },
+    platform: { type: 'string' },
+    rounds: { type: 'string' },
+    duration: { type: 'string' },
+    'warm-up': { type: 'string' },
+  },
+});
+
+const isChosen = (list: string | undefined, name: string): boolean =>
+  list === undefined || list.split(',').includes(name);
+
+function effort(): Effort {
+  const base = values.quick
+    ? { rounds: 3, duration: 150, warmUp: 150 }
+    : { rounds: 7, duration: 1000, warmUp: 1500 };
+  return {
+    ...base,
+    rounds: Number(values.rounds ?? base.rounds),
+    duration: Number(values.duration ?? base.duration),
+    warmUp: Number(values['warm-up'] ?? base.warmUp),
+  };
+}
+
+async function run(): Promise<void> {
+  pinGenerator();
+  for (const platform of ['express', 'fastify'] satisfies Platform[]) {
+    if (!isChosen(values.platform, platform)) continue;
+    const contenders = CONTENDERS.filter(
+      ({ name, platforms }) =>
+        platforms.includes(platform) && (name === 'bare' || isChosen(values.contender, name)),
+    );
+    for (const scenario of SCENARIOS.filter(({ name }) => isChosen(values.scenario, name))) {
+      const samples = await measure(contenders, platform, scenario, effort());
+      const result: ScenarioResult = {
+        platform,
+        scenario: scenario.name,
+        at: new Date().toISOString(),
+        samples,
+      };
+      if (values.keep) keepResult(result);
+      print(scenario.label, result);
+    }
+  }
+}
+
+function print(label: string, result: ScenarioResult): void {
+  console.log(`\n${label} (${result.platform})`);
+  console.table(
+    Object.fromEntries(
+      linesOf(result).map((line) => [
+        line.contender,
+        {
+          'requests/s': Math.round(line.requestsPerSecond),
+          'CPU µs/request': Math.round(line.cpu),
+          'bare ÷ CPU': line.ratio.toFixed(2),
+          spread: `${line.low.toFixed(2)} to ${line.high.toFixed(2)}`,
+          'p50 ms': line.p50.toFixed(2),
+          'p50 ÷ bare': line.latencyRatio.toFixed(2),
+        },
+      ]),
+    ),
+  );
+}
+
+if (values.help) console.log(USAGE);
+else await run();

@@ -1,0 +1,128 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Contender } from './contenders.js';
+import { LoadGenerator } from './load.js';
+import { type Prepared, type Scenario, signIn } from './scenarios.js';
+import { ServerProcess } from './server-process.js';
+import type { Platform } from './servers/application.js';
+import { median } from './statistics.js';
+
+/** Connections to a server at once. */
+const CONNECTIONS = 32;
+
+/** One measurement of one contender. */
+export interface Sample {
+  /** Server CPU of a request, in microseconds. */
+  readonly cpu: number;
+  readonly requestsPerSecond: number;
+  /** Median time of a request, in milliseconds. */
+  readonly p50: number;
+}
+
+/** Samples by contender, one a round: the nth of one and the nth of another were measured right after each other. */
+export type Samples = Record<string, Sample[]>;
+
+export interface Effort {
+  readonly rounds: number;
+  /** Milliseconds of one measurement. */
+  readonly duration: number;
+  /** Milliseconds of load before the first one. */
+  readonly warmUp: number;
+}
+
+/** A server under load. */
+class Subject {
+  private constructor(
+    readonly contender: Contender,
+    private readonly scenario: Scenario,
+    private readonly server: ServerProcess,
+    private readonly load: LoadGenerator,
+  ) {}
+
+  private prepared: Prepared = { cookies: [] };
+
+  static async start(
+    contender: Contender,
+    platform: Platform,
+    scenario: Scenario,
+    folder: string,
+  ): Promise<Subject> {
+    const table = `bench_${process.pid}_${contender.name}_${scenario.name}`.replaceAll('-', '_');
+    const settings = {
+      contender: contender.name,
+      platform,
+      folder,
+      table,
+      touches: scenario.touches ?? false,
+    };
+    const server = await ServerProcess.start(settings);
+    const load = new LoadGenerator(server.origin, scenario.connections ?? CONNECTIONS);
+    return new Subject(contender, scenario, server, load);
+  }
+
+  async warmUp(duration: number): Promise<void> {
+    await this.measure(duration);
+  }
+
+  async measure(duration: number): Promise<Sample> {
+    await this.prepare(duration);
+    const before = await this.server.usage();
+    const { requests, elapsed, latencies } = await this.scenario.run(
+      this.load,
+      this.prepared,
+      performance.now() + duration,
+    );
+    const after = await this.server.usage();
+    return {
+      cpu: (after.cpu - before.cpu) / requests,
+      requestsPerSecond: (1000 * requests) / elapsed,
+      p50: median(latencies),
+    };
+  }
+
+  private async prepare(duration: number): Promise<void> {
+    const { scenario } = this;
+    if (this.prepared.cookies.length > 0 && !scenario.isConsuming) return;
+    const cookies: string[] = [];
+    let left = scenario.sessions(duration);
+    const worker = async (): Promise<void> => {
+      while (left-- > 0) cookies.push((await this.load.send(signIn(scenario.bytes))) ?? 'none=1');
+    };
+    await Promise.all(Array.from({ length: 16 }, worker));
+    this.prepared = { cookies };
+  }
+
+  async stop(): Promise<void> {
+    await this.load.close();
+    await this.server.stop();
+  }
+}
+
+/** Measures contenders in turns: every round each of them once, in an order that moves on. */
+export async function measure(
+  contenders: readonly Contender[],
+  platform: Platform,
+  scenario: Scenario,
+  { rounds, duration, warmUp }: Effort,
+): Promise<Samples> {
+  const folder = await mkdtemp(join(tmpdir(), 'nest-sessions-bench-'));
+  const subjects: Subject[] = [];
+  const samples: Samples = {};
+  try {
+    for (const contender of contenders) {
+      subjects.push(await Subject.start(contender, platform, scenario, folder));
+    }
+    for (const subject of subjects) await subject.warmUp(warmUp);
+    for (let round = 0; round < rounds; round++) {
+      for (let i = 0; i < subjects.length; i++) {
+        const subject = subjects[(i + round) % subjects.length];
+        if (subject) (samples[subject.contender.name] ??= []).push(await subject.measure(duration));
+      }
+    }
+  } finally {
+    await Promise.allSettled(subjects.map((subject) => subject.stop()));
+    await rm(folder, { recursive: true, force: true });
+  }
+  return samples;
+}
