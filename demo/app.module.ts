@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD } from '@nestjs/core';
+import { APP_FILTER } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { SessionModule } from 'nest-sessions';
@@ -9,7 +9,6 @@ import { Activity } from './devices/activity.js';
 import { DevicesController } from './devices/devices.controller.js';
 import { PageErrorFilter } from './errors/page-error.filter.js';
 import { HealthController } from './health/health.controller.js';
-import { SameOriginGuard } from './same-origin.guard.js';
 import { keyFrom } from './session-key.js';
 import { DATA_FOLDER } from './settings.js';
 import { CartController } from './shop/cart.controller.js';
@@ -45,11 +44,6 @@ import { ShopController } from './shop/shop.controller.js';
     DevicesController,
     HealthController,
   ],
-  providers: [
-    Orders,
-    Activity,
-    { provide: APP_GUARD, useClass: SameOriginGuard },
-    { provide: APP_FILTER, useClass: PageErrorFilter },
-  ],
+  providers: [Orders, Activity, { provide: APP_FILTER, useClass: PageErrorFilter }],
 })
 export class AppModule {}

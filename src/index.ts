@@ -61,10 +61,15 @@ export type { EndedRow, EpochMs, SessionRow, TokenState } from './core/session-r
 export { SessionStore } from './core/session-store.js';
 export type { Stoppable } from './core/session-timer.js';
 export { SessionToken } from './core/session-token.js';
+export type { CsrfOptions } from './http/cross-site.js';
 export type { SessionHttpOptions } from './http/http-options.js';
 export { Public, RequireAuth, SkipSession, SkipTouch } from './http/route-policy.js';
 export type { CookieOptions } from './http/session-cookie.js';
-export { AuthenticationRequiredException, SessionHttpException } from './http/session-exceptions.js';
+export {
+  AuthenticationRequiredException,
+  CrossSiteRequestException,
+  SessionHttpException,
+} from './http/session-exceptions.js';
 export { sessionOf } from './http/session-of.js';
 export { Session, UserId } from './http/session.decorator.js';
 export { SessionGuard } from './http/session.guard.js';

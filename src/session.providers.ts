@@ -9,7 +9,7 @@ import { SessionOptionsError } from './core/session-errors.js';
 import { SessionEvents } from './core/session-events.js';
 import { expected } from './core/session-options.js';
 import { SessionStore } from './core/session-store.js';
-import type { HttpRuntime } from './http/session-exchange.js';
+import type { HttpRuntime } from './http/session-runtime.js';
 import { HTTP_RUNTIME, SessionGuard } from './http/session.guard.js';
 import { SessionInterceptor } from './http/session.interceptor.js';
 import { SessionCleanup } from './ops/session-cleanup.js';

@@ -7,6 +7,9 @@ const MAX_USER_AGENT = 512;
 /** The part of a request that both platforms have. */
 export interface ClientRequest {
   readonly ip?: string;
+  readonly method?: string;
+  /** Host and port that were addressed, by the word of a proxy that the platform trusts. */
+  readonly host?: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 

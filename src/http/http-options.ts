@@ -1,6 +1,7 @@
 import type { JsonObject } from '../core/json-data.js';
 import { expected } from '../core/session-options.js';
 import type { ClientRequest } from './client-meta.js';
+import { CrossSiteCheck, type CsrfOptions } from './cross-site.js';
 import { type CookieOptions, SessionCookie } from './session-cookie.js';
 
 /** Options of the HTTP layer. */
@@ -9,6 +10,13 @@ export interface SessionHttpOptions {
   readonly cookie?: CookieOptions;
   /** Whether every route needs a user, except `@Public()`. @default false */
   readonly requireAuth?: boolean;
+  /**
+   * Refuses what a page of another site makes a browser send: unsafe methods of signed-in sessions, and sign-in.
+   * `false`: something else does that.
+   *
+   * @default { origins: [] }
+   */
+  readonly csrf?: CsrfOptions | false;
   /** What to keep about the client of a sign-in beside the default: a JSON object. Gets the platform's request. */
   readonly meta?: (request: never) => object;
 }
@@ -17,6 +25,8 @@ export interface SessionHttpOptions {
 export interface ResolvedHttpOptions {
   readonly cookie: SessionCookie;
   readonly requireAuth: boolean;
+  /** `null`: off. */
+  readonly crossSite: CrossSiteCheck | null;
   readonly meta: (request: ClientRequest) => object;
 }
 
@@ -24,15 +34,21 @@ export interface ResolvedHttpOptions {
 export const HTTP_OPTION_NAMES = [
   'cookie',
   'requireAuth',
+  'csrf',
   'meta',
 ] as const satisfies readonly (keyof SessionHttpOptions)[];
 
 /** @throws SessionOptionsError for the first option that cannot be used */
 export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOptions {
-  const { cookie, requireAuth = false, meta } = options;
+  const { cookie, requireAuth = false, csrf, meta } = options;
   if (typeof requireAuth !== 'boolean') throw expected('requireAuth', 'true or false', requireAuth);
   if (meta !== undefined && typeof meta !== 'function')
     throw expected('meta', 'a function of the request', meta);
   const describe = meta as ((request: ClientRequest) => JsonObject) | undefined;
-  return { cookie: new SessionCookie(cookie), requireAuth, meta: describe ?? (() => ({})) };
+  return {
+    cookie: new SessionCookie(cookie),
+    requireAuth,
+    crossSite: csrf === false ? null : new CrossSiteCheck(csrf),
+    meta: describe ?? (() => ({})),
+  };
 }

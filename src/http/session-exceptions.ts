@@ -1,4 +1,10 @@
-import { HttpException, HttpStatus, type LoggerService, UnauthorizedException } from '@nestjs/common';
+import {
+  ForbiddenException,
+  HttpException,
+  HttpStatus,
+  type LoggerService,
+  UnauthorizedException,
+} from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import {
   SessionConflictError,
@@ -56,6 +62,22 @@ export class AuthenticationRequiredException extends UnauthorizedException {
     const message =
       code === 'authentication_required' ? 'Sign in first' : 'Confirm that it is you: sign in again';
     super({ statusCode: HttpStatus.UNAUTHORIZED, message, error: 'Unauthorized', code });
+  }
+}
+
+/** A page of another site made the browser send this. */
+export class CrossSiteRequestException extends ForbiddenException {
+  readonly code = 'cross_site_request';
+
+  constructor() {
+    super({
+      statusCode: HttpStatus.FORBIDDEN,
+      message:
+        'A page of another site sent this request, so nothing was done. If that site is yours, list its origin in the ' +
+        '`csrf` option of SessionModule: csrf: { origins: [...] }',
+      error: 'Forbidden',
+      code: 'cross_site_request',
+    });
   }
 }
 

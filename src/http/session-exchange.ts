@@ -1,42 +1,19 @@
-import { HttpException, type LoggerService } from '@nestjs/common';
+import { HttpException } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
-import type { SessionEngine } from '../core/session-engine.js';
 import { SessionError, SessionStoreError } from '../core/session-errors.js';
 import { isTouchDue } from '../core/session-lifetime.js';
 import type { ResolvedSession } from '../core/session-resolver.js';
-import { type ClientRequest, describeClient } from './client-meta.js';
-import type { ResolvedHttpOptions } from './http-options.js';
+import { describeClient } from './client-meta.js';
 import { ResponseGate, type ResponseExit } from './response-gate.js';
 import { appendHeader, varyByCookie } from './response-headers.js';
-import {
-  reportFailure,
-  RETRY_AFTER_SECONDS,
-  SessionHttpException,
-  toHttpException,
-} from './session-exceptions.js';
+import { resolveArrival } from './session-arrival.js';
+import { reportFailure, SessionHttpException, toHttpException } from './session-exceptions.js';
 import { SessionHandle } from './session-handle.js';
+import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
 import { type RequestContext, SessionWork } from './session-work.js';
 
 /** Data that never equals its stored form (a `toJSON` that differs each time) must not hold a response for ever. */
 const SETTLE_ROUNDS = 3;
-
-/** What all exchanges of an app share. */
-export interface HttpRuntime {
-  readonly engine: SessionEngine;
-  readonly options: ResolvedHttpOptions;
-  readonly logger: Pick<LoggerService, 'warn' | 'error'>;
-}
-
-/** One request and its response. */
-export interface ExchangeInput {
-  readonly request: ClientRequest;
-  /** The raw response of Node, whatever the platform. */
-  readonly response: ServerResponse;
-  /** Method and path of the route, for the log. */
-  readonly route: string;
-  /** Whether serving the request counts as use of the session. */
-  readonly isUse: boolean;
-}
 
 /** The way of one request through its session: from the cookie that came in to the cookie that goes out. */
 export class SessionExchange implements ResponseExit {
@@ -69,28 +46,18 @@ export class SessionExchange implements ResponseExit {
    * @throws SessionHttpException (503) when a genuine token cannot be looked up
    */
   static async open(runtime: HttpRuntime, input: ExchangeInput): Promise<SessionExchange> {
-    const { engine, options, logger } = runtime;
-    const { request, response } = input;
-    try {
-      for (const value of options.cookie.read(request.headers.cookie as string | undefined)) {
-        const token = engine.mint.recognise(value);
-        const resolved = token && (await engine.resolver.resolve(token, request.ip));
-        if (resolved) return new SessionExchange(runtime, input, resolved);
-      }
-      return new SessionExchange(runtime, input, null);
-    } catch (error) {
-      if (error instanceof SessionStoreError) {
-        response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
-        // An outage, which has a cause, is in the log already; an unknown key is not.
-        if (error.cause === undefined) logger.error(`${input.route}: ${error.message}`);
-      }
-      throw toHttpException(error);
-    }
+    return new SessionExchange(runtime, input, await resolveArrival(runtime, input));
   }
 
   /** Whether nobody has even looked at the data, so that there is nothing to save. */
   get isUntouched(): boolean {
     return this.#work.copy.isUntouched;
+  }
+
+  /** Whether a page of another site asks for a change in the name of whoever is signed in. */
+  get isForeignChange(): boolean {
+    const { crossSite } = this.runtime.options;
+    return crossSite !== null && this.session.isAuthenticated && crossSite.refusesChange(this.input.request);
   }
 
   /** The session was handed out. */
@@ -227,12 +194,13 @@ export class SessionExchange implements ResponseExit {
   }
 
   #contextOf({ request, isUse }: ExchangeInput): RequestContext {
-    const { cookie, meta } = this.runtime.options;
+    const { cookie, crossSite, meta } = this.runtime.options;
     return {
       ip: request.ip,
       isUse,
       persistent: cookie.persistent,
       describeClient: () => ({ ...describeClient(request), ...meta(request) }),
+      mayCarrySignIn: () => !crossSite?.refusesSignIn(request),
       canCarryCookie: () => this.#gate.isHeadPending,
       noteUse: () => this.#noteUse(),
       noteFailure: (error) => (this.#failure = error),

@@ -8,7 +8,11 @@ import { SessionRecord } from '../core/session-record.js';
 import type { WorkingCopy } from '../core/working-copy.js';
 import { checkAuthenticateOptions } from './authenticate-options.js';
 import { endAll, endById, endCurrent, endOthers, listSessions } from './session-ending.js';
-import { AuthenticationRequiredException, toHttpException } from './session-exceptions.js';
+import {
+  AuthenticationRequiredException,
+  CrossSiteRequestException,
+  toHttpException,
+} from './session-exceptions.js';
 import type { SessionWork } from './session-work.js';
 import type { AuthenticateOptions, RequestSession, SessionInfo } from './session.interface.js';
 
@@ -132,6 +136,7 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
     return this.#later(() =>
       this.#work.inTurn(async () => {
         checkAuthenticateOptions(options);
+        this.#refuseForeignSignIn();
         this.#work.requireCookie('sign in');
         const snapshot = this.#copy.take();
         const created = await engine.create(
@@ -158,6 +163,7 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
         const { stored, engine, context } = this.#work;
         if (stored === null || stored.row.userId === null)
           throw new AuthenticationRequiredException('authentication_required');
+        this.#refuseForeignSignIn();
         this.#work.requireCookie('issue a new token');
         const { token, changed } = await engine.renew(stored.row, context.ip);
         this.#work.renewed(token, { ...stored, row: { ...stored.row, ...changed } });
@@ -212,6 +218,10 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
     } catch (error) {
       throw this.#failed(error);
     }
+  }
+
+  #refuseForeignSignIn(): void {
+    if (this.#work.context.mayCarrySignIn?.() === false) throw new CrossSiteRequestException();
   }
 
   get #copy(): WorkingCopy {

@@ -8,7 +8,6 @@ import type { RequestSession } from './session.interface.js';
 /** A request as Express (Node's own, extended) or Fastify (a wrapper with `raw`) gives it. */
 export interface PlatformRequest extends ClientRequest {
   readonly raw?: IncomingMessage;
-  readonly method?: string;
   readonly url?: string;
   readonly originalUrl?: string;
   readonly route?: { readonly path?: string };

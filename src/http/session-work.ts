@@ -25,6 +25,8 @@ export interface RequestContext {
   readonly persistent: boolean;
   /** About the client, for a new session. */
   describeClient(): JsonObject;
+  /** Whether a sign-in may follow from the request; not when a page of another site made the browser send it. */
+  mayCarrySignIn?(): boolean;
   /** Whether the head of the response has not left yet, so that a cookie can go with it. */
   canCarryCookie(): boolean;
   /** Told when a handler reaches for data or messages. */

@@ -2,8 +2,9 @@ import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@ne
 import { Reflector } from '@nestjs/core';
 import { policyOf, type RoutePolicy } from './route-policy.js';
 import { sessionBag } from './session-bag.js';
-import { type HttpRuntime, SessionExchange } from './session-exchange.js';
-import { AuthenticationRequiredException } from './session-exceptions.js';
+import { SessionExchange } from './session-exchange.js';
+import type { HttpRuntime } from './session-runtime.js';
+import { AuthenticationRequiredException, CrossSiteRequestException } from './session-exceptions.js';
 import {
   exchangeOf,
   keepExchange,
@@ -28,6 +29,7 @@ export class SessionGuard implements CanActivate {
     const policy = policyOf(this.reflector, context);
     const isHttp = context.getType() === 'http';
     const exchange = isHttp && !policy.skipsSession ? await this.#exchange(context, policy) : null;
+    if (exchange?.isForeignChange) throw new CrossSiteRequestException();
     const within = this.#requirement(policy);
     if (within !== undefined) this.#requireUser(exchange, within);
     return true;

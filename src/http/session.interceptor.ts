@@ -7,7 +7,8 @@ import {
 } from '@nestjs/common';
 import { catchError, concat, concatMap, defer, EMPTY, from, map, type Observable, of } from 'rxjs';
 import { reportFailure, SessionHttpException, toHttpException } from './session-exceptions.js';
-import { type HttpRuntime, saysUnsaved, type SessionExchange } from './session-exchange.js';
+import { saysUnsaved, type SessionExchange } from './session-exchange.js';
+import type { HttpRuntime } from './session-runtime.js';
 import {
   exchangeOf,
   type PlatformRequest,

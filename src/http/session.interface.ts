@@ -90,6 +90,7 @@ export interface RequestSession<T extends object = SessionData> {
    * is carried over unless the old session belonged to another user, or has ended meanwhile.
    *
    * @throws SessionLimitError (409) when `onLimit` is `'reject'` and the limit is reached
+   * @throws CrossSiteRequestException (403) when a page of another site made the browser send the request
    * @see OWASP ASVS 5.0, 7.2.4; OWASP Session Management Cheat Sheet, "Renew the Session ID After Any Privilege Level Change"
    */
   authenticate(userId: UserId, options?: AuthenticateOptions<T>): Promise<void>;

@@ -2,7 +2,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import type { UserId } from '../core/identifiers.js';
 import type { SessionRecord } from '../core/session-record.js';
 import { SessionStore } from '../core/session-store.js';
-import type { HttpRuntime } from '../http/session-exchange.js';
+import type { HttpRuntime } from '../http/session-runtime.js';
 import { HTTP_RUNTIME } from '../http/session.guard.js';
 
 /** A signed-in client. */

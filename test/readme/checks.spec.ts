@@ -19,7 +19,7 @@ describe('the checks of the documents, on one that is wrong', () => {
   it('find an option that is missing, one that does not exist and one that is there twice', () => {
     const problems = checkNames('Options', namesIn(broken.tableUnder('Options')), optionNames());
     expect(problems).toEqual(
-      expect.arrayContaining(['Options misses key', 'Options invents csrf', 'Options repeats ttl']),
+      expect.arrayContaining(['Options misses key', 'Options invents csrfToken', 'Options repeats ttl']),
     );
   });
 

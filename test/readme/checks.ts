@@ -30,6 +30,7 @@ const WITHOUT_SCALAR = [
   'touchInterval',
   'rotation.every',
   'cookie.domain',
+  'csrf.origins',
   'meta',
   'dataSource',
   'backend',

@@ -50,12 +50,12 @@ describe('snippets of documents', () => {
     const errors = typeErrors('broken.md', broken.snippets);
     expect(errors).toEqual([
       expect.stringMatching(/^broken\.md:\d+ .*'logOut'/),
-      expect.stringMatching(/^broken\.md:\d+ .*'csrf'/),
+      expect.stringMatching(/^broken\.md:\d+ .*'csrfToken'/),
     ]);
     const lines = broken.text.split('\n');
     expect(errors.map((error) => lines[Number(error.split(/[: ]/)[1]) - 1])).toEqual([
       'await session.logOut();',
-      "SessionModule.forRoot({ key: 'secret', csrf: true });",
+      "SessionModule.forRoot({ key: 'secret', csrfToken: true });",
     ]);
   }, 120_000);
 });

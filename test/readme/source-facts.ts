@@ -1,6 +1,11 @@
 import { join } from 'node:path';
 import * as api from 'nest-sessions';
-import { AuthenticationRequiredException, SessionError, SessionOptionsError } from 'nest-sessions';
+import {
+  AuthenticationRequiredException,
+  CrossSiteRequestException,
+  SessionError,
+  SessionOptionsError,
+} from 'nest-sessions';
 import ts from 'typescript';
 import { SessionHttpException } from '../../src/http/session-exceptions.js';
 import { resolveOptions, splitOptions, type SessionOptions } from '../../src/session.options.js';
@@ -10,7 +15,7 @@ import { ROOT } from './compile.js';
 const KEY = Buffer.alloc(32, 'key of the readme spec');
 
 /** Options that hold options, with an example of such an object. */
-const NESTED = ['remember', 'rotation', 'cookie', 'cleanup'] as const;
+const NESTED = ['remember', 'rotation', 'cookie', 'csrf', 'cleanup'] as const;
 
 /** Names of all options that the code knows: it tells when it is given one that it does not. */
 export function optionNames(): string[] {
@@ -60,9 +65,11 @@ export function errorFacts(): ErrorFacts[] {
   );
   const codes = ['authentication_required', 'reauthentication_required'] as const;
   const [refused] = codes.map((code) => new AuthenticationRequiredException(code));
+  const foreign = new CrossSiteRequestException();
   return [
     ...classes.map((type) => ({ name: type.name, codes: [new type('').code], status: statusOf(type) })),
     { name: AuthenticationRequiredException.name, codes, status: String(refused?.getStatus()) },
+    { name: CrossSiteRequestException.name, codes: [foreign.code], status: String(foreign.getStatus()) },
   ];
 }
 

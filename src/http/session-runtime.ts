@@ -1,0 +1,23 @@
+import type { LoggerService } from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
+import type { SessionEngine } from '../core/session-engine.js';
+import type { ClientRequest } from './client-meta.js';
+import type { ResolvedHttpOptions } from './http-options.js';
+
+/** What all exchanges of an app share. */
+export interface HttpRuntime {
+  readonly engine: SessionEngine;
+  readonly options: ResolvedHttpOptions;
+  readonly logger: Pick<LoggerService, 'warn' | 'error'>;
+}
+
+/** One request and its response. */
+export interface ExchangeInput {
+  readonly request: ClientRequest;
+  /** The raw response of Node, whatever the platform. */
+  readonly response: ServerResponse;
+  /** Method and path of the route, for the log. */
+  readonly route: string;
+  /** Whether serving the request counts as use of the session. */
+  readonly isUse: boolean;
+}
