@@ -11,11 +11,13 @@ import {
   type Provider,
   type Type,
 } from '@nestjs/common';
-import { ApplicationConfig, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SessionOptionsError, SessionStoreError } from './core/session-errors.js';
 import { SessionStore } from './core/session-store.js';
-import { SessionGuard } from './http/session.guard.js';
+import { mountSessions } from './http/session-mount.js';
+import type { HttpRuntime } from './http/session-runtime.js';
+import { HTTP_RUNTIME, SessionGuard } from './http/session.guard.js';
 import { SessionInterceptor } from './http/session.interceptor.js';
 import {
   checkStructure,
@@ -55,6 +57,8 @@ export class SessionModule
     @Inject(SessionInterceptor) private readonly interceptor: SessionInterceptor,
     @Inject(ApplicationConfig) private readonly app: ApplicationConfig,
     @Inject(ModulesContainer) modules: ModulesContainer,
+    @Inject(HTTP_RUNTIME) runtime: HttpRuntime,
+    @Inject(HttpAdapterHost) host: HttpAdapterHost,
   ) {
     const count = [...modules.values()].filter((module) => module.metatype === SessionModule).length;
     if (count > 1) {
@@ -63,6 +67,7 @@ export class SessionModule
           'root module, and inject SessionStore anywhere',
       );
     }
+    if (runtime.options.mount === 'middleware') mountSessions(runtime, host);
   }
 
   /** @throws SessionOptionsError for an unknown option; other options are checked when the app starts */

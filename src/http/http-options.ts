@@ -1,5 +1,5 @@
 import type { JsonObject } from '../core/json-data.js';
-import { expected } from '../core/session-options.js';
+import { expected, oneOf } from '../core/session-options.js';
 import type { ClientRequest } from './client-meta.js';
 import { CrossSiteCheck, type CsrfOptions } from './cross-site.js';
 import { type CookieOptions, SessionCookie } from './session-cookie.js';
@@ -17,6 +17,11 @@ export interface SessionHttpOptions {
    * @default { origins: [] }
    */
   readonly csrf?: CsrfOptions | false;
+  /**
+   * When the session is loaded: by the first guard, or before the middleware of main.ts, for middleware that reads
+   * `req.session`. @default 'guard'
+   */
+  readonly mount?: 'guard' | 'middleware';
   /** What to keep about the client of a sign-in beside the default: a JSON object. Gets the platform's request. */
   readonly meta?: (request: never) => object;
 }
@@ -25,6 +30,7 @@ export interface SessionHttpOptions {
 export interface ResolvedHttpOptions {
   readonly cookie: SessionCookie;
   readonly requireAuth: boolean;
+  readonly mount: 'guard' | 'middleware';
   /** `null`: off. */
   readonly crossSite: CrossSiteCheck | null;
   readonly meta: (request: ClientRequest) => object;
@@ -34,20 +40,23 @@ export interface ResolvedHttpOptions {
 export const HTTP_OPTION_NAMES = [
   'cookie',
   'requireAuth',
+  'mount',
   'csrf',
   'meta',
 ] as const satisfies readonly (keyof SessionHttpOptions)[];
 
 /** @throws SessionOptionsError for the first option that cannot be used */
 export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOptions {
-  const { cookie, requireAuth = false, csrf, meta } = options;
+  const { cookie, requireAuth = false, mount = 'guard', csrf, meta } = options;
   if (typeof requireAuth !== 'boolean') throw expected('requireAuth', 'true or false', requireAuth);
+  oneOf('mount', mount, ['guard', 'middleware']);
   if (meta !== undefined && typeof meta !== 'function')
     throw expected('meta', 'a function of the request', meta);
   const describe = meta as ((request: ClientRequest) => JsonObject) | undefined;
   return {
     cookie: new SessionCookie(cookie),
     requireAuth,
+    mount,
     crossSite: csrf === false ? null : new CrossSiteCheck(csrf),
     meta: describe ?? (() => ({})),
   };

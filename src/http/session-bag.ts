@@ -1,5 +1,7 @@
 import type { JsonObject } from '../core/json-data.js';
+import type { SessionExchange } from './session-exchange.js';
 import type { SessionHandle } from './session-handle.js';
+import { exchangeOf } from './session-of.js';
 
 /** Members of our `Session` that somebody who imported the wrong one would call. */
 const OUR_METHODS = new Set([
@@ -53,4 +55,35 @@ function wrongImport(method: string): TypeError {
     `\`session.${method}\` was read from req.session, which only holds data. ` +
       "Import the decorator and type from nest-sessions: import { Session } from 'nest-sessions', not from '@nestjs/common'",
   );
+}
+
+/** Made when `req.session` is first read. */
+const bags = new WeakMap<SessionExchange, JsonObject>();
+
+/** `req.session`, on every request that has a session: with `this`, so that requests share it. */
+const SESSION: PropertyDescriptor = {
+  configurable: true,
+  enumerable: true,
+  get: getBag,
+  set(value: unknown) {
+    Object.defineProperty(this, 'session', { configurable: true, enumerable: true, writable: true, value });
+  },
+};
+
+function getBag(this: object): JsonObject | undefined {
+  const exchange = exchangeOf(this);
+  if (exchange === null) return undefined;
+  exchange.markRead();
+  let bag = bags.get(exchange);
+  if (bag === undefined) {
+    bag = sessionBag(exchange.session);
+    bags.set(exchange, bag);
+  }
+  return bag;
+}
+
+/** Gives a request its `session` property, unless there is one of somebody else. */
+export function provideSession(request: { session?: unknown }): void {
+  if (Object.getOwnPropertyDescriptor(request, 'session')?.get === getBag) return;
+  if ((request.session ?? null) === null) Object.defineProperty(request, 'session', SESSION);
 }

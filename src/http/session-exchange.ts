@@ -9,7 +9,7 @@ import { appendHeader, varyByCookie } from './response-headers.js';
 import { resolveArrival } from './session-arrival.js';
 import { reportFailure, SessionHttpException, toHttpException } from './session-exceptions.js';
 import { SessionHandle } from './session-handle.js';
-import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
+import type { ExchangeInput, HttpRuntime, RoutedInput } from './session-runtime.js';
 import { type RequestContext, SessionWork } from './session-work.js';
 
 /** Data that never equals its stored form (a `toJSON` that differs each time) must not hold a response for ever. */
@@ -29,12 +29,12 @@ export class SessionExchange implements ResponseExit {
 
   private constructor(
     private readonly runtime: HttpRuntime,
-    private readonly input: ExchangeInput,
+    private input: ExchangeInput,
     resolved: ResolvedSession | null,
   ) {
-    this.#work = new SessionWork(runtime.engine, this.#contextOf(input), resolved);
+    this.#work = new SessionWork(runtime.engine, this.#makeContext(), resolved);
     this.session = new SessionHandle(this.#work);
-    this.#isRead = resolved !== null;
+    this.#isRead = resolved !== null && input.isUse !== null;
     this.#gate = new ResponseGate(input.response, this);
     // A client that went away early is no end of the handler: what it changes is saved when it is done.
     input.response.once('close', () => void this.#saveAfterClose());
@@ -58,6 +58,22 @@ export class SessionExchange implements ResponseExit {
   get isForeignChange(): boolean {
     const { crossSite } = this.runtime.options;
     return crossSite !== null && this.session.isAuthenticated && crossSite.refusesChange(this.input.request);
+  }
+
+  /** A session with nothing in it, for a request that presents no token. */
+  static empty(runtime: HttpRuntime, input: ExchangeInput): SessionExchange {
+    return new SessionExchange(runtime, input, null);
+  }
+
+  /** The request that was opened before it was routed has come to its route. */
+  enter(routed: RoutedInput): void {
+    this.input = { ...this.input, ...routed };
+    this.#isRead ||= this.#work.resolved !== null;
+  }
+
+  /** The request has come to a route that skips the session: serving it is no use of it. */
+  skip(): void {
+    this.input = { ...this.input, isUse: false };
   }
 
   /** The session was handed out. */
@@ -105,15 +121,11 @@ export class SessionExchange implements ResponseExit {
     } else if (cookieChange) {
       appendHeader(response, 'Set-Cookie', options.cookie.remove());
     }
-    const isPrivate =
-      cookieChange !== null || (stored?.row.userId ?? this.#work.resolved?.row.userId ?? null) !== null;
+    const userId = stored?.row.userId ?? this.#work.resolved?.row.userId ?? null;
+    const isPrivate = cookieChange !== null || (this.#isRead && userId !== null);
     if (isPrivate && !response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
     if (this.#isRead || isPrivate) varyByCookie(response);
-    if (
-      stored &&
-      this.input.isUse &&
-      isTouchDue(stored.row, engine.clock.now(), engine.config.touchInterval)
-    ) {
+    if (stored && this.#isUse && isTouchDue(stored.row, engine.clock.now(), engine.config.touchInterval)) {
       engine.touches.record(stored.row);
     }
     if (this.#failure !== null) {
@@ -193,14 +205,18 @@ export class SessionExchange implements ResponseExit {
     }
   }
 
-  #contextOf({ request, isUse }: ExchangeInput): RequestContext {
+  get #isUse(): boolean {
+    return this.input.isUse ?? this.#isRead;
+  }
+
+  #makeContext(): RequestContext {
     const { cookie, crossSite, meta } = this.runtime.options;
     return {
-      ip: request.ip,
-      isUse,
+      ip: this.input.request.ip,
+      isUse: () => this.#isUse,
       persistent: cookie.persistent,
-      describeClient: () => ({ ...describeClient(request), ...meta(request) }),
-      mayCarrySignIn: () => !crossSite?.refusesSignIn(request),
+      describeClient: () => ({ ...describeClient(this.input.request), ...meta(this.input.request) }),
+      mayCarrySignIn: () => !crossSite?.refusesSignIn(this.input.request),
       canCarryCookie: () => this.#gate.isHeadPending,
       noteUse: () => this.#noteUse(),
       noteFailure: (error) => (this.#failure = error),

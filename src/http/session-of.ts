@@ -17,8 +17,8 @@ export interface PlatformRequest extends ClientRequest {
 
 export type PlatformResponse = ServerResponse | { readonly raw: ServerResponse };
 
-/** By raw request: whatever wraps it, there is one exchange. */
-const exchanges = new WeakMap<object, SessionExchange>();
+/** By raw request: whatever wraps it, there is one exchange. A function makes it, or refuses, when it is asked for. */
+const exchanges = new WeakMap<object, SessionExchange | (() => SessionExchange)>();
 
 function rawRequest(request: object): object {
   const raw = 'raw' in request ? request.raw : null;
@@ -38,14 +38,33 @@ export function routeOf(request: PlatformRequest): string {
   return `${request.method ?? ''} ${path ?? ''}`.trim();
 }
 
-export function keepExchange(request: object, exchange: SessionExchange): void {
+export function keepExchange(request: object, exchange: SessionExchange | (() => SessionExchange)): void {
   exchanges.set(rawRequest(request), exchange);
 }
 
-/** The exchange of a request, or of the request of an HTTP context; `null` when there is none. */
+/** From now on the request has no session. What has been changed in it so far is saved all the same. */
+export function skipExchange(request: object): void {
+  const raw = rawRequest(request);
+  const exchange = exchanges.get(raw);
+  if (exchange === undefined) return;
+  if (typeof exchange !== 'function') exchange.skip();
+  exchanges.delete(raw);
+}
+
+/**
+ * The exchange of a request, or of the request of an HTTP context; `null` when there is none.
+ *
+ * @throws SessionHttpException (503) when the session could not be loaded before routing
+ */
 export function exchangeOf(source: object): SessionExchange | null {
   const request = 'switchToHttp' in source ? requestOf(source as ExecutionContext) : source;
-  return request === null ? null : (exchanges.get(rawRequest(request)) ?? null);
+  if (request === null) return null;
+  const raw = rawRequest(request);
+  const known = exchanges.get(raw) ?? null;
+  if (typeof known !== 'function') return known;
+  const exchange = known();
+  exchanges.set(raw, exchange);
+  return exchange;
 }
 
 function requestOf(context: ExecutionContext): object | null {
@@ -54,7 +73,8 @@ function requestOf(context: ExecutionContext): object | null {
 
 /**
  * The session of a request, for guards, pipes, interceptors and filters of the app, in whatever order they are
- * registered. `null` on `@SkipSession()` routes, outside HTTP, and before the session is loaded (middleware).
+ * registered. `null` on `@SkipSession()` routes, outside HTTP, and before the session is loaded: in middleware, unless
+ * `mount` is `'middleware'`.
  *
  * @param source an `ExecutionContext`, or the request of Express or Fastify
  */

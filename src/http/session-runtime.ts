@@ -18,6 +18,9 @@ export interface ExchangeInput {
   readonly response: ServerResponse;
   /** Method and path of the route, for the log. */
   readonly route: string;
-  /** Whether serving the request counts as use of the session. */
-  readonly isUse: boolean;
+  /** Whether serving the request counts as use of the session; `null`: it does when something reads the session. */
+  readonly isUse: boolean | null;
 }
+
+/** What is known of a request once it has been routed. */
+export type RoutedInput = Pick<ExchangeInput, 'request' | 'route' | 'isUse'>;

@@ -20,7 +20,7 @@ export interface RequestContext {
   /** Address of the client, for events. */
   readonly ip?: string;
   /** Whether serving this request counts as use. */
-  readonly isUse: boolean;
+  isUse(): boolean;
   /** Default persistence of new cookies. */
   readonly persistent: boolean;
   /** About the client, for a new session. */
@@ -184,7 +184,7 @@ export class SessionWork {
     return {
       id: row.id,
       userId: row.userId,
-      use: this.context.isUse ? usedAt(this.engine.clock.now()) : unused,
+      use: this.context.isUse() ? usedAt(this.engine.clock.now()) : unused,
     };
   }
 

@@ -1,7 +1,7 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { policyOf, type RoutePolicy } from './route-policy.js';
-import { sessionBag } from './session-bag.js';
+import { provideSession } from './session-bag.js';
 import { SessionExchange } from './session-exchange.js';
 import type { HttpRuntime } from './session-runtime.js';
 import { AuthenticationRequiredException, CrossSiteRequestException } from './session-exceptions.js';
@@ -12,6 +12,7 @@ import {
   type PlatformResponse,
   rawResponse,
   routeOf,
+  skipExchange,
 } from './session-of.js';
 
 /** Injection token of what the guard and the interceptor share. */
@@ -27,34 +28,30 @@ export class SessionGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const policy = policyOf(this.reflector, context);
-    const isHttp = context.getType() === 'http';
-    const exchange = isHttp && !policy.skipsSession ? await this.#exchange(context, policy) : null;
+    const exchange = context.getType() === 'http' ? await this.#exchange(context, policy) : null;
     if (exchange?.isForeignChange) throw new CrossSiteRequestException();
     const within = this.#requirement(policy);
     if (within !== undefined) this.#requireUser(exchange, within);
     return true;
   }
 
-  async #exchange(context: ExecutionContext, policy: RoutePolicy): Promise<SessionExchange> {
+  async #exchange(
+    context: ExecutionContext,
+    { skipsSession, skipsTouch }: RoutePolicy,
+  ): Promise<SessionExchange | null> {
     const http = context.switchToHttp();
     const request = http.getRequest<PlatformRequest>();
+    if (skipsSession) {
+      skipExchange(request);
+      return null;
+    }
+    const routed = { request, route: routeOf(request), isUse: !skipsTouch };
     const known = exchangeOf(request);
-    if (known) return known;
-    const exchange = await SessionExchange.open(this.runtime, {
-      request,
-      response: rawResponse(http.getResponse<PlatformResponse>()),
-      route: routeOf(request),
-      isUse: !policy.skipsTouch,
-    });
-    keepExchange(request, exchange);
-    const { session } = exchange;
-    const bag = sessionBag({
-      get data() {
-        exchange.markRead();
-        return session.data;
-      },
-    });
-    request.session ??= bag;
+    known?.enter(routed);
+    const response = rawResponse(http.getResponse<PlatformResponse>());
+    const exchange = known ?? (await SessionExchange.open(this.runtime, { ...routed, response }));
+    if (!known) keepExchange(request, exchange);
+    provideSession(request);
     return exchange;
   }
 

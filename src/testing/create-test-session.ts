@@ -17,7 +17,12 @@ export async function createTestSession<T extends object = SessionData>(
 ): Promise<RequestSession<T>> {
   const store = new SessionStore(new MemorySessionBackend(), { plaintext: true });
   const { engine } = store;
-  const context = { isUse: true, persistent: true, describeClient: () => ({}), canCarryCookie: () => true };
+  const context = {
+    isUse: () => true,
+    persistent: true,
+    describeClient: () => ({}),
+    canCarryCookie: () => true,
+  };
   if (options.userId === undefined && options.data === undefined) {
     return new SessionHandle<T>(new SessionWork(engine, context, null));
   }

@@ -43,7 +43,7 @@ export function effectOf(settings: object): object {
   const { store, http, cleanup, table } = resolve(settings);
   const { name, persistent } = http.cookie;
   const cookie = { name, persistent, attributes: http.cookie.remove() };
-  return { ...store.config, cookie, requireAuth: http.requireAuth, cleanup, table };
+  return { ...store.config, cookie, requireAuth: http.requireAuth, mount: http.mount, cleanup, table };
 }
 
 function resolve(settings: object) {

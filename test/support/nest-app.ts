@@ -72,6 +72,8 @@ export interface AppSetup extends ModuleMetadata {
   logger?: RecordingLogger;
   /** Changes the builder of the testing module, for instance with `overrideProvider`. */
   build?: (builder: TestingModuleBuilder) => TestingModuleBuilder;
+  /** What main.ts does between creating the app and starting it. */
+  prepare?: (app: INestApplication) => void;
 }
 
 const opened = new Set<INestApplication>();
@@ -82,6 +84,7 @@ export async function startApp(setup: AppSetup): Promise<INestApplication> {
     platform = 'express',
     logger = new RecordingLogger(),
     build = (builder) => builder,
+    prepare,
     ...metadata
   } = setup;
   const builder = Test.createTestingModule({ controllers: [ThemeController], ...metadata }).setLogger(logger);
@@ -91,6 +94,7 @@ export async function startApp(setup: AppSetup): Promise<INestApplication> {
       ? module.createNestApplication<NestFastifyApplication>(new FastifyAdapter())
       : module.createNestApplication();
   opened.add(app);
+  prepare?.(app);
   await app.init();
   if (platform === 'fastify') await (app as NestFastifyApplication).getHttpAdapter().getInstance().ready();
   return app;

@@ -1,0 +1,65 @@
+import type { HttpAdapterHost } from '@nestjs/core';
+import type { ServerResponse } from 'node:http';
+import { SessionOptionsError } from '../core/session-errors.js';
+import { provideSession } from './session-bag.js';
+import { SessionExchange } from './session-exchange.js';
+import { keepExchange, type PlatformRequest, routeOf } from './session-of.js';
+import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
+
+/**
+ * Mounts the middleware that loads sessions before that of main.ts: as soon as there is an HTTP adapter, which is
+ * before the app is handed to main.ts.
+ */
+export function mountSessions(runtime: HttpRuntime, host: HttpAdapterHost): void {
+  // `Test.createTestingModule` makes the adapter after the modules; `createApplicationContext` makes none.
+  if (host.httpAdapter) useSessions(runtime, host);
+  else host.init$.subscribe(() => useSessions(runtime, host));
+}
+
+function useSessions(runtime: HttpRuntime, { httpAdapter }: HttpAdapterHost): void {
+  if (!httpAdapter) return;
+  try {
+    httpAdapter.use(sessionMiddleware(runtime));
+  } catch (cause) {
+    throw new SessionOptionsError(
+      "`mount: 'middleware'`: expected an adapter that takes middleware, got one that refused it. On Fastify, leave " +
+        '`skipMiddie` out',
+      { cause },
+    );
+  }
+}
+
+function sessionMiddleware(runtime: HttpRuntime) {
+  return (request: PlatformRequest, response: ServerResponse, next: (error?: unknown) => void): void => {
+    const input = { request, response, route: routeOf(request), isUse: null };
+    if (presentsNothing(runtime, request)) {
+      keepExchange(request, () => SessionExchange.empty(runtime, input));
+      provideSession(request);
+      next();
+      return;
+    }
+    void SessionExchange.open(runtime, input)
+      .catch((error: unknown) => refuseLater(input, error))
+      .then((exchange) => {
+        keepExchange(request, exchange);
+        provideSession(request);
+        next();
+      })
+      .catch(next); // what middleware behind this one throws, where the platform does not catch it
+  };
+}
+
+/** Whether there is nothing in the request that could lead to a session, so that nothing needs to be looked up. */
+function presentsNothing({ options }: HttpRuntime, { headers }: PlatformRequest): boolean {
+  return headers.authorization === undefined && options.cookie.read(headers.cookie as string).length === 0;
+}
+
+/** A session that cannot be loaded fails what asks for it; what needs none is served. */
+function refuseLater({ response }: ExchangeInput, error: unknown): () => never {
+  const retryAfter = response.getHeader('Retry-After');
+  response.removeHeader('Retry-After');
+  return () => {
+    if (retryAfter !== undefined && !response.headersSent) response.setHeader('Retry-After', retryAfter);
+    throw error;
+  };
+}
