@@ -11,20 +11,40 @@ const swc = {
   },
 };
 
-/** @type {import('jest').Config} */
-export default {
+const project = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
-  testMatch: ['**/*.spec.ts'],
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': ['@swc/jest', swc] },
-  moduleNameMapper: {
-    '^(\\.{1,2}/.*)\\.js$': '$1',
-    '^nest-sessions$': '<rootDir>/src/index.ts',
-    '^nest-sessions/testing$': '<rootDir>/src/testing/index.ts',
-  },
   testTimeout: 20_000,
+};
+
+const moduleNameMapper = {
+  '^(\\.{1,2}/.*)\\.js$': '$1',
+  '^nest-sessions$': '<rootDir>/src/index.ts',
+  '^nest-sessions/testing$': '<rootDir>/src/testing/index.ts',
+};
+
+/** The majors of TypeORM that are supported. `*.matrix.spec.ts` run on both, with everything that imports it. */
+const typeorm0 = {
+  ...project,
+  displayName: 'typeorm 0.3',
+  testMatch: ['**/*.spec.ts'],
+  moduleNameMapper,
+  globals: { TYPEORM_MAJOR: 0 },
+};
+const typeorm1 = {
+  ...project,
+  displayName: 'typeorm 1',
+  testMatch: ['**/*.matrix.spec.ts'],
+  moduleNameMapper: { ...moduleNameMapper, '^typeorm$': 'typeorm1', '^typeorm/(.*)$': 'typeorm1/$1' },
+  globals: { TYPEORM_MAJOR: 1 },
+};
+
+/** @type {import('jest').Config} */
+export default {
+  projects: [typeorm0, typeorm1],
   maxWorkers: 2,
   reporters: ['default', '<rootDir>/test/support/summary-reporter.js'],
 };

@@ -1,17 +1,18 @@
-import type { DataSource } from 'typeorm';
+import type { DataSourceOptions } from 'typeorm';
 import { SessionOptionsError } from '../../core/session-errors.js';
+import { mysqlDialect } from './mysql/mysql-dialect.js';
+import { postgresDialect } from './postgres/postgres-dialect.js';
 import type { SqlDialect } from './sql-dialect.js';
 import { sqliteDialect } from './sqlite/sqlite-dialect.js';
 
-const DIALECTS: readonly SqlDialect[] = [sqliteDialect];
+const DIALECTS: readonly SqlDialect[] = [sqliteDialect, postgresDialect, mysqlDialect];
 
 /**
  * The dialect of a data source.
  *
  * @throws SessionOptionsError when there is none for its driver
  */
-export function dialectOf(dataSource: DataSource): SqlDialect {
-  const { type } = dataSource.options;
+export function dialectOf({ type }: DataSourceOptions): SqlDialect {
   const dialect = DIALECTS.find(({ drivers }) => drivers.includes(type));
   if (dialect) return dialect;
   const supported = DIALECTS.flatMap(({ drivers }) => drivers).map((driver) => `'${driver}'`);

@@ -1,5 +1,6 @@
 import type { InsertRequest, InsertResult } from '../../core/session-backend.js';
 import type { EndedRow, SessionRow } from '../../core/session-row.js';
+import { deleteIds } from './session-delete.js';
 import { endedRowOf, rowOf, valuesOf } from './session-row-mapping.js';
 import type { SessionStatements } from './session-statements.js';
 import type { SqlRunner } from './sql-dialect.js';
@@ -20,8 +21,7 @@ export async function insertSession(
   const evicted = await rowsOverLimit(sql, statements, request, row);
   if (evicted.length > 0 && request.limit?.onLimit === 'reject') return { status: 'limit' };
 
-  const ending = evicted.map(({ id }) => id).concat(replaced?.id ?? []);
-  for (const id of ending) await sql.run(statements.delete('id = ?'), [id]);
+  await deleteIds(sql, statements, evicted.map(({ id }) => id).concat(replaced?.id ?? []));
   const inserted = await sql.run(statements.insert, valuesOf(row));
   return inserted === 0 ? { status: 'taken' } : { status: 'inserted', row, replaced, evicted };
 }
@@ -32,7 +32,7 @@ async function rowToReplace(
   id: string | null,
 ): Promise<SessionRow | null> {
   if (id === null) return null;
-  const [found] = await sql.all(statements.find(1), [id]);
+  const [found] = await sql.all(statements.findForUpdate, [id]);
   return found ? rowOf(found) : null;
 }
 

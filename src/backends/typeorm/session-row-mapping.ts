@@ -75,8 +75,10 @@ export function endedRowOf(raw: SqlRow): EndedRow {
   };
 }
 
-function text(value: unknown): string {
+/** Text, also where the column holds its bytes. */
+export function text(value: unknown): string {
   if (typeof value === 'string') return value;
+  if (Buffer.isBuffer(value)) return value.toString();
   throw new TypeError(`A text column holds ${typeof value}`);
 }
 

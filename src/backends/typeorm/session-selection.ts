@@ -13,7 +13,7 @@ export interface Condition {
 /** The rows of a selection, as conditions that share no row. None: no rows. */
 export function selectionOf(selection: RowSelection): readonly Condition[] {
   if (selection === 'all') return [{ where: '1 = 1', values: [] }];
-  if ('ids' in selection) {
+  if (isByIds(selection)) {
     const owner = selection.userId === undefined ? [] : [selection.userId];
     return chunked([...new Set(selection.ids)]).map((ids) => ({
       where: `id IN (${places(ids.length)})${owner.length > 0 ? ' AND user_id = ?' : ''}`,
@@ -23,6 +23,13 @@ export function selectionOf(selection: RowSelection): readonly Condition[] {
   const { userId, exceptId } = selection;
   if (exceptId === undefined) return [{ where: 'user_id = ?', values: [userId] }];
   return [{ where: 'user_id = ? AND id <> ?', values: [userId, exceptId] }];
+}
+
+/** Whether it names the rows. */
+export function isByIds(
+  selection: RowSelection,
+): selection is Extract<RowSelection, { ids: readonly string[] }> {
+  return selection !== 'all' && 'ids' in selection;
 }
 
 /** Ids in portions that fit one statement. */

@@ -5,19 +5,27 @@ import type { SqlSyntax } from './sql-dialect.js';
 const ALL = COLUMNS.join(', ');
 const ENDED = 'id, user_id, expires_at, absolute_expires_at';
 const IS_ACTIVE = 'expires_at > ? AND absolute_expires_at > ?';
+const BATCH = 'id > ? AND id <= ?';
 const IS_EXPIRED = '(expires_at <= ? OR absolute_expires_at <= ?)';
 
-/** Every statement of the backend, for one table. The comments name what each binds. */
-export function sessionStatements(tableName: string, { quote, greatest, least }: SqlSyntax) {
-  const table = quote(tableName);
+/**
+ * Every statement of the backend, for one table. The comments name what each binds.
+ *
+ * @param path the name of the table, behind that of its schema if it has one
+ */
+export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
+  const { quote, greatest, least, forUpdate, skipLocked } = syntax;
+  const table = path.map(quote).join('.');
   const use =
     `last_active_at = ${greatest}(last_active_at, ?), ` +
     `expires_at = ${greatest}(expires_at, ${least}(?, absolute_expires_at))`;
   return {
     /** id, … */
     find: (count: number) => `SELECT ${ALL} FROM ${table} WHERE id IN (${places(count)})`,
+    /** id; nobody changes the row until the transaction ends */
+    findForUpdate: `SELECT ${ALL} FROM ${table} WHERE id = ?${forUpdate}`,
     /** all columns; no row where the id is taken */
-    insert: `INSERT INTO ${table} (${ALL}) VALUES (${places(COLUMNS.length)}) ON CONFLICT (id) DO NOTHING`,
+    insert: `INSERT INTO ${table} (${ALL}) VALUES (${places(COLUMNS.length)})${syntax.unlessTaken}`,
     /** user id, now, now, id of the replaced row */
     counted:
       `SELECT ${ENDED} FROM ${table} WHERE user_id = ? AND token_hash IS NOT NULL AND ${IS_ACTIVE} AND id <> ? ` +
@@ -31,20 +39,29 @@ export function sessionStatements(tableName: string, { quote, greatest, least }:
       `UPDATE ${table} SET token_hash = ?, superseded_hash = ?, token_issued_at = ?, grace_until = ?, token_used = ?, ` +
       `authenticated_at = COALESCE(?, authenticated_at) WHERE id = ? AND ${IS_ACTIVE} AND token_used = ? ` +
       `AND token_hash ${hasToken ? '= ?' : 'IS NULL'}`,
+    /** what `where` binds; `null` where a DELETE returns no rows */
+    deleteReturning: syntax.returning
+      ? (where: string) => `DELETE FROM ${table} WHERE ${where} RETURNING ${ENDED}`
+      : null,
     /** what `where` binds */
-    ended: (where: string) => `SELECT ${ENDED} FROM ${table} WHERE ${where}`,
-    /** what `where` binds */
-    delete: (where: string) => `DELETE FROM ${table} WHERE ${where}`,
+    ended: (where: string) => `SELECT ${ENDED} FROM ${table} WHERE ${where} ORDER BY id${forUpdate}`,
+    /** id, … */
+    delete: (count: number) => `DELETE FROM ${table} WHERE id IN (${places(count)})`,
     /** user id, now, now, limit if any */
     list: (orderBy: 'last_active_at' | 'created_at', isLimited: boolean) =>
       `SELECT ${ALL} FROM ${table} WHERE user_id = ? AND ${IS_ACTIVE} ORDER BY ${orderBy} DESC, id DESC` +
       (isLimited ? ' LIMIT ?' : ''),
     /** after, batch size - 1. One row where the table has a whole batch: its last id. */
     batchEnd: `SELECT id FROM ${table} WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?`,
+    /** after. Its last id, if there is one. */
+    lastId: `SELECT MAX(id) AS id FROM ${table} WHERE id > ?`,
+    /** after, last id, now, now; `null` where others may keep rows */
+    pruneBatch: skipLocked === '' ? `DELETE FROM ${table} WHERE ${BATCH} AND ${IS_EXPIRED}` : null,
     /** after, last id, now, now */
-    pruneBatch: `DELETE FROM ${table} WHERE id > ? AND id <= ? AND ${IS_EXPIRED}`,
-    /** after, now, now */
-    pruneRest: `DELETE FROM ${table} WHERE id > ? AND ${IS_EXPIRED}`,
+    expired: `SELECT id FROM ${table} WHERE ${BATCH} AND ${IS_EXPIRED}`,
+    /** id, …, now, now */
+    expiredToDelete: (count: number) =>
+      `SELECT id FROM ${table} WHERE id IN (${places(count)}) AND ${IS_EXPIRED}${skipLocked}`,
     /** now, now */
     countByKey: `SELECT key_id, COUNT(*) AS total FROM ${table} WHERE ${IS_ACTIVE} GROUP BY key_id`,
   };

@@ -14,6 +14,12 @@ export function checkTableName(tableName: string): void {
   );
 }
 
+/** The name of the table, behind that of the schema that the options name. */
+export function tablePath(options: DataSourceOptions, tableName: string): readonly string[] {
+  const schema = options.type === 'postgres' ? options.schema : undefined;
+  return schema === undefined ? [tableName] : [schema, tableName];
+}
+
 /** Names the table as configured; index names follow from it, so those of two tables do not collide. */
 class ConfiguredTableName extends DefaultNamingStrategy {
   constructor(private readonly configured: string) {
@@ -39,7 +45,9 @@ class MetadataSource extends DataSource {
  */
 export function sessionTable(connection: DataSourceOptions, tableName: string): Promise<Table> {
   const namingStrategy = new ConfiguredTableName(tableName);
-  return new MetadataSource({ ...connection, entities: [SessionEntity], namingStrategy }).sessionTable();
+  const mute = { synchronize: false, migrations: [], subscribers: [], entityPrefix: undefined, cache: false };
+  const options = { ...connection, ...mute, entities: [SessionEntity], namingStrategy } as DataSourceOptions;
+  return new MetadataSource(options).sessionTable();
 }
 
 /**

@@ -1,4 +1,17 @@
-import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { Column, type EntityMetadata, Entity, Index, PrimaryColumn } from 'typeorm';
+import { fitColumns } from './session-column-types.js';
+
+/** Some drivers give 64-bit integers as text. */
+const INSTANT = {
+  from: (value: unknown) => (value === null ? null : Number(value)),
+  to: (value: unknown) => value,
+};
+
+/** The columns of the index. TypeORM calls it as a method of the index's metadata, once for each data source. */
+function ownerIndex(this: { readonly entityMetadata: EntityMetadata }): string[] {
+  fitColumns(this.entityMetadata);
+  return ['userId'];
+}
 
 /**
  * The table of sessions as TypeORM sees it: what `init()` creates, so that the two cannot drift. Instants are
@@ -7,15 +20,18 @@ import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
  *
  * One index besides the primary key, on a column that never changes: an index on an expiry would turn every touch
  * into an index write. `payload` comes last, so that scans for expiry do not read it.
+ *
+ * Column types follow the data source: bytes are `blob`, `bytea` or `longblob`; texts are compared and ordered by their
+ * bytes, so on MySQL and MariaDB they are `varbinary`.
  */
-@Entity('sessions', { synchronize: false })
+@Index(ownerIndex)
+@Entity('sessions', { synchronize: false, engine: 'InnoDB' })
 export class SessionEntity {
   /** Public id, a ULID. Not a secret. */
   @PrimaryColumn('varchar', { name: 'id', length: 255 })
   id!: string;
 
   /** Owner. `null`: anonymous. */
-  @Index()
   @Column('varchar', { name: 'user_id', length: 255, nullable: true })
   userId!: string | null;
 
@@ -28,11 +44,11 @@ export class SessionEntity {
   supersededHash!: string | null;
 
   /** When the current token was issued. */
-  @Column('bigint', { name: 'token_issued_at' })
+  @Column('bigint', { name: 'token_issued_at', transformer: INSTANT })
   tokenIssuedAt!: number;
 
   /** Until when the superseded token is still served. */
-  @Column('bigint', { name: 'grace_until' })
+  @Column('bigint', { name: 'grace_until', transformer: INSTANT })
   graceUntil!: number;
 
   /** Whether the current token has been presented since it was issued. */
@@ -40,7 +56,7 @@ export class SessionEntity {
   tokenUsed!: boolean;
 
   /** Opaque; every change of the payload stores a new value. */
-  @Column('bigint', { name: 'version' })
+  @Column('bigint', { name: 'version', transformer: INSTANT })
   version!: number;
 
   /** Id of the key that sealed the payload. */
@@ -48,29 +64,29 @@ export class SessionEntity {
   keyId!: string;
 
   /** Idle timeout in milliseconds. */
-  @Column('bigint', { name: 'idle_ttl' })
+  @Column('bigint', { name: 'idle_ttl', transformer: INSTANT })
   idleTtl!: number;
 
   /** Whether the cookie outlives the browser session. */
   @Column('boolean', { name: 'persistent' })
   persistent!: boolean;
 
-  @Column('bigint', { name: 'created_at' })
+  @Column('bigint', { name: 'created_at', transformer: INSTANT })
   createdAt!: number;
 
   /** Last proof of identity. `null`: never. */
-  @Column('bigint', { name: 'authenticated_at', nullable: true })
+  @Column('bigint', { name: 'authenticated_at', nullable: true, transformer: INSTANT })
   authenticatedAt!: number | null;
 
-  @Column('bigint', { name: 'last_active_at' })
+  @Column('bigint', { name: 'last_active_at', transformer: INSTANT })
   lastActiveAt!: number;
 
   /** When the session ends unless it is used. */
-  @Column('bigint', { name: 'expires_at' })
+  @Column('bigint', { name: 'expires_at', transformer: INSTANT })
   expiresAt!: number;
 
   /** When the session ends however much it is used. */
-  @Column('bigint', { name: 'absolute_expires_at' })
+  @Column('bigint', { name: 'absolute_expires_at', transformer: INSTANT })
   absoluteExpiresAt!: number;
 
   /** Data, flashes and meta, sealed. */

@@ -1,5 +1,5 @@
-import type { DataSource } from 'typeorm';
 import type { SessionLogger } from '../../core/session-logger.js';
+import type { SessionDataSource } from './data-source.js';
 
 /** What a statement binds. */
 export type SqlValue = string | number | boolean | Buffer | null;
@@ -15,6 +15,14 @@ export interface SqlSyntax {
   readonly greatest: string;
   /** The function that gives the smallest of its arguments. */
   readonly least: string;
+  /** Ends an INSERT, so that it stores nothing where the id is taken. Empty: `run` gives 0 for such a failure. */
+  readonly unlessTaken: string;
+  /** Ends a SELECT that keeps its rows from changing until the transaction ends. Empty: they cannot anyway. */
+  readonly forUpdate: string;
+  /** As `forUpdate`, leaving out rows that another transaction keeps. Empty: there can be none. */
+  readonly skipLocked: string;
+  /** Whether a DELETE can return rows, and `all` gives them. */
+  readonly returning: boolean;
 }
 
 /** Statements of one job. */
@@ -26,10 +34,10 @@ export interface SqlRunner {
 }
 
 export interface TransactionOptions<T> {
-  /** Owner whose sessions the work counts: two such transactions of one user never overlap. `null`: none. */
+  /** Owner whose sessions the work counts or ends: two such transactions of one user never overlap. `null`: none. */
   readonly userId: string | null;
   /** Whether a result is to be committed. Otherwise all is rolled back, and the result returned all the same. */
-  commitIf(result: T): boolean;
+  readonly commitIf: (result: T) => boolean;
 }
 
 /** The way to one database. Every call rejects within the timeout, naming the database and the cause. */
@@ -61,8 +69,8 @@ export interface TypeOrmSessionBackendOptions {
   /** Milliseconds that one call may take, waiting included. */
   readonly timeout: number;
   /**
-   * `true`: the data source is the app's own, so that sessions get a connection, and on SQLite a file, beside it.
-   * `false`: it is there for sessions alone, is used as it is, and is closed by whoever opened it.
+   * Of a data source that is given open. `true`: it is the app's own, so that sessions on SQLite get a file beside it.
+   * `false`: it is there for sessions alone, and taken as it is. Whoever opened it closes it.
    */
   readonly shared: boolean;
   readonly logger?: SessionLogger;
@@ -73,5 +81,5 @@ export interface SqlDialect {
   /** TypeORM's names (`type` option) of the drivers that it serves. */
   readonly drivers: readonly string[];
   readonly syntax: SqlSyntax;
-  connect(dataSource: DataSource, options: TypeOrmSessionBackendOptions): SqlConnection;
+  connect(dataSource: SessionDataSource, options: TypeOrmSessionBackendOptions): SqlConnection;
 }

@@ -1,4 +1,4 @@
-import type { DataSource } from 'typeorm';
+import type { DataSource, DataSourceOptions } from 'typeorm';
 import {
   SessionBackend,
   type InsertRequest,
@@ -12,28 +12,36 @@ import {
   type Touch,
 } from '../../core/session-backend.js';
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
+import { optionsOf } from './data-source.js';
 import { dialectOf } from './dialects.js';
+import { deleteRows } from './session-delete.js';
 import { insertSession } from './session-insert.js';
-import { endedRowOf, rowOf } from './session-row-mapping.js';
-import { chunked, selectionOf } from './session-selection.js';
+import { pruneStep } from './session-prune.js';
+import { rowOf } from './session-row-mapping.js';
+import { chunked, isByIds, selectionOf } from './session-selection.js';
 import { sessionStatements, type SessionStatements } from './session-statements.js';
-import { checkTableName } from './session-table.js';
+import { checkTableName, tablePath } from './session-table.js';
 import type { SqlConnection, SqlRunner, TypeOrmSessionBackendOptions } from './sql-dialect.js';
 
 /**
  * Sessions in the database of a TypeORM data source, as raw statements: no entity is hydrated, none has to be
- * registered. On SQLite a shared data source gets a file for sessions beside its own.
+ * registered. On SQLite a shared data source gets a file for sessions beside its own; on a server, calls take connections
+ * of the pool.
  */
 export class TypeOrmSessionBackend extends SessionBackend {
   private readonly statements: SessionStatements;
   private readonly database: SqlConnection;
 
-  /** @throws SessionOptionsError for a driver that is not supported, or a bad `tableName` */
-  constructor(dataSource: DataSource, options: TypeOrmSessionBackendOptions) {
+  /**
+   * @param dataSource one that somebody else opens and closes, or options: then a pool of its own is opened when it is
+   *   first needed, and closed by `close()`; what the options say of entities, migrations and tables is left aside
+   * @throws SessionOptionsError for a driver that is not supported, or a bad `tableName`
+   */
+  constructor(dataSource: DataSource | DataSourceOptions, options: TypeOrmSessionBackendOptions) {
     super();
     checkTableName(options.tableName);
-    const dialect = dialectOf(dataSource);
-    this.statements = sessionStatements(options.tableName, dialect.syntax);
+    const dialect = dialectOf(optionsOf(dataSource));
+    this.statements = sessionStatements(tablePath(optionsOf(dataSource), options.tableName), dialect.syntax);
     this.database = dialect.connect(dataSource, options);
   }
 
@@ -63,7 +71,7 @@ export class TypeOrmSessionBackend extends SessionBackend {
 
   insert(request: InsertRequest): Promise<InsertResult> {
     return this.database.transaction((sql) => insertSession(sql, this.statements, request), {
-      userId: request.userId,
+      userId: request.limit === null ? null : request.userId,
       commitIf: ({ status }) => status === 'inserted',
     });
   }
@@ -94,16 +102,12 @@ export class TypeOrmSessionBackend extends SessionBackend {
   async delete(selection: RowSelection): Promise<readonly EndedRow[]> {
     const parts = selectionOf(selection);
     if (parts.length === 0) return [];
-    // Not RETURNING: TypeORM hands out the rows of no statement that starts with DELETE on sqlite3.
-    return this.database.transaction(async (sql) => {
-      const ended: EndedRow[] = [];
-      for (const { where, values } of parts) {
-        const rows = await sql.all(this.statements.ended(where), values);
-        if (rows.length > 0) await sql.run(this.statements.delete(where), values);
-        ended.push(...rows.map(endedRowOf));
-      }
-      return ended;
-    });
+    const isStatement = parts.length === 1 && this.statements.deleteReturning !== null;
+    const work = (sql: SqlRunner) => deleteRows(sql, this.statements, parts);
+    if (isStatement && isByIds(selection)) return this.database.write(work);
+    // All rows of one user while that user signs in: one after the other, or they would lock rows in two orders.
+    const userId = selection === 'all' || isByIds(selection) ? null : selection.userId;
+    return this.database.transaction(work, { userId, commitIf: () => true });
   }
 
   async list({ userId, now, orderBy, limit }: ListRequest): Promise<readonly SessionRow[]> {
@@ -113,14 +117,8 @@ export class TypeOrmSessionBackend extends SessionBackend {
     return (await this.database.read((sql) => sql.all(statement, values))).map(rowOf);
   }
 
-  prune({ now, after, batchSize }: PruneStep): Promise<PruneResult> {
-    const start = after ?? '';
-    return this.database.write(async (sql) => {
-      const [end] = await sql.all(this.statements.batchEnd, [start, batchSize - 1]);
-      if (!end) return { deleted: await sql.run(this.statements.pruneRest, [start, now, now]), next: null };
-      const next = String(end.id);
-      return { deleted: await sql.run(this.statements.pruneBatch, [start, next, now, now]), next };
-    });
+  prune(step: PruneStep): Promise<PruneResult> {
+    return pruneStep(this.database, this.statements, step);
   }
 
   async countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
@@ -129,16 +127,19 @@ export class TypeOrmSessionBackend extends SessionBackend {
   }
 
   /** One change is one statement; several share a transaction, each with an outcome of its own. */
-  private async each<T>(
+  private async each<T extends { readonly id: string }>(
     changes: readonly T[],
     apply: (sql: SqlRunner, change: T) => Promise<boolean>,
   ): Promise<readonly boolean[]> {
     const [first, ...others] = changes;
     if (first === undefined) return [];
     if (others.length === 0) return [await this.database.write((sql) => apply(sql, first))];
+    // In one order everywhere, so that two of these never wait for each other in a circle.
+    const order = changes.map((change, index) => ({ change, index }));
+    order.sort((a, b) => (a.change.id < b.change.id ? -1 : 1));
     return this.database.transaction(async (sql) => {
-      const hits: boolean[] = [];
-      for (const change of changes) hits.push(await apply(sql, change));
+      const hits = changes.map(() => false);
+      for (const { change, index } of order) hits[index] = await apply(sql, change);
       return hits;
     });
   }

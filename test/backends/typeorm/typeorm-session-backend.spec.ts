@@ -87,11 +87,18 @@ describe('a TypeOrmSessionBackend', () => {
     await app.destroy();
   });
 
-  it('refuses a driver that it does not support, and lists those it does', () => {
-    const dataSource = new DataSource({ type: 'postgres', driver: {} });
-    const open = () => new TypeOrmSessionBackend(dataSource, OPTIONS);
-    expect(open).toThrow(SessionOptionsError);
-    expect(open).toThrow("('sqlite', 'better-sqlite3'), got 'postgres'");
+  it.each(['mssql', 'mongodb', 'cockroachdb', 'sqljs'])(
+    'refuses the driver %s, as options, and lists those it supports',
+    (type) => {
+      const open = () => new TypeOrmSessionBackend({ type } as DataSourceOptions, OPTIONS);
+      expect(open).toThrow(SessionOptionsError);
+      expect(open).toThrow(`('sqlite', 'better-sqlite3', 'postgres', 'mysql', 'mariadb'), got '${type}'`);
+    },
+  );
+
+  it('refuses the data source of a driver that it does not support', () => {
+    const dataSource = new DataSource({ type: 'cockroachdb', driver: {}, timeTravelQueries: false });
+    expect(() => new TypeOrmSessionBackend(dataSource, OPTIONS)).toThrow("'mariadb'), got 'cockroachdb'");
   });
 
   it.each(['', '1st', 'my table', 'a"b', 'x'.repeat(64), 'sessions;--', 'schema.sessions', 'größe'])(

@@ -8,9 +8,9 @@ import type {
   TransactionOptions,
   TypeOrmSessionBackendOptions,
 } from '../sql-dialect.js';
-import { Deadline, DeadlineError } from './deadline.js';
+import { Deadline, DeadlineError } from '../deadline.js';
 import { LockWait } from './lock-wait.js';
-import { Mutex } from './mutex.js';
+import { Mutex } from '../mutex.js';
 import { SqliteFailure } from './sqlite-failure.js';
 import { SqliteFile } from './sqlite-file.js';
 import { SqliteJob } from './sqlite-job.js';

@@ -1,3 +1,5 @@
+import { driverErrorOf } from '../driver-error.js';
+
 /** Codes that pass by themselves: another connection holds a lock. */
 const BUSY = /^SQLITE_(BUSY|LOCKED|PROTOCOL)/;
 
@@ -19,14 +21,8 @@ export class SqliteFailure extends Error {
   /** What TypeORM or the driver threw. The cause is the driver's error: TypeORM's would carry the values bound. */
   static of(error: unknown): SqliteFailure {
     if (error instanceof SqliteFailure) return error;
-    const cause = property(error, 'driverError') ?? error;
-    const code = property(cause, 'code');
-    const message = property(cause, 'message');
-    return new SqliteFailure(
-      typeof code === 'string' ? code : '',
-      withCode(typeof message === 'string' ? message : String(cause), code),
-      { cause },
-    );
+    const { code, message, cause } = driverErrorOf(error);
+    return new SqliteFailure(code, message, { cause });
   }
 
   /** Whether it is worth another try. */
@@ -43,13 +39,4 @@ export class SqliteFailure extends Error {
   get isRolledBack(): boolean {
     return this.message.includes('no transaction is active');
   }
-}
-
-function property(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-/** sqlite3 puts the code into the message, better-sqlite3 does not. */
-function withCode(message: string, code: unknown): string {
-  return typeof code !== 'string' || message.includes(code) ? message : `${code}: ${message}`;
 }

@@ -1,6 +1,6 @@
 import type { QueryResult, QueryRunner } from 'typeorm';
 import type { SqlRow, SqlRunner, SqlValue } from '../sql-dialect.js';
-import type { Deadline } from './deadline.js';
+import type { Deadline } from '../deadline.js';
 import { SqliteFailure } from './sqlite-failure.js';
 
 /** The statements of one call. None starts after the deadline, so a transaction that is late is not committed. */

@@ -1,4 +1,5 @@
 import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm';
+import { isDataSource, type SessionDataSource } from '../data-source.js';
 import { databaseFile, sessionsFileBeside } from './sqlite-path.js';
 
 /** Where the connection for sessions comes from. */
@@ -16,19 +17,30 @@ export interface SqliteSource {
 }
 
 /**
- * A data source of our own, with a file beside the app's, so that sessions never take part in the app's transactions
- * nor lock its file. Only what the driver needs is taken over from the app's options: `dropSchema`, `synchronize`,
- * `migrationsRun` and the like would act on the sessions.
+ * Where sessions go: on options, to their file; on a data source for sessions alone, to that; beside the app's own,
+ * to a file of their own, so that they never take part in the app's transactions nor lock its file.
+ */
+export function sourceOf(given: SessionDataSource, isShared: boolean): SqliteSource {
+  if (!isDataSource(given)) return new OwnSource(given, fileOf(given));
+  if (!isShared) return new NamedSource(given);
+  const file = fileOf(given.options);
+  return new OwnSource(given.options, file === null ? null : sessionsFileBeside(file));
+}
+
+/**
+ * A data source of our own. Only what the driver needs is taken over from the options given: `dropSchema`,
+ * `synchronize`, `migrationsRun` and the like would act on the sessions.
  */
 export class OwnSource implements SqliteSource {
-  readonly path: string | null;
   readonly options: DataSourceOptions;
   private dataSource: DataSource | null = null;
 
-  constructor(app: DataSource) {
-    const file = fileOf(app.options);
-    this.path = file === null ? null : sessionsFileBeside(file);
-    this.options = driverOptions(app.options, this.path ?? ':memory:');
+  /** @param given options whose driver is used; of them, nothing that would act on tables */
+  constructor(
+    given: DataSourceOptions,
+    readonly path: string | null,
+  ) {
+    this.options = driverOptions(given, path ?? ':memory:');
   }
 
   async open(): Promise<QueryRunner> {

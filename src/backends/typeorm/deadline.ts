@@ -10,6 +10,8 @@ export class DeadlineError extends Error {
 export class Deadline {
   /** What kept the call waiting last, for the error. */
   waitedFor: Error | null = null;
+  /** What the call is at, for the error when there was no failure. */
+  stage = 'the first attempt has not ended';
   private readonly start = performance.now();
   private readonly patience: number;
   private isExecuting = false;
@@ -58,9 +60,7 @@ export class Deadline {
 
   error(): DeadlineError {
     const cause = this.waitedFor;
-    const reason = cause
-      ? `the last attempt failed with ${cause.message}`
-      : 'the first attempt has not ended';
+    const reason = cause ? `the last attempt failed with ${cause.message}` : this.stage;
     return new DeadlineError(`no success within ${Math.round(this.patience)} ms; ${reason}`, { cause });
   }
 }

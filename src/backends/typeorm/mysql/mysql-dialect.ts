@@ -1,0 +1,86 @@
+import type { QueryRunner } from 'typeorm';
+import { SessionOptionsError } from '../../../core/session-errors.js';
+import { connectPool } from '../pool/connect-pool.js';
+import { DatabaseFailure } from '../pool/database-failure.js';
+import type { LockKey, PoolDialect } from '../pool/pool-dialect.js';
+import type { SqlDialect } from '../sql-dialect.js';
+import { isSupported } from './server-version.js';
+
+/**
+ * Name of a lock, at most 64 characters. Names are of the whole server and ignore case, so it is a hash in hex that
+ * holds the name of the database too.
+ */
+const nameOf = (lock: LockKey): string =>
+  `LEFT(SHA2(CONCAT(DATABASE(), ' ${lock.toString('hex')}'), 256), 60)`;
+
+/** MySQL and MariaDB, which differ in nothing that is used here. */
+const mysqlPool: PoolDialect = {
+  label: 'MySQL',
+  syntax: {
+    quote: (name) => `\`${name}\``,
+    greatest: 'GREATEST',
+    least: 'LEAST',
+    unlessTaken: '', // not INSERT IGNORE, which would cut what is too long
+    forUpdate: ' FOR UPDATE',
+    skipLocked: ' FOR UPDATE SKIP LOCKED',
+    returning: false,
+  },
+  retried: ['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_CHECKREAD', 'ER_USER_LOCK_DEADLOCK'],
+  taken: 'ER_DUP_ENTRY',
+
+  statement: (sql) => sql,
+  // As bytes, which is what the columns hold: neither a collation nor the connection's character set matters.
+  bind: (value) => (typeof value === 'string' ? Buffer.from(value) : value),
+
+  async begin(session, lock, left) {
+    if (lock) {
+      const [row] = await session.execute(
+        `SELECT GET_LOCK(${nameOf(lock)}, ${Math.ceil(left / 1000)}) AS got`,
+      );
+      if (Number(row?.got) !== 1) throw new DatabaseFailure('', 'the lock of the user was not to be had');
+    }
+    await session.execute('SET TRANSACTION ISOLATION LEVEL READ COMMITTED');
+    await session.execute('START TRANSACTION');
+  },
+
+  async end(session, ending, lock) {
+    await session.conclude(ending);
+    if (lock) await session.conclude(`DO RELEASE_LOCK(${nameOf(lock)})`);
+  },
+
+  abandon(connection, dataSource) {
+    if (typeof connection !== 'object' || connection === null) return;
+    const destroy: unknown = Reflect.get(connection, 'destroy');
+    if (typeof destroy === 'function') destroy.call(connection);
+    const id: unknown = Reflect.get(connection, 'threadId');
+    if (typeof id === 'number') void kill(dataSource.createQueryRunner('master'), id);
+  },
+
+  async checkServer(runner) {
+    const [row]: Array<{ version: string } | undefined> = await runner.query('SELECT VERSION() AS version');
+    if (row === undefined || isSupported(row.version)) return;
+    throw new SessionOptionsError(
+      `\`dataSource\`: expected MySQL 8.0.1 or later, or MariaDB 10.6 or later, got '${row.version}'`,
+    );
+  },
+
+  settings: () => [],
+};
+
+/** Ends a connection at the server: it would notice only when the statement that hangs there has ended. */
+async function kill(runner: QueryRunner, id: number): Promise<void> {
+  try {
+    await runner.query(`KILL ${id}`);
+  } catch {
+    // It is gone already, or the server is.
+  } finally {
+    await runner.release();
+  }
+}
+
+/** MySQL and MariaDB, through `mysql2`. */
+export const mysqlDialect: SqlDialect = {
+  drivers: ['mysql', 'mariadb'],
+  syntax: mysqlPool.syntax,
+  connect: (dataSource, options) => connectPool(dataSource, mysqlPool, options),
+};

@@ -1,0 +1,103 @@
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { DatabaseFailure } from './database-failure.js';
+
+/** Where the pool of connections comes from. */
+export interface PoolSource {
+  readonly options: DataSourceOptions;
+  /** The pool, open; opens it if it is ours to open. A failure is tried again by the next call. */
+  open(): Promise<DataSource>;
+  /** Ends what `open` made, and nothing else. */
+  close(): Promise<void>;
+}
+
+/** A data source that somebody else opens and closes: the app's own, or one for sessions alone. */
+export class GivenPool implements PoolSource {
+  readonly options: DataSourceOptions;
+
+  constructor(private readonly dataSource: DataSource) {
+    this.options = dataSource.options;
+  }
+
+  async open(): Promise<DataSource> {
+    if (this.dataSource.isInitialized) return this.dataSource;
+    throw new DatabaseFailure('', 'the data source is not open: initialize() it first');
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** A pool of our own, from the options of a data source. */
+export class OwnPool implements PoolSource {
+  readonly options: DataSourceOptions;
+  private opening: Promise<DataSource> | null = null;
+
+  /** @param timeout milliseconds until the attempt to reach the server is given up, unless the options say */
+  constructor(given: DataSourceOptions, timeout: number) {
+    this.options = connectionOptions(given, timeout);
+  }
+
+  open(): Promise<DataSource> {
+    this.opening ??= this.initialize();
+    return this.opening;
+  }
+
+  async close(): Promise<void> {
+    const { opening } = this;
+    this.opening = null;
+    await (await opening?.catch(() => null))?.destroy();
+  }
+
+  private async initialize(): Promise<DataSource> {
+    try {
+      return await new DataSource(this.options).initialize();
+    } catch (error) {
+      this.opening = null;
+      throw error instanceof DatabaseFailure ? error : DatabaseFailure.of(error);
+    }
+  }
+}
+
+/** Options without all that would act on tables: entities, migrations and what runs them at startup. */
+function connectionOptions(given: DataSourceOptions, timeout: number): DataSourceOptions {
+  const mute = {
+    name: undefined,
+    entities: [],
+    migrations: [],
+    subscribers: [],
+    synchronize: false,
+    dropSchema: false,
+    migrationsRun: false,
+    cache: false,
+    entityPrefix: undefined,
+    namingStrategy: undefined,
+    logging: false,
+  };
+  if (given.type === 'postgres') {
+    return { connectTimeoutMS: timeout, ...given, ...mute, installExtensions: false };
+  }
+  if (given.type === 'mysql' || given.type === 'mariadb')
+    return { connectTimeout: timeout, ...given, ...mute };
+  throw new TypeError(`Not a database with a pool: ${given.type}`);
+}
+
+/** The database as a person would name it, without a password. */
+export function nameOf(options: DataSourceOptions): string {
+  const { url, host, port, database } = addressIn(options);
+  if (url !== undefined && URL.canParse(url)) {
+    const parsed = new URL(url);
+    return `'${decodeURIComponent(parsed.pathname.slice(1))}' at ${parsed.host}`;
+  }
+  return `'${database ?? ''}' at ${host ?? 'localhost'}${port === undefined ? '' : `:${port}`}`;
+}
+
+interface Address {
+  readonly url?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly database?: string;
+}
+
+function addressIn(options: DataSourceOptions): Address {
+  if (options.type !== 'postgres' && options.type !== 'mysql' && options.type !== 'mariadb') return {};
+  return options.replication?.master ?? options;
+}

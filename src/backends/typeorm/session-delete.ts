@@ -1,0 +1,44 @@
+import type { EndedRow } from '../../core/session-row.js';
+import { endedRowOf } from './session-row-mapping.js';
+import { chunked, type Condition } from './session-selection.js';
+import type { SessionStatements } from './session-statements.js';
+import type { SqlRunner } from './sql-dialect.js';
+
+/** Deletes the rows of conditions that share none, and says which, inside a transaction. */
+export async function deleteRows(
+  sql: SqlRunner,
+  statements: SessionStatements,
+  conditions: readonly Condition[],
+): Promise<readonly EndedRow[]> {
+  const ended: EndedRow[] = [];
+  for (const condition of conditions) ended.push(...(await deleteThose(sql, statements, condition)));
+  return ended;
+}
+
+/** Deletes rows by id. */
+export async function deleteIds(
+  sql: SqlRunner,
+  statements: SessionStatements,
+  ids: readonly string[],
+): Promise<number> {
+  let count = 0;
+  for (const chunk of chunked(ids)) count += await sql.run(statements.delete(chunk.length), chunk);
+  return count;
+}
+
+async function deleteThose(
+  sql: SqlRunner,
+  statements: SessionStatements,
+  { where, values }: Condition,
+): Promise<readonly EndedRow[]> {
+  if (statements.deleteReturning)
+    return (await sql.all(statements.deleteReturning(where), values)).map(endedRowOf);
+  const rows = (await sql.all(statements.ended(where), values)).map(endedRowOf);
+  // By id: rows that have come to fit the condition since then would go unsaid.
+  await deleteIds(
+    sql,
+    statements,
+    rows.map(({ id }) => id),
+  );
+  return rows;
+}
