@@ -62,6 +62,12 @@ export { SessionStore } from './core/session-store.js';
 export type { Stoppable } from './core/session-timer.js';
 export { SessionToken } from './core/session-token.js';
 export type { CsrfOptions } from './http/cross-site.js';
+export type {
+  ExpressSession,
+  ExpressSessionCallback,
+  ExpressSessionCookie,
+  ExpressSessionMembers,
+} from './http/express-session.js';
 export type { SessionHttpOptions } from './http/http-options.js';
 export { Public, RequireAuth, SkipSession, SkipTouch } from './http/route-policy.js';
 export type { CookieOptions } from './http/session-cookie.js';

@@ -1,7 +1,9 @@
+import type { UserId } from '../core/identifiers.js';
 import type { JsonObject } from '../core/json-data.js';
 import { expected, oneOf } from '../core/session-options.js';
 import type { ClientRequest } from './client-meta.js';
 import { CrossSiteCheck, type CsrfOptions } from './cross-site.js';
+import { passportUserId as idOfPassportUser } from './passport-user.js';
 import { type CookieOptions, SessionCookie } from './session-cookie.js';
 
 /** Options of the HTTP layer. */
@@ -22,6 +24,11 @@ export interface SessionHttpOptions {
    * `req.session`. @default 'guard'
    */
   readonly mount?: 'guard' | 'middleware';
+  /**
+   * The id of a user whom Passport signs in, from what `serializeUser` made of them. @default the user, or its `id`
+   * where that is an object
+   */
+  readonly passportUserId?: (user: never) => UserId;
   /** What to keep about the client of a sign-in beside the default: a JSON object. Gets the platform's request. */
   readonly meta?: (request: never) => object;
 }
@@ -33,6 +40,7 @@ export interface ResolvedHttpOptions {
   readonly mount: 'guard' | 'middleware';
   /** `null`: off. */
   readonly crossSite: CrossSiteCheck | null;
+  readonly passportUserId: (user: unknown) => UserId;
   readonly meta: (request: ClientRequest) => object;
 }
 
@@ -41,15 +49,18 @@ export const HTTP_OPTION_NAMES = [
   'cookie',
   'requireAuth',
   'mount',
+  'passportUserId',
   'csrf',
   'meta',
 ] as const satisfies readonly (keyof SessionHttpOptions)[];
 
 /** @throws SessionOptionsError for the first option that cannot be used */
 export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOptions {
-  const { cookie, requireAuth = false, mount = 'guard', csrf, meta } = options;
+  const { cookie, requireAuth = false, mount = 'guard', passportUserId, csrf, meta } = options;
   if (typeof requireAuth !== 'boolean') throw expected('requireAuth', 'true or false', requireAuth);
   oneOf('mount', mount, ['guard', 'middleware']);
+  if (passportUserId !== undefined && typeof passportUserId !== 'function')
+    throw expected('passportUserId', 'a function of the serialized user', passportUserId);
   if (meta !== undefined && typeof meta !== 'function')
     throw expected('meta', 'a function of the request', meta);
   const describe = meta as ((request: ClientRequest) => JsonObject) | undefined;
@@ -57,6 +68,7 @@ export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOpt
     cookie: new SessionCookie(cookie),
     requireAuth,
     mount,
+    passportUserId: (passportUserId as ((user: unknown) => UserId) | undefined) ?? idOfPassportUser,
     crossSite: csrf === false ? null : new CrossSiteCheck(csrf),
     meta: describe ?? (() => ({})),
   };

@@ -34,14 +34,17 @@ export class SessionCookie {
   readonly name: string;
   /** Default persistence. */
   readonly persistent: boolean;
-  readonly #attributes: Parameters<typeof serialize>[2];
+  readonly attributes: Required<Pick<CookieOptions, 'path' | 'sameSite' | 'secure' | 'partitioned'>> & {
+    readonly domain: string | undefined;
+    readonly httpOnly: true;
+  };
 
   /** @throws SessionOptionsError */
   constructor(options: CookieOptions = {}) {
     const { name, path, domain, sameSite, secure, partitioned, persistent } = checkCookie(options);
     this.name = prefixFor({ path, domain, secure }) + name;
     this.persistent = persistent;
-    this.#attributes = { path, domain, sameSite, secure, partitioned, httpOnly: true };
+    this.attributes = { path, domain, sameSite, secure, partitioned, httpOnly: true };
   }
 
   /** Values of our cookie in a Cookie header, in order, at most three. Never throws, whatever the header holds. */
@@ -68,13 +71,13 @@ export class SessionCookie {
     return serialize(
       this.name,
       token.reveal(),
-      row.persistent ? { ...this.#attributes, maxAge } : this.#attributes,
+      row.persistent ? { ...this.attributes, maxAge } : this.attributes,
     );
   }
 
   /** Set-Cookie that removes it. */
   remove(): string {
-    return serialize(this.name, '', { ...this.#attributes, maxAge: 0, expires: new Date(0) });
+    return serialize(this.name, '', { ...this.attributes, maxAge: 0, expires: new Date(0) });
   }
 }
 

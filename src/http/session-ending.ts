@@ -6,7 +6,10 @@ import type { SessionInfo } from './session.interface.js';
  * Ends the session of this request; how many have been ended. The cookie is removed only if this call ended it: a
  * straggler must not erase the cookie of a newer sign-in.
  */
-export function endCurrent(work: SessionWork, reason: 'logout' | 'logout-all' | 'revoked'): Promise<number> {
+export function endCurrent(
+  work: SessionWork,
+  reason: 'logout' | 'logout-all' | 'revoked' | 'replaced',
+): Promise<number> {
   return work.inTurn(async () => {
     const id = work.stored?.row.id;
     if (id === undefined) {

@@ -15,11 +15,20 @@ import { type RequestContext, SessionWork } from './session-work.js';
 /** Data that never equals its stored form (a `toJSON` that differs each time) must not hold a response for ever. */
 const SETTLE_ROUNDS = 3;
 
+/** What has to be done before changes are saved. */
+export interface BeforeSave {
+  /** Whether there is something to be done. */
+  readonly isDue: boolean;
+  beforeSave(): Promise<void>;
+}
+
 /** The way of one request through its session: from the cookie that came in to the cookie that goes out. */
 export class SessionExchange implements ResponseExit {
   readonly session: SessionHandle;
+  /** What the session is made of. */
+  readonly work: SessionWork;
+  beforeSave: BeforeSave | null = null;
   readonly #gate: ResponseGate;
-  readonly #work: SessionWork;
   /** Whether something looked at the session, so that the response varies with the cookie. */
   #isRead: boolean;
   #flushing: Promise<unknown> | null = null;
@@ -28,12 +37,12 @@ export class SessionExchange implements ResponseExit {
   #awaitsUse = false;
 
   private constructor(
-    private readonly runtime: HttpRuntime,
+    readonly runtime: HttpRuntime,
     private input: ExchangeInput,
     resolved: ResolvedSession | null,
   ) {
-    this.#work = new SessionWork(runtime.engine, this.#makeContext(), resolved);
-    this.session = new SessionHandle(this.#work);
+    this.work = new SessionWork(runtime.engine, this.#makeContext(), resolved);
+    this.session = new SessionHandle(this.work);
     this.#isRead = resolved !== null && input.isUse !== null;
     this.#gate = new ResponseGate(input.response, this);
     // A client that went away early is no end of the handler: what it changes is saved when it is done.
@@ -51,7 +60,7 @@ export class SessionExchange implements ResponseExit {
 
   /** Whether nobody has even looked at the data, so that there is nothing to save. */
   get isUntouched(): boolean {
-    return this.#work.copy.isUntouched;
+    return this.work.copy.isUntouched;
   }
 
   /** Whether a page of another site asks for a change in the name of whoever is signed in. */
@@ -68,7 +77,7 @@ export class SessionExchange implements ResponseExit {
   /** The request that was opened before it was routed has come to its route. */
   enter(routed: RoutedInput): void {
     this.input = { ...this.input, ...routed };
-    this.#isRead ||= this.#work.resolved !== null;
+    this.#isRead ||= this.work.resolved !== null;
   }
 
   /** The request has come to a route that skips the session: serving it is no use of it. */
@@ -79,6 +88,11 @@ export class SessionExchange implements ResponseExit {
   /** The session was handed out. */
   markRead(): void {
     this.#isRead = true;
+  }
+
+  /** The app says that the session is used. */
+  markUsed(): void {
+    this.input = { ...this.input, isUse: true };
   }
 
   /** The handler failed: it may have called the store by itself. */
@@ -94,18 +108,23 @@ export class SessionExchange implements ResponseExit {
     if (this.#gate.isHolding) return;
     if (!this.#gate.isHeadPending) return this.#saveLate();
     try {
-      this.#flushing = this.#work.save();
+      this.#flushing = this.#save();
       await this.#flushing;
     } catch (error) {
       // An answer that began meanwhile waits for this: the failure takes its place.
       if (this.#gate.isHolding) return;
       this.#gate.dropAfterEnd();
-      this.#work.discard();
+      this.work.discard();
       this.#failure = error;
       throw toHttpException(error);
     } finally {
       this.#flushing = null;
     }
+  }
+
+  #save(): Promise<boolean> {
+    const { beforeSave, work } = this;
+    return beforeSave === null ? work.save() : beforeSave.beforeSave().then(() => work.save());
   }
 
   settle(): Promise<void> | null {
@@ -114,14 +133,14 @@ export class SessionExchange implements ResponseExit {
 
   setHeaders(response: ServerResponse): void {
     const { engine, options } = this.runtime;
-    const { cookieChange, stored } = this.#work;
+    const { cookieChange, stored } = this.work;
     if (cookieChange?.kind === 'set') {
       const { token, row } = cookieChange;
       appendHeader(response, 'Set-Cookie', options.cookie.issue(token, row, engine.clock.now()));
     } else if (cookieChange) {
       appendHeader(response, 'Set-Cookie', options.cookie.remove());
     }
-    const userId = stored?.row.userId ?? this.#work.resolved?.row.userId ?? null;
+    const userId = stored?.row.userId ?? this.work.resolved?.row.userId ?? null;
     const isPrivate = cookieChange !== null || (this.#isRead && userId !== null);
     if (isPrivate && !response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
     if (this.#isRead || isPrivate) varyByCookie(response);
@@ -136,7 +155,7 @@ export class SessionExchange implements ResponseExit {
   }
 
   refusal(error: unknown): ReturnType<ResponseExit['refusal']> {
-    this.#work.discard();
+    this.work.discard();
     const exception = toHttpException(error);
     if (exception instanceof HttpException) {
       this.#failure = error;
@@ -149,16 +168,16 @@ export class SessionExchange implements ResponseExit {
   /** Steps that nobody awaited are waited for too, and what they or others change meanwhile is still saved. */
   async #settle(): Promise<void> {
     await this.#flushing;
-    for (let round = 0; round < SETTLE_ROUNDS && this.#isUnsettled; round++) await this.#work.save();
-    await this.#work.inTurn(() => this.#rotate());
+    for (let round = 0; round < SETTLE_ROUNDS && this.#isUnsettled; round++) await this.#save();
+    await this.work.inTurn(() => this.#rotate());
   }
 
   get #isUnsettled(): boolean {
-    return this.#work.isDirty || this.#work.isBusy;
+    return this.work.isDirty || this.work.isBusy || this.beforeSave?.isDue === true;
   }
 
   #isRotationDue(): boolean {
-    const { resolved, stored, cookieChange, isRotationWanted, engine } = this.#work;
+    const { resolved, stored, cookieChange, isRotationWanted, engine } = this.work;
     const isSame =
       resolved !== null && stored !== null && stored.row.id === resolved.row.id && cookieChange === null;
     return isSame && engine.resolver.isTokenDue(resolved, isRotationWanted);
@@ -166,11 +185,11 @@ export class SessionExchange implements ResponseExit {
 
   /** Rotation that fails leaves the presented token in force, so the response goes out all the same. */
   async #rotate(): Promise<void> {
-    const { resolved, stored, engine, isRotationWanted } = this.#work;
+    const { resolved, stored, engine, isRotationWanted } = this.work;
     if (!this.#isRotationDue() || resolved === null || stored === null) return;
     try {
       const token = await engine.resolver.nextToken(resolved, isRotationWanted);
-      if (token) this.#work.cookieChange = { kind: 'set', token, row: stored.row };
+      if (token) this.work.cookieChange = { kind: 'set', token, row: stored.row };
     } catch (error) {
       this.runtime.logger.warn(`${this.input.route}: the session token was not rotated: ${String(error)}`);
     }
@@ -192,13 +211,13 @@ export class SessionExchange implements ResponseExit {
   /** Saves what was changed after the first byte had left. Nobody can be told any more, but the log. */
   async #saveLate(): Promise<void> {
     try {
-      if (!(await this.#work.save())) return;
+      if (!(await this.work.save())) return;
       this.runtime.logger.error(
         `${this.input.route}: the session was changed after the response had begun. It was saved, but the client was ` +
           'not told, and no cookie could be set: change sessions before answering',
       );
     } catch (error) {
-      this.#work.discard();
+      this.work.discard();
       this.runtime.logger.error(
         `${this.input.route}: the session was changed after the response had begun, and could not be saved: ${String(error)}`,
       );

@@ -1,9 +1,9 @@
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
 import { SessionOptionsError } from '../core/session-errors.js';
-import { provideSession } from './session-bag.js';
 import { SessionExchange } from './session-exchange.js';
 import { keepExchange, type PlatformRequest, routeOf } from './session-of.js';
+import { provideSession } from './session-property.js';
 import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
 
 /**

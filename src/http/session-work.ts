@@ -62,6 +62,14 @@ export class SessionWork {
     this.copy = new WorkingCopy(resolved?.content ?? NOTHING_STORED);
   }
 
+  /** How long the cookie lives; of a session that is not stored, how long it would. */
+  get cookieLife(): Pick<SessionRow, 'persistent' | 'createdAt' | 'absoluteExpiresAt'> {
+    if (this.stored) return this.stored.row;
+    const now = this.engine.clock.now();
+    const { absoluteTtl } = this.engine.config;
+    return { persistent: this.context.persistent, createdAt: now, absoluteExpiresAt: now + absoluteTtl };
+  }
+
   /** Whether there is something to save. @throws SessionDataError when the data is not JSON */
   get isDirty(): boolean {
     return hasChanges(this.copy.take().changes);

@@ -1,8 +1,8 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { policyOf, type RoutePolicy } from './route-policy.js';
-import { provideSession } from './session-bag.js';
 import { SessionExchange } from './session-exchange.js';
+import { provideSession } from './session-property.js';
 import type { HttpRuntime } from './session-runtime.js';
 import { AuthenticationRequiredException, CrossSiteRequestException } from './session-exceptions.js';
 import {

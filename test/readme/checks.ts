@@ -31,6 +31,7 @@ const WITHOUT_SCALAR = [
   'rotation.every',
   'cookie.domain',
   'csrf.origins',
+  'passportUserId',
   'meta',
   'dataSource',
   'backend',

@@ -1,0 +1,43 @@
+import { ExpressSessionView } from './express-session-view.js';
+import type { ExpressSession } from './express-session.js';
+import type { SessionExchange } from './session-exchange.js';
+import { exchangeOf } from './session-of.js';
+
+/** Made when `req.session` is first read. */
+const views = new WeakMap<SessionExchange, ExpressSessionView>();
+
+/** The same for all requests: they are told apart by `this`. */
+const PROPERTIES: PropertyDescriptorMap = {
+  session: {
+    configurable: true,
+    enumerable: true,
+    get: sessionOfThis,
+    set(value: unknown) {
+      Object.defineProperty(this, 'session', { configurable: true, enumerable: true, writable: true, value });
+    },
+  },
+  sessionID: { configurable: true, enumerable: true, get: idOfThis },
+};
+
+function sessionOfThis(this: object): ExpressSession | undefined {
+  const exchange = exchangeOf(this);
+  if (exchange === null) return undefined;
+  exchange.markRead();
+  let view = views.get(exchange);
+  if (view === undefined) {
+    view = new ExpressSessionView(exchange, this);
+    views.set(exchange, view);
+    exchange.beforeSave = view;
+  }
+  return view.bag;
+}
+
+function idOfThis(this: object): string | null {
+  return exchangeOf(this)?.session.id ?? null;
+}
+
+/** Gives a request `session` and `sessionID`, unless it has a session of somebody else. */
+export function provideSession(request: { session?: unknown }): void {
+  if (Object.getOwnPropertyDescriptor(request, 'session')?.get === sessionOfThis) return;
+  if ((request.session ?? null) === null) Object.defineProperties(request, PROPERTIES);
+}
