@@ -5,7 +5,7 @@ import { idleExpiry } from './session-lifetime.js';
 import type { SessionLogger } from './session-logger.js';
 import type { EpochMs, SessionRow } from './session-row.js';
 
-/** Milliseconds that a touch may wait for others, so that they share a round trip. */
+/** How long touches wait, so that they share a round trip. */
 const WRITE_BEHIND = 100;
 /** Touches that wait at most: with so many, they are written at once. */
 const LARGEST_BATCH = 500;
@@ -29,6 +29,8 @@ export class SessionTouches {
     /** Milliseconds. */
     private readonly touchInterval: number,
     private readonly logger: SessionLogger,
+    /** Milliseconds that a touch may wait for others. */
+    private readonly writeBehind = WRITE_BEHIND,
   ) {}
 
   /** The session was used just now. Returns at once. */
@@ -37,7 +39,7 @@ export class SessionTouches {
     const now = this.clock.now();
     this.#waiting.set(row.id, { id: row.id, lastActiveAt: now, expiresAt: idleExpiry(row, now) });
     if (row.expiresAt - now < URGENT || this.#waiting.size >= LARGEST_BATCH) this.#write();
-    else this.#timer ??= setTimeout(() => this.#write(), WRITE_BEHIND).unref();
+    else this.#timer ??= setTimeout(() => this.#write(), this.writeBehind).unref();
   }
 
   /** Writes what waits, and resolves when nothing is under way any more. */

@@ -40,6 +40,8 @@ export class SessionWriter {
     private readonly clock: Clock,
     /** Milliseconds that a write may wait and retry. */
     private readonly timeout: number,
+    /** Waits between attempts: milliseconds. */
+    private readonly pause: (delay: number) => Promise<unknown> = sleep,
   ) {}
 
   /**
@@ -60,7 +62,7 @@ export class SessionWriter {
       const saved = await this.#attempt(write, current);
       if (saved) return saved;
       if (performance.now() > deadline) throw this.#conflict();
-      if (attempt > 1) await sleep(Math.random() * Math.min(LONGEST_PAUSE, 2 ** attempt));
+      if (attempt > 1) await this.pause(Math.random() * Math.min(LONGEST_PAUSE, 2 ** attempt));
       current = undefined;
     }
   }
