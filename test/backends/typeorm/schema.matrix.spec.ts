@@ -1,0 +1,116 @@
+import { DataSource, type EntityMetadata } from 'typeorm';
+import { SessionEntity } from '../../../src/backends/typeorm/session.entity.js';
+import { TypeOrmSessionBackend } from '../../../src/backends/typeorm/typeorm-session-backend.js';
+import { SessionOptionsError } from '../../../src/core/session-errors.js';
+import { row, store } from '../../../src/testing/backend-contract/contract-rule.js';
+import { DATABASE_KINDS, onEachDatabase, openDatabase, type TestDatabase } from '../../support/databases.js';
+import { OPTIONS } from './support/open-backend.js';
+
+const NAMED = { ...OPTIONS, shared: false };
+
+/** What TypeORM would do to the database to make it fit the entities, were `SessionEntity` one that it synchronizes. */
+async function planned(dataSource: DataSource): Promise<string[]> {
+  const metadata: EntityMetadata = dataSource.getMetadata(SessionEntity);
+  Object.assign(metadata, { synchronize: true });
+  const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
+  return upQueries.map(({ query }) => query);
+}
+
+onEachDatabase('the table of sessions', DATABASE_KINDS, (kind) => {
+  let database: TestDatabase;
+  let sessions: DataSource;
+  let backend: TypeOrmSessionBackend;
+
+  beforeEach(async () => {
+    database = await openDatabase(kind);
+    sessions = await database.open();
+    backend = new TypeOrmSessionBackend(sessions, NAMED);
+  });
+  afterEach(async () => {
+    await backend.close();
+    await database.drop();
+  });
+
+  it('is the one that SessionEntity describes: TypeORM plans no change', async () => {
+    await backend.init();
+    expect(await planned(await database.open({ entities: [SessionEntity] }))).toEqual([]);
+  });
+
+  it('would be planned, were it not there', async () => {
+    const plan = await planned(await database.open({ entities: [SessionEntity] }));
+    expect(plan.join('\n')).toMatch(/CREATE TABLE \S*sessions/);
+  });
+
+  it('survives an app that synchronizes, with SessionEntity registered and without', async () => {
+    await backend.init();
+    await store(backend, row('a'));
+    for (const entities of [[SessionEntity], []]) {
+      const app = await database.open({ entities, synchronize: true });
+      await app.synchronize();
+      expect(await backend.find(['a'])).toEqual([row('a')]);
+      expect(await planned(await database.open({ entities: [SessionEntity] }))).toEqual([]);
+    }
+  });
+
+  it('can be read and searched through SessionEntity', async () => {
+    await backend.init();
+    const stored = row('a', { tokenUsed: true, userId: 'Zoë' });
+    await store(backend, stored, row('b'));
+    const repository = (await database.open({ entities: [SessionEntity] })).getRepository(SessionEntity);
+    expect(await repository.findOneByOrFail({ userId: 'Zoë' })).toMatchObject(stored);
+    expect(await repository.countBy({ id: 'A' })).toBe(0);
+  });
+
+  it('is made once by many that start at once, in one process and with pools of their own', async () => {
+    const others = Array.from({ length: 4 }, () => new TypeOrmSessionBackend(database.options(), NAMED));
+    await Promise.all([backend, ...others, backend].map((each) => each.init()));
+    await store(backend, row('a'));
+    for (const other of others) {
+      expect(await other.find(['a'])).toEqual([row('a')]);
+      await other.close();
+    }
+  });
+
+  it('has an index besides the primary key on nothing that changes', async () => {
+    await backend.init();
+    const runner = sessions.createQueryRunner();
+    const table = await runner.getTable('sessions');
+    await runner.release();
+    expect(table?.indices.map(({ columnNames }) => columnNames)).toEqual([['user_id']]);
+    expect(table?.primaryColumns.map(({ name }) => name)).toEqual(['id']);
+  });
+
+  it('is not created when migrations own the schema', async () => {
+    const other = new TypeOrmSessionBackend(sessions, { ...NAMED, createTable: false });
+    await expect(other.init()).rejects.toThrow(SessionOptionsError);
+    await expect(other.init()).rejects.toThrow("'sessions' does not exist, and `createTable` is false");
+    await backend.init();
+    await other.init();
+  });
+
+  it('of other columns is refused, by name, and stays as it is', async () => {
+    await sessions.query('CREATE TABLE sessions (id int PRIMARY KEY, json int, user_id int)');
+    await sessions.query('INSERT INTO sessions VALUES (1, 2, 3)');
+    await expect(backend.init()).rejects.toThrow(SessionOptionsError);
+    await expect(backend.init()).rejects.toThrow(/missing columns 'token_hash', .*unexpected columns 'json'/);
+    expect(await sessions.query('SELECT * FROM sessions')).toEqual([{ id: 1, json: 2, user_id: 3 }]);
+  });
+
+  it('stands beside others of the same database, which do not meet', async () => {
+    const names = ['sessions', 'admin_sessions', 'Order'];
+    const backends = names.map((tableName) => new TypeOrmSessionBackend(sessions, { ...NAMED, tableName }));
+    for (const each of backends) await each.init();
+    for (const [version, each] of backends.entries()) await store(each, row('a', { version }));
+    await backends[0]?.delete('all');
+    expect(await backends[0]?.find(['a'])).toEqual([null]);
+    expect(await backends[1]?.find(['a'])).toEqual([row('a', { version: 1 })]);
+    expect(await backends[2]?.find(['a'])).toEqual([row('a', { version: 2 })]);
+  });
+
+  it('keeps a payload of a megabyte', async () => {
+    await backend.init();
+    const payload = Buffer.alloc(1_048_576, 'sealed');
+    await store(backend, row('a', { payload }));
+    expect((await backend.find(['a']))[0]?.payload.equals(payload)).toBe(true);
+  });
+});
