@@ -1,4 +1,5 @@
 import type { ClassProvider, ExistingProvider, FactoryProvider, Type, ValueProvider } from '@nestjs/common';
+import type { DataSourceOptions } from 'typeorm';
 import type { Clock } from './core/clock.js';
 import type { SessionBackend } from './core/session-backend.js';
 import { SessionOptionsError } from './core/session-errors.js';
@@ -29,8 +30,12 @@ export type Replaceable<T> =
 
 /** Options that decide what the module is made of: beside the factory in `forRootAsync`. */
 export interface SessionStructure {
-  /** Name of a TypeORM data source for sessions alone, taken as it is. @default the app's default data source */
-  readonly dataSource?: string;
+  /**
+   * Name of a TypeORM data source for sessions alone, taken as it is; or options of one, which is opened and closed
+   * with the app: a pool of its own, in an app with or without `TypeOrmModule`. What they say of entities, migrations,
+   * `synchronize`, `dropSchema` and the like is left aside. @default the app's default data source
+   */
+  readonly dataSource?: string | DataSourceOptions;
   /** Another storage than TypeORM. */
   readonly backend?: Replaceable<SessionBackend>;
   /** Where the present comes from. @default the clock of the machine */
@@ -116,8 +121,10 @@ export function checkStructure(structure: SessionStructure): SessionStructure {
   refuseMisplaced(structure, SETTING_NAMES, 'in what the factory of `forRootAsync` returns', 'beside it');
   refuseUnknown('option', structure, STRUCTURE_NAMES);
   const { dataSource, backend, clock } = structure;
-  if (dataSource !== undefined && typeof dataSource !== 'string')
-    throw expected('dataSource', 'a name', dataSource);
+  const isDataSource =
+    typeof dataSource === 'string' || (typeof dataSource === 'object' && dataSource !== null);
+  if (dataSource !== undefined && !isDataSource)
+    throw expected('dataSource', 'the name or the options of a TypeORM data source', dataSource);
   for (const [name, given] of Object.entries({ backend, clock })) {
     const isReplaceable = typeof given === 'function' || (typeof given === 'object' && given !== null);
     if (given !== undefined && !isReplaceable)

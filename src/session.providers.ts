@@ -1,5 +1,5 @@
 import { Logger, type Provider, type Type } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import { getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 import { TypeOrmSessionBackend } from './backends/typeorm/typeorm-session-backend.js';
@@ -85,24 +85,50 @@ export function sessionProviders({ clock, backend, dataSource }: SessionStructur
   ];
 }
 
-function typeOrmBackend(name: string | undefined, logger: Logger): Provider {
+function typeOrmBackend(given: SessionStructure['dataSource'], logger: Logger): Provider {
+  const isName = given === undefined || typeof given === 'string';
   return {
     provide: SessionBackend,
-    useFactory: (dataSource: DataSource | undefined, { table, store }: ResolvedOptions) => {
-      if (dataSource === undefined) throw noDataSource(name);
+    useFactory: (
+      { table, store }: ResolvedOptions,
+      modules: ModulesContainer,
+      named: DataSource | undefined,
+    ) => {
+      const source = isName ? named : given;
+      if (source === undefined) throw noDataSource(isName ? given : undefined, modules);
       const { timeout } = store.config;
-      return new TypeOrmSessionBackend(dataSource, { ...table, timeout, shared: name === undefined, logger });
+      return new TypeOrmSessionBackend(source, { ...table, timeout, shared: given === undefined, logger });
     },
-    inject: [{ token: getDataSourceToken(name) as Type<DataSource>, optional: true }, RESOLVED_OPTIONS],
+    inject: [
+      RESOLVED_OPTIONS,
+      ModulesContainer,
+      ...(isName ? [{ token: getDataSourceToken(given) as Type<DataSource>, optional: true }] : []),
+    ],
   };
 }
 
-function noDataSource(name: string | undefined): SessionOptionsError {
+function noDataSource(name: string | undefined, modules: ModulesContainer): SessionOptionsError {
+  const known = dataSourcesIn(modules);
+  const there = known.length === 0 ? 'There is none' : `There is ${known.join(', ')}`;
   return new SessionOptionsError(
     name === undefined
-      ? 'Expected a TypeORM data source, got none: import TypeOrmModule.forRoot() in the root module, or give `backend`'
-      : `\`dataSource\`: expected the name of a data source, got '${name}', which no TypeOrmModule.forRoot({ name }) defines`,
+      ? 'Expected a TypeORM data source, got none: import TypeOrmModule.forRoot() in the root module, name another data ' +
+          `source in \`dataSource\`, or give its options there, or give \`backend\`. ${there}`
+      : `\`dataSource\`: expected the name of a data source, got '${name}', which no TypeOrmModule.forRoot({ name }) ` +
+          `defines. ${there}`,
   );
+}
+
+/** What `dataSource` may name: TypeOrmModule provides each under its name and this suffix, the default one as the class. */
+function dataSourcesIn(modules: ModulesContainer): string[] {
+  const tokens = [...modules.values()].flatMap(({ providers }) => [...providers.keys()]);
+  const names = tokens.flatMap((token) =>
+    typeof token === 'string' && token.endsWith('DataSource')
+      ? [`'${token.slice(0, -'DataSource'.length)}'`]
+      : [],
+  );
+  if (tokens.includes(getDataSourceToken() as Type<DataSource>)) names.unshift('the default one');
+  return [...new Set(names)];
 }
 
 /** A provider of `token` from whatever the app gave; `null` when it gave nothing. */

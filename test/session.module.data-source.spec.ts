@@ -1,8 +1,9 @@
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { SessionModule, type SessionOptions, SessionStore } from 'nest-sessions';
-import type { DataSource } from 'typeorm';
+import type { DataSource, DataSourceOptions } from 'typeorm';
 import {
   closeApps,
+  http,
   KEY,
   logIn,
   sqlite,
@@ -86,17 +87,67 @@ describe('without the data source', () => {
   it('the app does not start, and the error says what to import', async () => {
     expect(await startupError({ imports: [SessionModule.forRoot({ key: KEY })] })).toBe(
       'SessionOptionsError: Expected a TypeORM data source, got none: import TypeOrmModule.forRoot() in the root ' +
-        'module, or give `backend`',
+        'module, name another data source in `dataSource`, or give its options there, or give `backend`. There is none',
     );
   });
 
-  it('that was named, the app does not start, and the error says the name', async () => {
+  it('that was named, the app does not start, and the error says the name and those there are', async () => {
     const error = await startupError({
-      imports: imports({ dataSource: 'sesions' }, { database: ':memory:' }),
+      imports: imports(
+        { dataSource: 'sesions' },
+        { database: ':memory:' },
+        { name: 'sessions', database: ':memory:' },
+      ),
     });
     expect(error).toBe(
       "SessionOptionsError: `dataSource`: expected the name of a data source, got 'sesions', which no " +
-        'TypeOrmModule.forRoot({ name }) defines',
+        "TypeOrmModule.forRoot({ name }) defines. There is the default one, 'sessions'",
     );
+  });
+
+  it.each(['mssql', 'mongodb', 'cockroachdb'])(
+    'of a driver that is not supported, %s, the app does not start',
+    async (type) => {
+      const dataSource = { type, url: 'x://y/z' } as DataSourceOptions;
+      expect(await startupError({ imports: [SessionModule.forRoot({ key: KEY, dataSource })] })).toMatch(
+        `\`dataSource\`: expected a TypeORM driver that sessions support ('sqlite', 'better-sqlite3', 'postgres', 'mysql', 'mariadb'), got '${type}'`,
+      );
+    },
+  );
+
+  it.each([7, null, true])('but %p, the app does not start', async (dataSource) => {
+    const options = { key: KEY, dataSource } as unknown as SessionOptions;
+    expect(() => SessionModule.forRoot(options)).toThrow(
+      `\`dataSource\`: expected the name or the options of a TypeORM data source, got ${dataSource}`,
+    );
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['lack the file', { type: 'better-sqlite3' }, /^`dataSource.database`: expected a file, got undefined/],
+    [
+      'cannot be read',
+      { type: 'postgres', url: 'postgres://ada:100%@db/app' },
+      /^`dataSource`: expected options that TypeORM takes, got: URI malformed$/,
+    ],
+  ])('whose options %s, the app does not start', async (_, options, message) => {
+    const dataSource = options as DataSourceOptions;
+    const error = await startupError({ imports: [SessionModule.forRoot({ key: KEY, dataSource })] });
+    expect(error.replace('SessionOptionsError: ', '')).toMatch(message);
+  });
+});
+
+describe('`dataSource` as options', () => {
+  it('has a file as it is named, in an app that has no TypeOrmModule, open while the app runs', async () => {
+    const database = folder.path('options.sqlite');
+    const setup = {
+      imports: [SessionModule.forRoot({ key: KEY, dataSource: { type: 'sqlite', database } })],
+    };
+    const app = await startApp(setup);
+    const cookie = await logIn(app, 'ada');
+    await app.close();
+    const again = await startApp(setup);
+    const { body } = await http(again).get('/theme').set('Cookie', cookie);
+    expect(body).toEqual({ theme: null, userId: 'ada' });
+    expect(existsSync(folder.path('options.sessions.sqlite'))).toBe(false);
   });
 });

@@ -1,4 +1,5 @@
-import type { DataSource, DataSourceOptions } from 'typeorm';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { SessionOptionsError } from '../../core/session-errors.js';
 
 /** A data source that somebody else opens and closes, or the options of one that the backend opens and closes. */
 export type SessionDataSource = DataSource | DataSourceOptions;
@@ -11,4 +12,20 @@ export function isDataSource(source: SessionDataSource): source is DataSource {
 /** Its options. */
 export function optionsOf(source: SessionDataSource): DataSourceOptions {
   return isDataSource(source) ? source.options : source;
+}
+
+/**
+ * Options as TypeORM reads them, which finds the package of the driver. Nothing is opened.
+ *
+ * @throws SessionOptionsError in TypeORM's words: no attempt to connect could succeed
+ */
+export function checkedOptions(options: DataSourceOptions): DataSourceOptions {
+  try {
+    return new DataSource(options).options;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SessionOptionsError(`\`dataSource\`: expected options that TypeORM takes, got: ${reason}`, {
+      cause,
+    });
+  }
 }

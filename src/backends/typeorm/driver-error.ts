@@ -20,7 +20,8 @@ export function driverErrorOf(error: unknown): DriverError {
   };
 }
 
-function property(value: unknown, name: string): unknown {
+/** A property of whatever it is. */
+export function property(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 }
 

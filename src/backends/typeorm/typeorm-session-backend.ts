@@ -12,7 +12,7 @@ import {
   type Touch,
 } from '../../core/session-backend.js';
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
-import { optionsOf } from './data-source.js';
+import { checkedOptions, isDataSource, optionsOf } from './data-source.js';
 import { dialectOf } from './dialects.js';
 import { deleteRows } from './session-delete.js';
 import { insertSession } from './session-insert.js';
@@ -41,7 +41,8 @@ export class TypeOrmSessionBackend extends SessionBackend {
     super();
     checkTableName(options.tableName);
     const dialect = dialectOf(optionsOf(dataSource));
-    this.statements = sessionStatements(tablePath(optionsOf(dataSource), options.tableName), dialect.syntax);
+    const connection = isDataSource(dataSource) ? dataSource.options : checkedOptions(dataSource);
+    this.statements = sessionStatements(tablePath(connection, options.tableName), dialect.syntax);
     this.database = dialect.connect(dataSource, options);
   }
 

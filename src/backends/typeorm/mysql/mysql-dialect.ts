@@ -1,5 +1,6 @@
 import type { QueryRunner } from 'typeorm';
 import { SessionOptionsError } from '../../../core/session-errors.js';
+import { property } from '../driver-error.js';
 import { connectPool } from '../pool/connect-pool.js';
 import { DatabaseFailure } from '../pool/database-failure.js';
 import type { LockKey, PoolDialect } from '../pool/pool-dialect.js';
@@ -12,6 +13,9 @@ import { isSupported } from './server-version.js';
  */
 const nameOf = (lock: LockKey): string =>
   `LEFT(SHA2(CONCAT(DATABASE(), ' ${lock.toString('hex')}'), 256), 60)`;
+
+/** @see https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html */
+const FOUND_ROWS = 2;
 
 /** MySQL and MariaDB, which differ in nothing that is used here. */
 const mysqlPool: PoolDialect = {
@@ -49,23 +53,34 @@ const mysqlPool: PoolDialect = {
   },
 
   abandon(connection, dataSource) {
-    if (typeof connection !== 'object' || connection === null) return;
-    const destroy: unknown = Reflect.get(connection, 'destroy');
+    const destroy = property(connection, 'destroy');
     if (typeof destroy === 'function') destroy.call(connection);
-    const id: unknown = Reflect.get(connection, 'threadId');
+    const id = property(connection, 'threadId');
     if (typeof id === 'number') void kill(dataSource.createQueryRunner('master'), id);
   },
 
   async checkServer(runner) {
     const [row]: Array<{ version: string } | undefined> = await runner.query('SELECT VERSION() AS version');
-    if (row === undefined || isSupported(row.version)) return;
+    if (row !== undefined && !isSupported(row.version)) {
+      throw new SessionOptionsError(
+        `\`dataSource\`: expected MySQL 8.0.1 or later, or MariaDB 10.6 or later, got '${row.version}'`,
+      );
+    }
+    if (countsFoundRows(await runner.connect())) return;
     throw new SessionOptionsError(
-      `\`dataSource\`: expected MySQL 8.0.1 or later, or MariaDB 10.6 or later, got '${row.version}'`,
+      "`dataSource`: expected the flag FOUND_ROWS, which is mysql2's default, got `flags` without it. Without it, a " +
+        'session whose row already says what is written would seem to have ended',
     );
   },
 
   settings: () => [],
 };
+
+/** Whether an UPDATE gives the number of rows that it found, rather than changed, as the driver has agreed with the server. */
+function countsFoundRows(connection: unknown): boolean {
+  const flags = property(property(connection, 'config'), 'clientFlags');
+  return typeof flags !== 'number' || (flags & FOUND_ROWS) !== 0;
+}
 
 /** Ends a connection at the server: it would notice only when the statement that hangs there has ended. */
 async function kill(runner: QueryRunner, id: number): Promise<void> {

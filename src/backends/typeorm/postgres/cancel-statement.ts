@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { property } from '../driver-error.js';
 
 /** @see https://www.postgresql.org/docs/current/protocol-message-formats.html (CancelRequest) */
 const CANCEL_REQUEST = 80_877_102;
@@ -33,9 +34,6 @@ export function cancelStatement(connection: unknown): void {
 }
 
 function isBusyClient(value: unknown): value is BusyClient {
-  if (typeof value !== 'object' || value === null) return false;
-  const numbers = ['port', 'processID', 'secretKey'].map((name): unknown => Reflect.get(value, name));
-  return (
-    typeof Reflect.get(value, 'host') === 'string' && numbers.every((number) => typeof number === 'number')
-  );
+  const numbers = ['port', 'processID', 'secretKey'].map((name) => property(value, name));
+  return typeof property(value, 'host') === 'string' && numbers.every((number) => typeof number === 'number');
 }

@@ -1,4 +1,5 @@
 import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm';
+import { expected } from '../../../core/session-options.js';
 import { isDataSource, type SessionDataSource } from '../data-source.js';
 import { databaseFile, sessionsFileBeside } from './sqlite-path.js';
 
@@ -21,7 +22,10 @@ export interface SqliteSource {
  * to a file of their own, so that they never take part in the app's transactions nor lock its file.
  */
 export function sourceOf(given: SessionDataSource, isShared: boolean): SqliteSource {
-  if (!isDataSource(given)) return new OwnSource(given, fileOf(given));
+  if (!isDataSource(given)) {
+    if (typeof given.database !== 'string') throw expected('dataSource.database', 'a file', given.database);
+    return new OwnSource(given, fileOf(given));
+  }
   if (!isShared) return new NamedSource(given);
   const file = fileOf(given.options);
   return new OwnSource(given.options, file === null ? null : sessionsFileBeside(file));
