@@ -47,6 +47,14 @@ export const deleteRules = rulesOf('delete', {
     assertEqual(idsOf(await backend.delete({ ids: ['a', 'a', 'c', 'a'] })), ['a', 'c']);
   },
 
+  'by ids: leaves nothing of a row whose token was replaced': async (backend) => {
+    const rotated = row('a', { supersededHash: 'f'.repeat(64), graceUntil: NOW + MINUTE });
+    await store(backend, rotated);
+    await backend.delete({ ids: ['a'] });
+    await assertStored(backend, { a: null });
+    assertEqual(await backend.list({ userId: 'ada', now: NOW, orderBy: 'createdAt', limit: null }), []);
+  },
+
   'by ids: deletes nothing for none': async (backend) => {
     await store(backend, ...Object.values(ROWS));
     assertEqual(await backend.delete({ ids: [] }), []);

@@ -179,24 +179,68 @@ class ChangeTokenClearsSignIn extends MemorySessionBackend {
 }
 
 export const BROKEN_CHANGES: readonly Flaw[] = [
-  { Backend: SaveWithoutVersionCheck, caughtBy: 'save' },
-  { Backend: SaveOrdersVersions, caughtBy: 'save' },
-  { Backend: SaveRevivesExpiredRows, caughtBy: 'save' },
-  { Backend: SaveCreatesRows, caughtBy: 'save' },
-  { Backend: SaveStopsAtAMiss, caughtBy: 'save' },
-  { Backend: SaveMovesTimesBack, caughtBy: 'save' },
-  { Backend: TouchRevivesExpiredRows, caughtBy: 'touch' },
-  { Backend: TouchAtTheInstantOfExpiry, caughtBy: 'touch' },
-  { Backend: TouchPastTheAbsoluteExpiry, caughtBy: 'touch' },
-  { Backend: TouchGoesBackwards, caughtBy: 'touch' },
-  { Backend: TouchShortensTheExpiry, caughtBy: 'touch' },
-  { Backend: TouchWritesAStaleRowBack, caughtBy: 'touch' },
-  { Backend: TouchSaysFalseWhenNothingChanges, caughtBy: 'touch' },
-  { Backend: TouchMoreOftenThanAsked, caughtBy: 'touch' },
-  { Backend: TouchChecksTheConditionTooEarly, caughtBy: 'touch' },
-  { Backend: ChangeTokenWithTwoWinners, caughtBy: 'changeToken' },
-  { Backend: ChangeTokenIgnoresUse, caughtBy: 'changeToken' },
-  { Backend: ChangeTokenIgnoresTheHash, caughtBy: 'changeToken' },
-  { Backend: ChangeTokenOfExpiredRows, caughtBy: 'changeToken' },
-  { Backend: ChangeTokenClearsSignIn, caughtBy: 'changeToken' },
+  {
+    Backend: SaveWithoutVersionCheck,
+    caughtBy: 'save › misses, and changes nothing, when the version is another',
+  },
+  { Backend: SaveOrdersVersions, caughtBy: 'save › compares versions and never orders them' },
+  {
+    Backend: SaveRevivesExpiredRows,
+    caughtBy: 'save › never revives a row whose idle timeout has passed, also at the very instant',
+  },
+  {
+    Backend: SaveCreatesRows,
+    caughtBy: 'save › gives an outcome for each change, and a miss stops no other',
+  },
+  {
+    Backend: SaveStopsAtAMiss,
+    caughtBy: 'save › gives an outcome for each change, and a miss stops no other',
+  },
+  { Backend: SaveMovesTimesBack, caughtBy: 'save › never moves last use or expiry back, each on its own' },
+  {
+    Backend: TouchRevivesExpiredRows,
+    caughtBy: 'touch › never revives a row whose idle timeout has passed, also at the very instant',
+  },
+  {
+    Backend: TouchAtTheInstantOfExpiry,
+    caughtBy: 'touch › never revives a row whose idle timeout has passed, also at the very instant',
+  },
+  { Backend: TouchPastTheAbsoluteExpiry, caughtBy: 'touch › never moves the expiry past the absolute one' },
+  {
+    Backend: TouchGoesBackwards,
+    caughtBy: 'touch › never moves last use or expiry back, each on its own, and says true',
+  },
+  {
+    Backend: TouchShortensTheExpiry,
+    caughtBy: 'touch › never moves last use or expiry back, each on its own, and says true',
+  },
+  { Backend: TouchWritesAStaleRowBack, caughtBy: 'touch › keeps the latest of many at once' },
+  {
+    Backend: TouchSaysFalseWhenNothingChanges,
+    caughtBy: 'touch › never moves last use or expiry back, each on its own, and says true',
+  },
+  {
+    Backend: TouchMoreOftenThanAsked,
+    caughtBy:
+      'touch › leaves a row that was active after the instant given, and takes one that was not, to the millisecond',
+  },
+  {
+    Backend: TouchChecksTheConditionTooEarly,
+    caughtBy: 'touch › lets one of many through that except each other',
+  },
+  { Backend: ChangeTokenWithTwoWinners, caughtBy: 'changeToken › has exactly one winner among many at once' },
+  {
+    Backend: ChangeTokenIgnoresUse,
+    caughtBy:
+      'changeToken › misses, and changes nothing, when the token is used but expected not to be, or the reverse',
+  },
+  {
+    Backend: ChangeTokenIgnoresTheHash,
+    caughtBy: 'changeToken › misses, and changes nothing, when the hash is another',
+  },
+  {
+    Backend: ChangeTokenOfExpiredRows,
+    caughtBy: 'changeToken › misses a row that is not active, also at the very instant of its expiry',
+  },
+  { Backend: ChangeTokenClearsSignIn, caughtBy: 'changeToken › leaves an authenticatedAt of null alone' },
 ];

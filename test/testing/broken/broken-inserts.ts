@@ -1,7 +1,7 @@
 import { MemorySessionBackend } from '../../../src/backends/memory/memory-session-backend.js';
 import type { InsertRequest, InsertResult } from '../../../src/core/session-backend.js';
 import type { SessionRow } from '../../../src/core/session-row.js';
-import { type Flaw } from './flaw.js';
+import { pause, type Flaw } from './flaw.js';
 
 class UpsertingInsert extends MemorySessionBackend {
   override async insert(request: InsertRequest): Promise<InsertResult> {
@@ -81,6 +81,16 @@ class ReplacesInTwoSteps extends MemorySessionBackend {
   }
 }
 
+class CycleThatForks extends MemorySessionBackend {
+  override async insert(request: InsertRequest): Promise<InsertResult> {
+    const replaced = this.rows.get(request.replaces ?? '') ?? null;
+    if (replaced === null) return super.insert(request);
+    await pause();
+    const result = await super.insert({ ...request, build: () => request.build(replaced) });
+    return result.status === 'inserted' ? { ...result, replaced } : result;
+  }
+}
+
 class KeepsExpiredReplacedRows extends MemorySessionBackend {
   override async insert(request: InsertRequest): Promise<InsertResult> {
     const result = await super.insert(request);
@@ -109,14 +119,33 @@ class BuildSeesAStaleRow extends MemorySessionBackend {
 }
 
 export const BROKEN_INSERTS: readonly Flaw[] = [
-  { Backend: UpsertingInsert, caughtBy: 'insert' },
-  { Backend: InsertOverExpiredRows, caughtBy: 'insert' },
-  { Backend: HalfDoneWhenBuildThrows, caughtBy: 'insert' },
-  { Backend: SwallowsWhatBuildThrows, caughtBy: 'insert' },
-  { Backend: PayloadAsText, caughtBy: 'insert' },
-  { Backend: PayloadCutShort, caughtBy: 'insert' },
-  { Backend: ReplacesBeforeItInserts, caughtBy: 'insert that replaces' },
-  { Backend: ReplacesInTwoSteps, caughtBy: 'insert that replaces' },
-  { Backend: KeepsExpiredReplacedRows, caughtBy: 'insert that replaces' },
-  { Backend: BuildSeesAStaleRow, caughtBy: 'insert that replaces' },
+  { Backend: UpsertingInsert, caughtBy: 'insert › never stores over an existing row' },
+  { Backend: InsertOverExpiredRows, caughtBy: 'insert › never stores over an expired row either' },
+  {
+    Backend: HalfDoneWhenBuildThrows,
+    caughtBy: 'insert › rejects with what build throws, changes nothing, and goes on working',
+  },
+  {
+    Backend: SwallowsWhatBuildThrows,
+    caughtBy: 'insert › rejects with what build throws, changes nothing, and goes on working',
+  },
+  { Backend: PayloadAsText, caughtBy: 'insert › keeps all 256 byte values of a payload' },
+  { Backend: PayloadCutShort, caughtBy: 'insert › keeps a payload of 64 KiB' },
+  {
+    Backend: ReplacesBeforeItInserts,
+    caughtBy: 'insert that replaces › leaves the replaced row alone when the new id is taken',
+  },
+  {
+    Backend: ReplacesInTwoSteps,
+    caughtBy: 'insert that replaces › lets exactly one of many concurrent inserts replace a row',
+  },
+  {
+    Backend: CycleThatForks,
+    caughtBy: 'insert that replaces › lets exactly one of many concurrent inserts replace a row',
+  },
+  { Backend: KeepsExpiredReplacedRows, caughtBy: 'insert that replaces › ends an expired row as well' },
+  {
+    Backend: BuildSeesAStaleRow,
+    caughtBy: 'insert that replaces › gives build the replaced row as it stands',
+  },
 ];

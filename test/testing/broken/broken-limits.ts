@@ -190,25 +190,102 @@ class RejectingLimitInTwoSteps extends MemorySessionBackend {
 }
 
 export const BROKEN_LIMITS: readonly Flaw[] = [
-  { Backend: LimitInTwoSteps, caughtBy: 'insert with a limit that evicts' },
-  { Backend: BuildsOutsideTheCriticalSection, caughtBy: 'insert with a limit that evicts' },
-  { Backend: EvictsTheNewRow, caughtBy: 'insert with a limit that evicts' },
-  { Backend: EvictsTheMostRecent, caughtBy: 'insert with a limit that evicts' },
-  { Backend: EvictsByCreation, caughtBy: 'insert with a limit that evicts' },
-  { Backend: EvictsTiesByHigherId, caughtBy: 'insert with a limit that evicts' },
-  { Backend: EvictsTiesByCodeUnit, caughtBy: 'insert with a limit that evicts' },
-  { Backend: EvictsOneAtMost, caughtBy: 'insert with a limit that evicts' },
-  { Backend: AllowsOneMore, caughtBy: 'insert with a limit that rejects' },
-  { Backend: LimitLosesTheLastMillisecond, caughtBy: 'insert with a limit that evicts' },
-  { Backend: LimitTakesCreationForThePresent, caughtBy: 'insert with a limit that evicts' },
-  { Backend: LimitTakesLastUseForThePresent, caughtBy: 'insert with a limit that evicts' },
-  { Backend: EvictsTiesByLocale, caughtBy: 'insert with a limit that evicts' },
-  { Backend: LimitCountsExpiredRows, caughtBy: 'insert with a limit that evicts' },
-  { Backend: LimitIgnoresAbsoluteExpiry, caughtBy: 'insert with a limit that evicts' },
-  { Backend: LimitCountsAtTheInstantOfExpiry, caughtBy: 'insert with a limit that rejects' },
-  { Backend: LimitCountsOtherUsers, caughtBy: 'insert with a limit that evicts' },
-  { Backend: LimitCountsRowsWithoutToken, caughtBy: 'insert with a limit that evicts' },
-  { Backend: LimitCountsTheReplacedRow, caughtBy: 'insert with a limit that rejects' },
-  { Backend: LimitAppliesToRowsWithoutToken, caughtBy: 'insert with a limit that rejects' },
-  { Backend: RejectingLimitInTwoSteps, caughtBy: 'insert with a limit that rejects' },
+  {
+    Backend: LimitInTwoSteps,
+    caughtBy:
+      'insert with a limit that evicts › is never exceeded by 50 inserts at once, and the last built remain',
+  },
+  {
+    Backend: BuildsOutsideTheCriticalSection,
+    caughtBy:
+      'insert with a limit that evicts › is never exceeded by 50 inserts at once, and the last built remain',
+  },
+  {
+    Backend: EvictsTheNewRow,
+    caughtBy:
+      'insert with a limit that evicts › never ends the new row, however old its last use and low its id',
+  },
+  {
+    Backend: EvictsTheMostRecent,
+    caughtBy: 'insert with a limit that evicts › ends the least recently active row, and says so',
+  },
+  {
+    Backend: EvictsByCreation,
+    caughtBy: 'insert with a limit that evicts › goes by the last use, not by the creation',
+  },
+  {
+    Backend: EvictsTiesByHigherId,
+    caughtBy:
+      'insert with a limit that evicts › takes the lower id of rows last active at the same instant, byte for byte',
+  },
+  {
+    Backend: EvictsTiesByCodeUnit,
+    caughtBy:
+      'insert with a limit that evicts › takes the lower id of rows last active at the same instant, byte for byte',
+  },
+  {
+    Backend: EvictsOneAtMost,
+    caughtBy:
+      'insert with a limit that evicts › ends as many as it takes when the limit has been lowered, least recently active first',
+  },
+  {
+    Backend: AllowsOneMore,
+    caughtBy: 'insert with a limit that rejects › stores nothing and ends nobody when the user has as many',
+  },
+  {
+    Backend: LimitLosesTheLastMillisecond,
+    caughtBy: 'insert with a limit that evicts › still counts a row one millisecond before its expiry',
+  },
+  {
+    Backend: LimitTakesCreationForThePresent,
+    caughtBy:
+      'insert with a limit that evicts › takes the later of creation and last use of the new row for the present',
+  },
+  {
+    Backend: LimitTakesLastUseForThePresent,
+    caughtBy:
+      'insert with a limit that evicts › takes the later of creation and last use of the new row for the present',
+  },
+  {
+    Backend: EvictsTiesByLocale,
+    caughtBy:
+      'insert with a limit that evicts › takes the lower id of rows last active at the same instant, byte for byte',
+  },
+  {
+    Backend: LimitCountsExpiredRows,
+    caughtBy:
+      'insert with a limit that evicts › neither counts nor ends expired rows, rows without a token, and those of others',
+  },
+  {
+    Backend: LimitIgnoresAbsoluteExpiry,
+    caughtBy:
+      'insert with a limit that evicts › neither counts nor ends expired rows, rows without a token, and those of others',
+  },
+  {
+    Backend: LimitCountsAtTheInstantOfExpiry,
+    caughtBy:
+      'insert with a limit that rejects › does not count expired rows, rows without a token, and those of others',
+  },
+  {
+    Backend: LimitCountsOtherUsers,
+    caughtBy:
+      'insert with a limit that evicts › neither counts nor ends expired rows, rows without a token, and those of others',
+  },
+  {
+    Backend: LimitCountsRowsWithoutToken,
+    caughtBy:
+      'insert with a limit that evicts › neither counts nor ends expired rows, rows without a token, and those of others',
+  },
+  {
+    Backend: LimitCountsTheReplacedRow,
+    caughtBy: 'insert with a limit that rejects › does not count the row it replaces',
+  },
+  {
+    Backend: LimitAppliesToRowsWithoutToken,
+    caughtBy: 'insert with a limit that rejects › always takes a row without a token',
+  },
+  {
+    Backend: RejectingLimitInTwoSteps,
+    caughtBy: 'insert with a limit that rejects › lets exactly as many of 50 inserts at once in',
+  },
 ];

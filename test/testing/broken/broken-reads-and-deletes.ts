@@ -46,6 +46,18 @@ class DeleteIgnoresTheException extends MemorySessionBackend {
   }
 }
 
+class DeleteLeavesTheOldToken extends MemorySessionBackend {
+  override async delete(selection: RowSelection): Promise<readonly EndedRow[]> {
+    const before = new Map(this.rows);
+    const ended = await super.delete(selection);
+    for (const { id } of ended) {
+      const row = before.get(id);
+      if (row?.supersededHash) this.rows.set(id, { ...row, tokenHash: row.supersededHash });
+    }
+    return ended;
+  }
+}
+
 class DeleteOfNoIdsDeletesAll extends MemorySessionBackend {
   override delete(selection: RowSelection): Promise<readonly EndedRow[]> {
     const isEmpty = selection !== 'all' && 'ids' in selection && selection.ids.length === 0;
@@ -153,26 +165,69 @@ class InitClearsTheTable extends MemorySessionBackend {
 }
 
 export const BROKEN_READS_AND_DELETES: readonly Flaw[] = [
-  { Backend: HandsOutItsOwnRows, caughtBy: 'find' },
-  { Backend: FindSkipsMissingRows, caughtBy: 'find' },
-  { Backend: FindHidesExpiredRows, caughtBy: 'find' },
-  { Backend: DeleteReportsTwice, caughtBy: 'delete' },
-  { Backend: DeleteTakesOtherUsersRows, caughtBy: 'delete' },
-  { Backend: DeleteIgnoresTheException, caughtBy: 'delete' },
-  { Backend: DeleteOfNoIdsDeletesAll, caughtBy: 'delete' },
-  { Backend: DeleteHandsOutHashes, caughtBy: 'delete' },
-  { Backend: ListWithoutExpiry, caughtBy: 'list' },
-  { Backend: ListAtTheInstantOfExpiry, caughtBy: 'list' },
-  { Backend: ListLeastRecentFirst, caughtBy: 'list' },
-  { Backend: ListByCreationOnly, caughtBy: 'list' },
-  { Backend: ListAnyCase, caughtBy: 'list' },
-  { Backend: ListLimitsBeforeItFilters, caughtBy: 'list' },
-  { Backend: PruneTakesLiveRows, caughtBy: 'prune' },
-  { Backend: PruneLeavesTheInstantOfExpiry, caughtBy: 'prune' },
-  { Backend: PruneNeverFinishes, caughtBy: 'prune' },
-  { Backend: PruneSkipsARow, caughtBy: 'prune' },
-  { Backend: PruneStopsAtALiveBatch, caughtBy: 'prune' },
-  { Backend: PruneIgnoresTheBatchSize, caughtBy: 'prune' },
-  { Backend: CountsExpiredRows, caughtBy: 'countByKey' },
-  { Backend: InitClearsTheTable, caughtBy: 'init and close' },
+  {
+    Backend: HandsOutItsOwnRows,
+    caughtBy: 'find › gives rows that belong to the caller: changing their bytes changes nothing stored',
+  },
+  {
+    Backend: FindSkipsMissingRows,
+    caughtBy: 'find › gives rows in the order of the ids, and null where there is none',
+  },
+  { Backend: FindHidesExpiredRows, caughtBy: 'find › gives expired rows as they are' },
+  { Backend: DeleteReportsTwice, caughtBy: 'delete › reports each row exactly once among many at once' },
+  { Backend: DeleteTakesOtherUsersRows, caughtBy: 'delete › by ids of a user: leaves those of others alone' },
+  { Backend: DeleteIgnoresTheException, caughtBy: 'delete › by user with an exception: keeps that row' },
+  {
+    Backend: DeleteLeavesTheOldToken,
+    caughtBy: 'delete › by ids: leaves nothing of a row whose token was replaced',
+  },
+  { Backend: DeleteOfNoIdsDeletesAll, caughtBy: 'delete › by ids: deletes nothing for none' },
+  {
+    Backend: DeleteHandsOutHashes,
+    caughtBy: 'delete › by ids: deletes those rows, expired or not, and says which',
+  },
+  {
+    Backend: ListWithoutExpiry,
+    caughtBy:
+      'list › leaves expired rows out, also at the very instant, and does not let them use up the limit',
+  },
+  {
+    Backend: ListAtTheInstantOfExpiry,
+    caughtBy:
+      'list › leaves expired rows out, also at the very instant, and does not let them use up the limit',
+  },
+  { Backend: ListLeastRecentFirst, caughtBy: 'list › gives whole rows, most recently active first' },
+  { Backend: ListByCreationOnly, caughtBy: 'list › gives whole rows, most recently active first' },
+  { Backend: ListAnyCase, caughtBy: 'list › leaves the rows of others out, however similar their names' },
+  {
+    Backend: ListLimitsBeforeItFilters,
+    caughtBy:
+      'list › leaves expired rows out, also at the very instant, and does not let them use up the limit',
+  },
+  {
+    Backend: PruneTakesLiveRows,
+    caughtBy: 'prune › deletes the expired rows, all of them and no others, whatever the size of a batch',
+  },
+  {
+    Backend: PruneLeavesTheInstantOfExpiry,
+    caughtBy: 'prune › deletes the expired rows, all of them and no others, whatever the size of a batch',
+  },
+  {
+    Backend: PruneNeverFinishes,
+    caughtBy: 'prune › deletes the expired rows, all of them and no others, whatever the size of a batch',
+  },
+  {
+    Backend: PruneSkipsARow,
+    caughtBy: 'prune › deletes the expired rows, all of them and no others, whatever the size of a batch',
+  },
+  { Backend: PruneStopsAtALiveBatch, caughtBy: 'prune › walks on over batches in which nothing has expired' },
+  { Backend: PruneIgnoresTheBatchSize, caughtBy: 'prune › looks at no more rows than a batch in one step' },
+  {
+    Backend: CountsExpiredRows,
+    caughtBy: 'countByKey › does not count expired rows, also at the very instant',
+  },
+  {
+    Backend: InitClearsTheTable,
+    caughtBy: 'init and close › init leaves stored rows alone when it is called again',
+  },
 ];

@@ -3,7 +3,7 @@ import type { MemorySessionBackend } from '../../../src/backends/memory/memory-s
 /** A backend that breaks the contract in one way. */
 export interface Flaw {
   readonly Backend: new () => MemorySessionBackend;
-  /** The group of rules that has to notice. */
+  /** The rule that has to notice, as `group › name`; others may too. */
   readonly caughtBy: string;
 }
 
