@@ -60,7 +60,7 @@ export {
 export type { EndedRow, EpochMs, SessionRow, TokenState } from './core/session-row.js';
 export { SessionStore } from './core/session-store.js';
 export type { Stoppable } from './core/session-timer.js';
-export { SessionToken } from './core/session-token.js';
+export { SessionToken, type Transport } from './core/session-token.js';
 export type { CsrfOptions } from './http/cross-site.js';
 export type {
   ExpressSession,
@@ -75,6 +75,7 @@ export {
   AuthenticationRequiredException,
   CrossSiteRequestException,
   SessionHttpException,
+  TwoTokensException,
 } from './http/session-exceptions.js';
 export { sessionOf } from './http/session-of.js';
 export { Session, UserId } from './http/session.decorator.js';

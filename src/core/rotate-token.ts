@@ -1,12 +1,16 @@
+import { transportOf } from './session-content.js';
 import type { SessionEngine } from './session-engine.js';
 import { SessionConflictError, SessionDataError } from './session-errors.js';
 import { isActive } from './session-lifetime.js';
 import { rotated } from './session-rotation.js';
 import type { SessionRow } from './session-row.js';
-import type { SessionToken } from './session-token.js';
+import type { SessionToken, Transport } from './session-token.js';
 import { gone } from './session-writer.js';
 
-/** `SessionStore.rotateToken`: of several at once, one gets a token. `grace` in milliseconds. */
+/**
+ * `SessionStore.rotateToken`: of several at once, one gets a token, for the transport of the session. `grace` in
+ * milliseconds.
+ */
 export async function rotateToken(engine: SessionEngine, id: string, grace: number): Promise<SessionToken> {
   const { backend, clock, mint, events } = engine;
   const now = clock.now();
@@ -16,7 +20,7 @@ export async function rotateToken(engine: SessionEngine, id: string, grace: numb
       'The session has no token to rotate: it was stored with `save`, `put` or `cycle`',
     );
   }
-  const token = mint.issue(row.id);
+  const token = mint.issue(row.id, knownTransport(engine, row));
   const next = rotated(row, token.hash, now, grace);
   if (!(await backend.changeToken({ id, expected: row, next, now }))) {
     requireActive(await backend.lookUp(id), clock.now());
@@ -30,4 +34,13 @@ export async function rotateToken(engine: SessionEngine, id: string, grace: numb
 function requireActive(row: SessionRow | null, now: number): SessionRow {
   if (row !== null && isActive(row, now)) return row;
   throw gone();
+}
+
+/** Of a session that does not open, and so is not served anyhow, any will do. */
+function knownTransport({ vault }: SessionEngine, row: SessionRow): Transport {
+  try {
+    return transportOf(vault.open(row));
+  } catch {
+    return 'cookie';
+  }
 }

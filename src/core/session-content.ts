@@ -3,6 +3,7 @@ import { toJsonObject } from './json-data.js';
 import type { KeyRing } from './key-ring.js';
 import { SessionTamperedError, SessionTooLargeError } from './session-errors.js';
 import type { SessionRow } from './session-row.js';
+import type { Transport } from './session-token.js';
 
 /** A message that is kept until it has been read once. */
 export interface FlashMessage {
@@ -14,11 +15,23 @@ export interface FlashEntry extends FlashMessage {
   readonly id: string;
 }
 
+/** What was settled at sign-in, and no app can change. */
+export interface SessionMarks {
+  /** How its tokens are sent, where that is not by cookie. */
+  readonly transport?: 'bearer';
+}
+
 /** What a payload holds. */
 export interface SessionContent {
   readonly data: JsonObject;
   readonly flashes: readonly FlashEntry[];
   readonly meta: JsonObject;
+  readonly marks?: SessionMarks;
+}
+
+/** How the tokens of a session are sent. */
+export function transportOf({ marks }: SessionContent): Transport {
+  return marks?.transport ?? 'cookie';
 }
 
 /** A row and what its payload holds. */
@@ -49,7 +62,8 @@ export class SessionVault {
     if (size > this.maxDataBytes) throw tooLarge('data', size, this.maxDataBytes, '`maxDataBytes`');
     const metaSize = Buffer.byteLength(meta);
     if (metaSize > MAX_META_BYTES) throw tooLarge('meta', metaSize, MAX_META_BYTES, 'the limit');
-    return this.ring.seal(`[${meta},${flashes},${data}]`, id, userId);
+    const marks = content.marks === undefined ? '' : `,${JSON.stringify(content.marks)}`;
+    return this.ring.seal(`[${meta},${flashes},${data}${marks}]`, id, userId);
   }
 
   /**
@@ -59,8 +73,13 @@ export class SessionVault {
   open(row: Pick<SessionRow, 'id' | 'userId' | 'payload'>): SessionContent {
     const text = this.ring.open(row.payload, row.id, row.userId);
     try {
-      const [meta, flashes, data] = JSON.parse(text) as [JsonObject, FlashEntry[], JsonObject];
-      return { meta, flashes, data };
+      const [meta, flashes, data, marks] = JSON.parse(text) as [
+        JsonObject,
+        FlashEntry[],
+        JsonObject,
+        SessionMarks?,
+      ];
+      return marks === undefined ? { meta, flashes, data } : { meta, flashes, data, marks };
     } catch (cause) {
       throw new SessionTamperedError('The stored payload of the session is not what was stored', { cause });
     }

@@ -6,7 +6,13 @@ import { toInstant } from './instant.js';
 import type { JsonObject } from './json-data.js';
 import type { InsertRequest, InsertResult } from './session-backend.js';
 import { applyChanges, mergeData, type SessionChanges } from './session-changes.js';
-import type { SessionContent, SessionVault, StoredSession } from './session-content.js';
+import {
+  type SessionContent,
+  type SessionMarks,
+  type SessionVault,
+  type StoredSession,
+  transportOf,
+} from './session-content.js';
 import { SessionDataError, SessionLimitError, SessionTamperedError } from './session-errors.js';
 import { isActive } from './session-lifetime.js';
 import type { SessionConfig } from './session-options.js';
@@ -31,6 +37,8 @@ export interface NewSession {
   readonly persistent: boolean;
   /** The absolute expiry is not later than this. */
   readonly notAfter?: Date;
+  /** What is settled from now on. */
+  readonly marks?: SessionMarks;
 }
 
 /** An insert that happened. */
@@ -101,8 +109,8 @@ export class SessionCreation {
       const build: InsertRequest['build'] = (replaced) => {
         const now = this.clock.now();
         const id = this.#nextId(now);
-        token = this.mint.issue(id);
         content = this.#contentOf(session, replaced, now);
+        token = this.mint.issue(id, transportOf(content));
         return sealRow(this.vault, {
           ...this.#lifetimeOf(session, now),
           id,
@@ -140,13 +148,14 @@ export class SessionCreation {
   }
 
   #contentOf(
-    { userId, meta, previousId, changes, data }: NewSession,
+    { userId, meta, previousId, changes, data, marks }: NewSession,
     replaced: SessionRow | null,
     now: number,
   ): SessionContent {
     const carried = previousId === null ? EMPTY_CONTENT : this.#carried(replaced, userId, now);
     const content = carried === null ? EMPTY_CONTENT : applyChanges(carried, changes);
-    return { ...content, data: mergeData(content.data, { replace: false, set: data, remove: [] }), meta };
+    const merged = mergeData(content.data, { replace: false, set: data, remove: [] });
+    return { data: merged, flashes: content.flashes, meta, marks };
   }
 
   /** What the replaced session hands over; `null` when it has ended, belonged to another user, or does not open. */

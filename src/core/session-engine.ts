@@ -1,7 +1,7 @@
 import { GuardedBackend } from './guarded-backend.js';
 import type { ListRequest, RowSelection, SessionBackend } from './session-backend.js';
 import type { Clock } from './clock.js';
-import { type StoredSession, SessionVault } from './session-content.js';
+import { type StoredSession, SessionVault, transportOf } from './session-content.js';
 import { type CreatedSession, type NewSession, SessionCreation } from './session-creation.js';
 import { type RevokeReason, type SessionEvent, SessionEvents } from './session-events.js';
 import { processLogger, type SessionLogger } from './session-logger.js';
@@ -75,11 +75,11 @@ export class SessionEngine {
   }
 
   /** A new token for the same session after renewed proof of identity; the old one is not served again. */
-  async renew(row: SessionRow, ip?: string): Promise<Renewal> {
+  async renew({ row, content }: StoredSession, ip?: string): Promise<Renewal> {
     for (let current: SessionRow | null = row; ; current = await this.backend.lookUp(row.id)) {
       const now = this.clock.now();
       if (current === null || current.userId !== row.userId || !isActive(current, now)) throw gone();
-      const token = this.mint.issue(row.id);
+      const token = this.mint.issue(row.id, transportOf(content));
       const next = renewed(token.hash, now, this.config.rotation.grace);
       const change = { id: row.id, expected: current, next, authenticatedAt: now, now };
       if (!(await this.backend.changeToken(change))) continue;

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.js';
 import type { GuardedBackend } from './guarded-backend.js';
 import type { SessionConfig } from './session-options.js';
-import type { SessionVault, StoredSession } from './session-content.js';
+import { type SessionVault, type StoredSession, transportOf } from './session-content.js';
 import { SessionConflictError, SessionTamperedError } from './session-errors.js';
 import type { SessionEvent, SessionEvents } from './session-events.js';
 import { isActive } from './session-lifetime.js';
@@ -45,9 +45,9 @@ export class SessionResolver {
       const verdict = judgeToken(row, token.hash, now);
       if (verdict === 'stale') return null;
       if (verdict === 'reuse') return this.#endReused(row, ip);
-      if (verdict !== 'first-use') return this.#open(row, verdict, ip);
+      if (verdict !== 'first-use') return this.#open(row, token, verdict, ip);
       const used = { ...row, tokenUsed: true };
-      if (await this.#swap(row, used)) return this.#open(used, 'current', ip);
+      if (await this.#swap(row, used)) return this.#open(used, token, 'current', ip);
     }
     throw new SessionConflictError('The token of this session kept changing while it was read. Try again');
   }
@@ -68,9 +68,9 @@ export class SessionResolver {
     return token;
   }
 
-  /** Whether `nextToken` would try. */
-  isTokenDue({ row, standing }: ResolvedSession, wanted: boolean): boolean {
-    if (standing === 'superseded') return false;
+  /** Whether `nextToken` would try. Never for bearer tokens: no response carries one by itself. */
+  isTokenDue({ row, standing, content }: ResolvedSession, wanted: boolean): boolean {
+    if (standing === 'superseded' || transportOf(content) === 'bearer') return false;
     return standing === 'lost' || wanted || isRotationDue(row, this.clock.now(), this.config.rotation.every);
   }
 
@@ -93,9 +93,15 @@ export class SessionResolver {
     return null;
   }
 
-  #open(row: SessionRow, standing: ResolvedSession['standing'], ip?: string): ResolvedSession | null {
+  #open(
+    row: SessionRow,
+    { transport }: SessionToken,
+    standing: ResolvedSession['standing'],
+    ip?: string,
+  ): ResolvedSession | null {
     try {
-      return { row, content: this.vault.open(row), standing };
+      const content = this.vault.open(row);
+      return transportOf(content) === transport ? { row, content, standing } : null;
     } catch (error) {
       if (!(error instanceof SessionTamperedError)) throw error;
       this.events.emit('tampered', this.#event(row, ip));

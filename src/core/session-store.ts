@@ -23,7 +23,7 @@ import {
 } from './session-options.js';
 import { DEFAULT_BATCH_SIZE } from './session-pruning.js';
 import { SessionRecord, type SessionWithToken } from './session-record.js';
-import type { SessionToken } from './session-token.js';
+import type { SessionToken, Transport } from './session-token.js';
 import { startTimer, type Stoppable } from './session-timer.js';
 
 /**
@@ -78,9 +78,12 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
     return { session: new SessionRecord(row, content), token };
   }
 
-  /** The active session of a token, or `null`. Malformed and forged tokens do not touch storage. */
-  async readByToken(token: SessionToken | string): Promise<SessionRecord | null> {
-    const recognised = this.engine.mint.recognise(token);
+  /** The active session of a token, or `null`. Those that are none for that transport do not touch storage. */
+  async readByToken(
+    token: SessionToken | string,
+    transport: Transport = 'cookie',
+  ): Promise<SessionRecord | null> {
+    const recognised = this.engine.mint.recognise(token, transport);
     const resolved = recognised && (await this.engine.resolver.resolve(recognised));
     const isServed = resolved !== null && resolved.standing !== 'lost';
     return isServed ? new SessionRecord(resolved.row, resolved.content) : null;

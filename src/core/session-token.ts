@@ -14,8 +14,11 @@ const TOKEN_FORM = /^([0-7][0-9A-HJKMNP-TV-Z]{25})[\w-]{43}[\w-]{22}$/;
 const SIGNED_LENGTH = 26 + 43;
 const TOKEN_LENGTH = SIGNED_LENGTH + 22;
 
-/** What is signed begins with this, so that a token for one transport is not a token for another. */
-const DOMAIN = 'cookie token ';
+/** How a client keeps and sends its token: in a cookie, or in `Authorization: Bearer`. */
+export type Transport = 'cookie' | 'bearer';
+
+/** What is signed begins with this, so that a token for one transport is not a token for the other. */
+const DOMAINS: Readonly<Record<Transport, string>> = { cookie: 'cookie token ', bearer: 'bearer token ' };
 
 /** The secret that a client presents. It prints as `[redacted]` everywhere but in `reveal()`. */
 export class SessionToken {
@@ -23,13 +26,17 @@ export class SessionToken {
   /** Public id of the session that the token was issued for. */
   readonly sessionId: string;
 
+  /** How it is to be sent. Sent the other way it is none. */
+  readonly transport: Transport;
+
   /** @internal Tokens come from `SessionStore`. */
-  constructor(secret: string) {
+  constructor(secret: string, transport: Transport = 'cookie') {
     this.#secret = secret;
     this.sessionId = secret.slice(0, 26);
+    this.transport = transport;
   }
 
-  /** The secret itself, for the cookie. Never log it. */
+  /** The secret itself, for the client. Never log it. */
   reveal(): string {
     return this.#secret;
   }
@@ -59,19 +66,19 @@ export class TokenMint {
 
   constructor(private readonly ring: KeyRing) {}
 
-  issue(sessionId: string): SessionToken {
+  issue(sessionId: string, transport: Transport = 'cookie'): SessionToken {
     const signed = sessionId + randomBytes(SECRET_BYTES).toString('base64url');
-    const [signature = ''] = this.ring.signatures(DOMAIN + signed);
-    return new SessionToken(signed + signature);
+    const [signature = ''] = this.ring.signatures(DOMAINS[transport] + signed);
+    return new SessionToken(signed + signature, transport);
   }
 
-  /** The token in `text`, or `null` when it is malformed or no key of the ring confirms it. */
-  recognise(text: string | SessionToken): SessionToken | null {
+  /** The token in `text`, or `null` when it is malformed or no key of the ring confirms it for that transport. */
+  recognise(text: string | SessionToken, transport: Transport = 'cookie'): SessionToken | null {
     const candidate = text instanceof SessionToken ? text.reveal() : text;
     if (typeof candidate === 'string' && candidate.length === TOKEN_LENGTH && TOKEN_FORM.test(candidate)) {
       const given = Buffer.from(candidate.slice(SIGNED_LENGTH));
-      for (const signature of this.ring.signatures(DOMAIN + candidate.slice(0, SIGNED_LENGTH))) {
-        if (timingSafeEqual(given, Buffer.from(signature))) return new SessionToken(candidate);
+      for (const signature of this.ring.signatures(DOMAINS[transport] + candidate.slice(0, SIGNED_LENGTH))) {
+        if (timingSafeEqual(given, Buffer.from(signature))) return new SessionToken(candidate, transport);
       }
     }
     this.refused++;

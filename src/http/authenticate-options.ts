@@ -6,14 +6,15 @@ const KNOWN: readonly string[] = [
   'remember',
   'notAfter',
   'meta',
+  'transport',
 ] satisfies (keyof AuthenticateOptions)[];
 
 /**
  * @throws SessionDataError for an unknown option, or one of the wrong type: a form's `remember: 'on'` must not pass for
  * a boolean, nor a misspelt one for the default
  */
-export function checkAuthenticateOptions(options: AuthenticateOptions<object>): void {
-  const { remember, notAfter } = options;
+export function checkAuthenticateOptions(options: AuthenticateOptions<object>, acceptsBearer: boolean): void {
+  const { remember, notAfter, transport } = options;
   const unknown = Object.keys(options).find((name) => !KNOWN.includes(name));
   if (unknown !== undefined)
     throw new SessionDataError(
@@ -23,4 +24,11 @@ export function checkAuthenticateOptions(options: AuthenticateOptions<object>): 
     throw new SessionDataError(`\`remember\`: expected true or false, got a ${typeof remember}`);
   if (notAfter !== undefined && !(notAfter instanceof Date))
     throw new SessionDataError(`\`notAfter\`: expected a Date, got a ${typeof notAfter}`);
+  if (transport !== undefined && transport !== 'cookie' && transport !== 'bearer')
+    throw new SessionDataError(`\`transport\`: expected 'cookie' or 'bearer', got a ${typeof transport}`);
+  if (transport === 'bearer' && !acceptsBearer)
+    throw new SessionDataError(
+      "`transport: 'bearer'`: expected the option `transport: ['cookie', 'bearer']` of SessionModule, got none. The " +
+        'token would not be accepted',
+    );
 }

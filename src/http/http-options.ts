@@ -1,6 +1,7 @@
 import type { UserId } from '../core/identifiers.js';
 import type { JsonObject } from '../core/json-data.js';
 import { expected, oneOf } from '../core/session-options.js';
+import type { Transport } from '../core/session-token.js';
 import type { ClientRequest } from './client-meta.js';
 import { CrossSiteCheck, type CsrfOptions } from './cross-site.js';
 import { passportUserId as idOfPassportUser } from './passport-user.js';
@@ -29,6 +30,13 @@ export interface SessionHttpOptions {
    * where that is an object
    */
   readonly passportUserId?: (user: never) => UserId;
+  /**
+   * How clients may send their token. `'bearer'` beside `'cookie'`: also as `Authorization: Bearer`, when they got it
+   * from `authenticate(id, { transport: 'bearer' })`.
+   *
+   * @default ['cookie']
+   */
+  readonly transport?: readonly Transport[];
   /** What to keep about the client of a sign-in beside the default: a JSON object. Gets the platform's request. */
   readonly meta?: (request: never) => object;
 }
@@ -41,6 +49,7 @@ export interface ResolvedHttpOptions {
   /** `null`: off. */
   readonly crossSite: CrossSiteCheck | null;
   readonly passportUserId: (user: unknown) => UserId;
+  readonly acceptsBearer: boolean;
   readonly meta: (request: ClientRequest) => object;
 }
 
@@ -51,12 +60,14 @@ export const HTTP_OPTION_NAMES = [
   'mount',
   'passportUserId',
   'csrf',
+  'transport',
   'meta',
 ] as const satisfies readonly (keyof SessionHttpOptions)[];
 
 /** @throws SessionOptionsError for the first option that cannot be used */
 export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOptions {
   const { cookie, requireAuth = false, mount = 'guard', passportUserId, csrf, meta } = options;
+  const { transport = ['cookie'] } = options;
   if (typeof requireAuth !== 'boolean') throw expected('requireAuth', 'true or false', requireAuth);
   oneOf('mount', mount, ['guard', 'middleware']);
   if (passportUserId !== undefined && typeof passportUserId !== 'function')
@@ -70,6 +81,13 @@ export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOpt
     mount,
     passportUserId: (passportUserId as ((user: unknown) => UserId) | undefined) ?? idOfPassportUser,
     crossSite: csrf === false ? null : new CrossSiteCheck(csrf),
+    acceptsBearer: checkTransport(transport),
     meta: describe ?? (() => ({})),
   };
+}
+
+function checkTransport(transport: readonly Transport[]): boolean {
+  const isList = Array.isArray(transport) && transport.every((one) => one === 'cookie' || one === 'bearer');
+  if (isList && transport.includes('cookie')) return transport.includes('bearer');
+  throw expected('transport', "['cookie'] or ['cookie', 'bearer']", transport);
 }

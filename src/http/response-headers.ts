@@ -7,10 +7,16 @@ export function appendHeader(response: ServerResponse, name: string, value: stri
   response.setHeader(name, [...values, value]);
 }
 
-/** Tells caches that the response depends on the cookie, beside whatever else the app says. */
-export function varyByCookie(response: ServerResponse): void {
+/** The headers on which a response depends that read a session. */
+export const COOKIE_HEADER: readonly string[] = ['Cookie'];
+export const BOTH_HEADERS: readonly string[] = ['Cookie', 'Authorization'];
+
+/** Tells caches that the response depends on these headers, beside whatever else the app says. */
+export function varyBy(response: ServerResponse, headers: readonly string[]): void {
   const present = String(response.getHeader('Vary') ?? '');
   const names = present.split(',').map((name) => name.trim().toLowerCase());
-  if (names.includes('cookie') || names.includes('*')) return;
-  response.setHeader('Vary', present === '' ? 'Cookie' : `${present}, Cookie`);
+  if (names.includes('*')) return;
+  const missing = headers.filter((name) => !names.includes(name.toLowerCase()));
+  if (missing.length > 0)
+    response.setHeader('Vary', [...(present === '' ? [] : [present]), ...missing].join(', '));
 }

@@ -48,7 +48,8 @@ export class SessionCookie {
   }
 
   /** Values of our cookie in a Cookie header, in order, at most three. Never throws, whatever the header holds. */
-  read(header: string | undefined): string[] {
+  read(header: string | string[] | undefined): string[] {
+    if (Array.isArray(header)) return this.read(header.join('; '));
     if (header === undefined || !header.includes(this.name)) return [];
     const values: string[] = [];
     for (const pair of header.split(';')) {

@@ -1,4 +1,5 @@
 import {
+  BadRequestException,
   ForbiddenException,
   HttpException,
   HttpStatus,
@@ -81,6 +82,20 @@ export class CrossSiteRequestException extends ForbiddenException {
   }
 }
 
+/** The request has a session cookie and a bearer token: whose it is cannot be told. */
+export class TwoTokensException extends BadRequestException {
+  readonly code = 'two_tokens';
+
+  constructor() {
+    super({
+      statusCode: HttpStatus.BAD_REQUEST,
+      message: 'The request has a session cookie and a bearer token. Send one of them',
+      error: 'Bad Request',
+      code: 'two_tokens',
+    });
+  }
+}
+
 /** What leaves the HTTP layer: a `SessionError` as its exception, anything else as it is. */
 export function toHttpException(error: unknown): unknown {
   const isBare = error instanceof SessionError && !(error instanceof HttpException);
@@ -106,4 +121,9 @@ export function reportFailure(
   if (failure instanceof SessionStoreError) {
     if (status === 503) response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
   } else if (status >= 500) logger.error(`${route}: ${String(failure)}`);
+}
+
+/** Whether the handler's own error already says that the session could not be saved. */
+export function saysUnsaved(error: unknown): boolean {
+  return error instanceof SessionHttpException && error.cause instanceof SessionStoreError;
 }

@@ -1,13 +1,12 @@
 import { HttpException } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
-import { SessionError, SessionStoreError } from '../core/session-errors.js';
+import { SessionError } from '../core/session-errors.js';
 import { isTouchDue } from '../core/session-lifetime.js';
-import type { ResolvedSession } from '../core/session-resolver.js';
 import { describeClient } from './client-meta.js';
 import { ResponseGate, type ResponseExit } from './response-gate.js';
-import { appendHeader, varyByCookie } from './response-headers.js';
-import { resolveArrival } from './session-arrival.js';
-import { reportFailure, SessionHttpException, toHttpException } from './session-exceptions.js';
+import { type Arrival, NO_TOKEN, resolveArrival } from './session-arrival.js';
+import { setSessionHeaders } from './session-departure.js';
+import { reportFailure, toHttpException } from './session-exceptions.js';
 import { SessionHandle } from './session-handle.js';
 import type { ExchangeInput, HttpRuntime, RoutedInput } from './session-runtime.js';
 import { type RequestContext, SessionWork } from './session-work.js';
@@ -35,12 +34,14 @@ export class SessionExchange implements ResponseExit {
   /** Why the last call to the session failed, if one did. */
   #failure: unknown = null;
   #awaitsUse = false;
+  #within: number | null = null;
 
   private constructor(
     readonly runtime: HttpRuntime,
     private input: ExchangeInput,
-    resolved: ResolvedSession | null,
+    private readonly arrival: Arrival,
   ) {
+    const { resolved } = arrival;
     this.work = new SessionWork(runtime.engine, this.#makeContext(), resolved);
     this.session = new SessionHandle(this.work);
     this.#isRead = resolved !== null && input.isUse !== null;
@@ -50,9 +51,10 @@ export class SessionExchange implements ResponseExit {
   }
 
   /**
-   * Loads the session that the request's cookie leads to, or an empty one.
+   * Loads the session that the request's token leads to, or an empty one.
    *
    * @throws SessionHttpException (503) when a genuine token cannot be looked up
+   * @throws TwoTokensException (400)
    */
   static async open(runtime: HttpRuntime, input: ExchangeInput): Promise<SessionExchange> {
     return new SessionExchange(runtime, input, await resolveArrival(runtime, input));
@@ -66,12 +68,18 @@ export class SessionExchange implements ResponseExit {
   /** Whether a page of another site asks for a change in the name of whoever is signed in. */
   get isForeignChange(): boolean {
     const { crossSite } = this.runtime.options;
-    return crossSite !== null && this.session.isAuthenticated && crossSite.refusesChange(this.input.request);
+    if (crossSite === null || this.arrival.isBearer || !this.session.isAuthenticated) return false;
+    return crossSite.refusesChange(this.input.request);
+  }
+
+  /** The route needs a sign-in that is at most so old, in milliseconds. */
+  noteTooOld(within: number): void {
+    this.#within = within;
   }
 
   /** A session with nothing in it, for a request that presents no token. */
   static empty(runtime: HttpRuntime, input: ExchangeInput): SessionExchange {
-    return new SessionExchange(runtime, input, null);
+    return new SessionExchange(runtime, input, NO_TOKEN);
   }
 
   /** The request that was opened before it was routed has come to its route. */
@@ -132,18 +140,11 @@ export class SessionExchange implements ResponseExit {
   }
 
   setHeaders(response: ServerResponse): void {
-    const { engine, options } = this.runtime;
-    const { cookieChange, stored } = this.work;
-    if (cookieChange?.kind === 'set') {
-      const { token, row } = cookieChange;
-      appendHeader(response, 'Set-Cookie', options.cookie.issue(token, row, engine.clock.now()));
-    } else if (cookieChange) {
-      appendHeader(response, 'Set-Cookie', options.cookie.remove());
-    }
-    const userId = stored?.row.userId ?? this.work.resolved?.row.userId ?? null;
-    const isPrivate = cookieChange !== null || (this.#isRead && userId !== null);
-    if (isPrivate && !response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
-    if (this.#isRead || isPrivate) varyByCookie(response);
+    const { engine } = this.runtime;
+    const { stored } = this.work;
+    const { isBearer } = this.arrival;
+    const departure = { isRead: this.#isRead, isBearer, within: this.#within };
+    setSessionHeaders(response, this.runtime, this.work, departure);
     if (stored && this.#isUse && isTouchDue(stored.row, engine.clock.now(), engine.config.touchInterval)) {
       engine.touches.record(stored.row);
     }
@@ -229,21 +230,18 @@ export class SessionExchange implements ResponseExit {
   }
 
   #makeContext(): RequestContext {
-    const { cookie, crossSite, meta } = this.runtime.options;
+    const { acceptsBearer, cookie, crossSite, meta } = this.runtime.options;
     return {
       ip: this.input.request.ip,
       isUse: () => this.#isUse,
       persistent: cookie.persistent,
       describeClient: () => ({ ...describeClient(this.input.request), ...meta(this.input.request) }),
+      acceptsBearer,
+      isBearer: this.arrival.isBearer,
       mayCarrySignIn: () => !crossSite?.refusesSignIn(this.input.request),
       canCarryCookie: () => this.#gate.isHeadPending,
       noteUse: () => this.#noteUse(),
       noteFailure: (error) => (this.#failure = error),
     };
   }
-}
-
-/** Whether the handler's own error already says that the session could not be saved. */
-export function saysUnsaved(error: unknown): boolean {
-  return error instanceof SessionHttpException && error.cause instanceof SessionStoreError;
 }

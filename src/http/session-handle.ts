@@ -1,18 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
-import { toUserId, type UserId } from '../core/identifiers.js';
-import { type JsonObject, toJsonObject } from '../core/json-data.js';
+import type { UserId } from '../core/identifiers.js';
+import type { JsonObject } from '../core/json-data.js';
 import type { FlashMessage } from '../core/session-content.js';
 import { SessionDataError } from '../core/session-errors.js';
 import { SessionRecord } from '../core/session-record.js';
+import type { SessionToken } from '../core/session-token.js';
 import type { WorkingCopy } from '../core/working-copy.js';
-import { checkAuthenticateOptions } from './authenticate-options.js';
 import { endAll, endById, endCurrent, endOthers, listSessions } from './session-ending.js';
-import {
-  AuthenticationRequiredException,
-  CrossSiteRequestException,
-  toHttpException,
-} from './session-exceptions.js';
+import { toHttpException } from './session-exceptions.js';
+import { askForRotation, proveAgain, signIn } from './session-sign-in.js';
 import type { SessionWork } from './session-work.js';
 import type { AuthenticateOptions, RequestSession, SessionInfo } from './session.interface.js';
 
@@ -131,51 +128,21 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
     return this.#later(async () => void (await this.#work.save()));
   }
 
-  authenticate(userId: UserId, options: AuthenticateOptions<T> = {}): Promise<void> {
-    const { engine, context } = this.#work;
-    return this.#later(() =>
-      this.#work.inTurn(async () => {
-        checkAuthenticateOptions(options);
-        this.#refuseForeignSignIn();
-        this.#work.requireCookie('sign in');
-        const snapshot = this.#copy.take();
-        const created = await engine.create(
-          {
-            userId: toUserId(userId),
-            meta: { ...context.describeClient(), ...toJsonObject(options.meta ?? {}, 'meta') },
-            previousId: this.id,
-            changes: snapshot.changes,
-            data: toJsonObject(options.data ?? {}),
-            remember: options.remember,
-            persistent: context.persistent,
-            notAfter: options.notAfter,
-          },
-          context.ip,
-        );
-        this.#work.begin(created, snapshot);
-      }),
-    );
+  authenticate(
+    userId: UserId,
+    options: AuthenticateOptions<T> & { readonly transport: 'bearer' },
+  ): Promise<SessionToken>;
+  authenticate(userId: UserId, options?: AuthenticateOptions<T>): Promise<void>;
+  authenticate(userId: UserId, options: AuthenticateOptions<T> = {}): Promise<SessionToken | void> {
+    return this.#later(() => signIn(this.#work, userId, options));
   }
 
   reauthenticate(): Promise<void> {
-    return this.#later(() =>
-      this.#work.inTurn(async () => {
-        const { stored, engine, context } = this.#work;
-        if (stored === null || stored.row.userId === null)
-          throw new AuthenticationRequiredException('authentication_required');
-        this.#refuseForeignSignIn();
-        this.#work.requireCookie('issue a new token');
-        const { token, changed } = await engine.renew(stored.row, context.ip);
-        this.#work.renewed(token, { ...stored, row: { ...stored.row, ...changed } });
-      }),
-    );
+    return this.#later(() => proveAgain(this.#work));
   }
 
   rotate(): Promise<void> {
-    return this.#later(async () => {
-      this.#work.requireCookie('issue a new token');
-      this.#work.isRotationWanted = this.#work.stored !== null;
-    });
+    return this.#later(() => askForRotation(this.#work));
   }
 
   logout(): Promise<void> {
@@ -218,10 +185,6 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
     } catch (error) {
       throw this.#failed(error);
     }
-  }
-
-  #refuseForeignSignIn(): void {
-    if (this.#work.context.mayCarrySignIn?.() === false) throw new CrossSiteRequestException();
   }
 
   get #copy(): WorkingCopy {

@@ -51,15 +51,18 @@ function sessionMiddleware(runtime: HttpRuntime) {
 
 /** Whether there is nothing in the request that could lead to a session, so that nothing needs to be looked up. */
 function presentsNothing({ options }: HttpRuntime, { headers }: PlatformRequest): boolean {
-  return headers.authorization === undefined && options.cookie.read(headers.cookie as string).length === 0;
+  return headers['authorization'] === undefined && options.cookie.read(headers.cookie).length === 0;
 }
 
 /** A session that cannot be loaded fails what asks for it; what needs none is served. */
 function refuseLater({ response }: ExchangeInput, error: unknown): () => never {
-  const retryAfter = response.getHeader('Retry-After');
-  response.removeHeader('Retry-After');
+  const said = ['Retry-After', 'WWW-Authenticate'].flatMap((name) => {
+    const value = response.getHeader(name);
+    response.removeHeader(name);
+    return value === undefined ? [] : [{ name, value }];
+  });
   return () => {
-    if (retryAfter !== undefined && !response.headersSent) response.setHeader('Retry-After', retryAfter);
+    for (const { name, value } of response.headersSent ? [] : said) response.setHeader(name, value);
     throw error;
   };
 }

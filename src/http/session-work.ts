@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type JsonObject, toJsonObject } from '../core/json-data.js';
 import { applyChanges, hasChanges } from '../core/session-changes.js';
-import type { SessionContent, StoredSession } from '../core/session-content.js';
+import { type SessionContent, type StoredSession, transportOf } from '../core/session-content.js';
+import type { CreatedSession } from '../core/session-creation.js';
 import type { SessionEngine } from '../core/session-engine.js';
 import { SessionConflictError } from '../core/session-errors.js';
 import type { ResolvedSession } from '../core/session-resolver.js';
@@ -25,6 +26,10 @@ export interface RequestContext {
   readonly persistent: boolean;
   /** About the client, for a new session. */
   describeClient(): JsonObject;
+  /** Whether clients may hold bearer tokens. */
+  readonly acceptsBearer?: boolean;
+  /** Whether the request came with a bearer token: whoever keeps that takes no cookie. */
+  readonly isBearer?: boolean;
   /** Whether a sign-in may follow from the request; not when a page of another site made the browser send it. */
   mayCarrySignIn?(): boolean;
   /** Whether the head of the response has not left yet, so that a cookie can go with it. */
@@ -115,16 +120,19 @@ export class SessionWork {
   }
 
   /** The stored session is another one from now on, or none. `snapshot` is what has been stored of the copy. */
-  begin(created: StoredSession & { token: SessionToken }, snapshot: Snapshot): void {
+  begin(created: CreatedSession, snapshot: Snapshot): void {
     this.#adopt(created, snapshot);
-    this.cookieChange = { kind: 'set', token: created.token, row: created.row };
+    const { token, row, inserted } = created;
+    const hasEndedOwn = !this.context.isBearer && inserted.replaced?.id === this.resolved?.row.id;
+    if (token.transport === 'cookie') this.cookieChange = { kind: 'set', token, row };
+    else this.cookieChange = hasEndedOwn && this.resolved !== null ? { kind: 'remove' } : null;
     this.isRotationWanted = false;
   }
 
   /** The same session has a new token. */
   renewed(token: SessionToken, stored: StoredSession): void {
     this.stored = stored;
-    this.cookieChange = { kind: 'set', token, row: stored.row };
+    if (token.transport === 'cookie') this.cookieChange = { kind: 'set', token, row: stored.row };
     this.isRotationWanted = false;
   }
 
@@ -133,10 +141,11 @@ export class SessionWork {
    * one. Only the request that ended it may touch the cookie: the client may have a newer one by now.
    */
   ended({ by }: { by: 'this-request' | 'another' }): void {
+    const hadCookie = this.stored !== null && transportOf(this.stored.content) === 'cookie';
     this.stored = null;
     this.discard();
     this.isRotationWanted = false;
-    this.cookieChange = by === 'this-request' ? { kind: 'remove' } : null;
+    this.cookieChange = hadCookie && by === 'this-request' ? { kind: 'remove' } : null;
     this.#isStraggler = by === 'another';
   }
 
@@ -199,15 +208,16 @@ export class SessionWork {
   /**
    * Stores a new anonymous session, unless there is nothing in it.
    *
-   * @throws SessionGoneError for data of a straggler. Its messages are dropped: the request that ended the session
-   *   said goodbye.
+   * @throws SessionGoneError for data of a straggler, and of a bearer token that leads to no session: there is no
+   *   cookie that may be set. Their messages are dropped.
    */
   async #begin(snapshot: Snapshot): Promise<void> {
     const { changes } = snapshot;
     const hasData = Object.keys(changes.set).length > 0;
     if (!hasData && changes.flashesAdded.length === 0) return;
-    if (this.#isStraggler && hasData) throw gone();
-    if (this.#isStraggler) return this.discard();
+    const isOutOfReach = this.#isStraggler || this.context.isBearer;
+    if (isOutOfReach && hasData) throw gone();
+    if (isOutOfReach) return this.discard();
     this.requireCookie('start a session');
     const { persistent, ip } = this.context;
     const session = {

@@ -66,7 +66,8 @@ export class SessionGuard implements CanActivate {
     const authenticatedAt = exchange?.session.isAuthenticated ? exchange.session.authenticatedAt : null;
     if (!authenticatedAt) throw new AuthenticationRequiredException('authentication_required');
     const age = this.runtime.engine.clock.now() - authenticatedAt.getTime();
-    if (within !== null && age > within)
-      throw new AuthenticationRequiredException('reauthentication_required');
+    if (within === null || age <= within) return;
+    exchange?.noteTooOld(within);
+    throw new AuthenticationRequiredException('reauthentication_required');
   }
 }

@@ -6,8 +6,8 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { catchError, concat, concatMap, defer, EMPTY, from, map, type Observable, of } from 'rxjs';
-import { reportFailure, SessionHttpException, toHttpException } from './session-exceptions.js';
-import { saysUnsaved, type SessionExchange } from './session-exchange.js';
+import { reportFailure, saysUnsaved, SessionHttpException, toHttpException } from './session-exceptions.js';
+import type { SessionExchange } from './session-exchange.js';
 import type { HttpRuntime } from './session-runtime.js';
 import {
   exchangeOf,

@@ -3,6 +3,7 @@ import type { JsonObject } from '../core/json-data.js';
 import type { FlashMessage } from '../core/session-content.js';
 import type { SessionData } from '../core/session-data.js';
 import type { SessionIntegrity } from '../core/session-record.js';
+import type { SessionToken, Transport } from '../core/session-token.js';
 
 /** How a sign-in differs from the defaults. */
 export interface AuthenticateOptions<T extends object = SessionData> {
@@ -14,6 +15,8 @@ export interface AuthenticateOptions<T extends object = SessionData> {
   readonly notAfter?: Date;
   /** Added to what is kept about the client; a JSON object. */
   readonly meta?: object;
+  /** `'bearer'`: a token for a client without cookies, which `authenticate` resolves to. @default 'cookie' */
+  readonly transport?: Transport;
 }
 
 /** One of a user's sessions, as a page of devices shows it. */
@@ -90,17 +93,30 @@ export interface RequestSession<T extends object = SessionData> {
    * is carried over unless the old session belonged to another user, or has ended meanwhile.
    *
    * @throws SessionLimitError (409) when `onLimit` is `'reject'` and the limit is reached
+   * With `transport: 'bearer'` it resolves to the token, once: give it to the client over https, as `token.reveal()`.
+   * No cookie is set, and the one of the session that ended is removed.
+   *
    * @throws CrossSiteRequestException (403) when a page of another site made the browser send the request
    * @see OWASP ASVS 5.0, 7.2.4; OWASP Session Management Cheat Sheet, "Renew the Session ID After Any Privilege Level Change"
    */
+  authenticate(
+    userId: UserId,
+    options: AuthenticateOptions<T> & { readonly transport: 'bearer' },
+  ): Promise<SessionToken>;
   authenticate(userId: UserId, options?: AuthenticateOptions<T>): Promise<void>;
   /**
    * The same user proved it again: same id, new token without grace, `authenticatedAt` now. The absolute expiry stays.
    *
+   * @throws SessionConflictError (409) for a bearer session: `authenticate` with `transport: 'bearer'` signs in anew
+
    * @throws UnauthorizedException when nobody is signed in
    */
   reauthenticate(): Promise<void>;
-  /** Asks for a new token, which the response will carry; the old one works for `rotation.grace` more. */
+  /**
+   * Asks for a new token, which the response will carry; the old one works for `rotation.grace` more.
+   *
+   * @throws SessionConflictError (409) for a bearer session, whose token no response carries
+   */
   rotate(): Promise<void>;
   /** Ends this session. Idempotent. Afterwards the object is a new, empty, anonymous session. */
   logout(): Promise<void>;

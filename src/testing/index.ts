@@ -2,4 +2,4 @@ export { MemorySessionBackend } from '../backends/memory/memory-session-backend.
 export { createTestSession } from './create-test-session.js';
 export { describeSessionBackend } from './describe-session-backend.js';
 export { ManualClock } from './manual-clock.js';
-export { signIn, type SignedIn } from './sign-in.js';
+export { signIn, type SignedIn, type SignedInBearer, type SignInOptions } from './sign-in.js';

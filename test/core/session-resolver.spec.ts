@@ -161,7 +161,7 @@ describe('a renewed proof of identity', () => {
     const before = (await store.read(id))!;
     clock.advance('10m');
     const { resolved } = await request(token);
-    const renewed = await store.engine.renew(resolved!.row);
+    const renewed = await store.engine.renew(resolved!);
     expect((await request(token)).resolved).toBeNull();
     expect(standing((await request(renewed.token)).resolved)).toBe('current');
     expect(await store.read(id)).toEqual(changed(before, { authenticatedAt: new Date(clock.now()) }));
@@ -170,13 +170,12 @@ describe('a renewed proof of identity', () => {
   it('succeeds beside other changes of the token', async () => {
     const { request, token, store, resolver } = await openRotating();
     const { resolved } = await request(token);
-    const { row } = resolved!;
     await Promise.all([
-      store.engine.renew(row),
+      store.engine.renew(resolved!),
       resolver.nextToken(resolved!, true),
-      store.engine.renew(row),
+      store.engine.renew(resolved!),
     ]);
-    const { token: newest } = await store.engine.renew(row);
+    const { token: newest } = await store.engine.renew(resolved!);
     expect(standing((await request(newest)).resolved)).toBe('current');
   });
 
@@ -184,13 +183,13 @@ describe('a renewed proof of identity', () => {
     const { request, token, id, store } = await openRotating();
     const { resolved } = await request(token);
     await store.put(id, { userId: 'bob', data: {} }, '1h');
-    await expect(store.engine.renew(resolved!.row)).rejects.toThrow(/has ended/);
+    await expect(store.engine.renew(resolved!)).rejects.toThrow(/has ended/);
   });
 
   it('is refused for a session that has ended', async () => {
     const { request, token, id, store } = await openRotating();
     const { resolved } = await request(token);
     await store.delete(id);
-    await expect(store.engine.renew(resolved!.row)).rejects.toThrow(/has ended/);
+    await expect(store.engine.renew(resolved!)).rejects.toThrow(/has ended/);
   });
 });

@@ -32,6 +32,7 @@ const WITHOUT_SCALAR = [
   'cookie.domain',
   'csrf.origins',
   'passportUserId',
+  'transport',
   'meta',
   'dataSource',
   'backend',

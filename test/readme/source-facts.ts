@@ -5,6 +5,7 @@ import {
   CrossSiteRequestException,
   SessionError,
   SessionOptionsError,
+  TwoTokensException,
 } from 'nest-sessions';
 import ts from 'typescript';
 import { SessionHttpException } from '../../src/http/session-exceptions.js';
@@ -66,9 +67,11 @@ export function errorFacts(): ErrorFacts[] {
   const codes = ['authentication_required', 'reauthentication_required'] as const;
   const [refused] = codes.map((code) => new AuthenticationRequiredException(code));
   const foreign = new CrossSiteRequestException();
+  const two = new TwoTokensException();
   return [
     ...classes.map((type) => ({ name: type.name, codes: [new type('').code], status: statusOf(type) })),
     { name: AuthenticationRequiredException.name, codes, status: String(refused?.getStatus()) },
+    { name: TwoTokensException.name, codes: [two.code], status: String(two.getStatus()) },
     { name: CrossSiteRequestException.name, codes: [foreign.code], status: String(foreign.getStatus()) },
   ];
 }
@@ -87,7 +90,11 @@ export function membersOf(file: string, name: string): string[] {
   );
   if (found === undefined) throw new Error(`There is no ${name} in ${file}`);
   const members: readonly (ts.TypeElement | ts.ClassElement)[] = found.members;
-  return members.filter((one) => isPublic(one)).map((one) => signatureOf(one, source));
+  const names = members.map((one) => one.name?.getText(source));
+  // Of overloads the last one, which is the general one.
+  return members
+    .filter((one, index) => isPublic(one) && names.lastIndexOf(names[index]) === index)
+    .map((one) => signatureOf(one, source));
 }
 
 function isPublic(member: ts.TypeElement | ts.ClassElement): boolean {

@@ -1,0 +1,35 @@
+import type { ServerResponse } from 'node:http';
+import { challenge } from './bearer.js';
+import { appendHeader, BOTH_HEADERS, COOKIE_HEADER, varyBy } from './response-headers.js';
+import type { HttpRuntime } from './session-runtime.js';
+import type { SessionWork } from './session-work.js';
+
+/** How a request met its session, as far as the response tells. */
+export interface Departure {
+  /** Whether something looked at the session, so that the response varies with its token. */
+  readonly isRead: boolean;
+  /** Whether the request came with a bearer token. */
+  readonly isBearer: boolean;
+  /** How old a sign-in may be, in milliseconds, where this one was older. */
+  readonly within: number | null;
+}
+
+/** Sets what a response owes: the cookie, what caches may do with it, and how to authenticate. */
+export function setSessionHeaders(
+  response: ServerResponse,
+  { engine, options }: HttpRuntime,
+  { cookieChange, stored, resolved }: SessionWork,
+  { isRead, isBearer, within }: Departure,
+): void {
+  if (cookieChange?.kind === 'set') {
+    const { token, row } = cookieChange;
+    appendHeader(response, 'Set-Cookie', options.cookie.issue(token, row, engine.clock.now()));
+  } else if (cookieChange) {
+    appendHeader(response, 'Set-Cookie', options.cookie.remove());
+  }
+  const userId = stored?.row.userId ?? resolved?.row.userId ?? null;
+  const isPrivate = cookieChange !== null || (isRead && userId !== null);
+  if (isPrivate && !response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
+  if (isRead || isPrivate) varyBy(response, options.acceptsBearer ? BOTH_HEADERS : COOKIE_HEADER);
+  if (options.acceptsBearer) challenge(response, { isBearer, within });
+}

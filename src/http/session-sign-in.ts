@@ -1,0 +1,77 @@
+import { toUserId, type UserId } from '../core/identifiers.js';
+import { toJsonObject } from '../core/json-data.js';
+import { type StoredSession, transportOf } from '../core/session-content.js';
+import { SessionConflictError } from '../core/session-errors.js';
+import type { SessionToken } from '../core/session-token.js';
+import { checkAuthenticateOptions } from './authenticate-options.js';
+import { AuthenticationRequiredException, CrossSiteRequestException } from './session-exceptions.js';
+import type { SessionWork } from './session-work.js';
+import type { AuthenticateOptions } from './session.interface.js';
+
+/** `session.authenticate()`: resolves to the token where no cookie carries it. */
+export function signIn(
+  work: SessionWork,
+  userId: UserId,
+  options: AuthenticateOptions<object>,
+): Promise<SessionToken | undefined> {
+  const { engine, context } = work;
+  return work.inTurn(async () => {
+    checkAuthenticateOptions(options, context.acceptsBearer ?? false);
+    const isBearer = options.transport === 'bearer';
+    if (!isBearer) {
+      refuseForeignSignIn(work);
+      work.requireCookie('sign in');
+    }
+    const snapshot = work.copy.take();
+    const created = await engine.create(
+      {
+        userId: toUserId(userId),
+        meta: { ...context.describeClient(), ...toJsonObject(options.meta ?? {}, 'meta') },
+        previousId: work.stored?.row.id ?? null,
+        changes: snapshot.changes,
+        data: toJsonObject(options.data ?? {}),
+        remember: options.remember,
+        persistent: context.persistent,
+        notAfter: options.notAfter,
+        marks: isBearer ? { transport: 'bearer' } : undefined,
+      },
+      context.ip,
+    );
+    work.begin(created, snapshot);
+    return isBearer ? created.token : undefined;
+  });
+}
+
+/** `session.reauthenticate()` */
+export function proveAgain(work: SessionWork): Promise<void> {
+  const { engine, context } = work;
+  return work.inTurn(async () => {
+    const { stored } = work;
+    if (stored === null || stored.row.userId === null)
+      throw new AuthenticationRequiredException('authentication_required');
+    refuseForeignSignIn(work);
+    requireCookieOf(stored, work);
+    const { token, changed } = await engine.renew(stored, context.ip);
+    work.renewed(token, { ...stored, row: { ...stored.row, ...changed } });
+  });
+}
+
+/** `session.rotate()` */
+export async function askForRotation(work: SessionWork): Promise<void> {
+  requireCookieOf(work.stored, work);
+  work.isRotationWanted = work.stored !== null;
+}
+
+function refuseForeignSignIn({ context }: SessionWork): void {
+  if (context.mayCarrySignIn?.() === false) throw new CrossSiteRequestException();
+}
+
+/** @throws SessionConflictError when the response cannot carry a new token */
+function requireCookieOf(stored: StoredSession | null, work: SessionWork): void {
+  work.requireCookie('issue a new token');
+  if (stored === null || transportOf(stored.content) === 'cookie') return;
+  throw new SessionConflictError(
+    'Cannot issue a new token: the client keeps a bearer token, which no response replaces by itself. Nothing was ' +
+      "changed: authenticate(userId, { transport: 'bearer' }) signs in anew, and resolves to a token to send",
+  );
+}
