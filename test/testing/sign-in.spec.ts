@@ -86,7 +86,7 @@ describe.each(PLATFORMS)('signIn on %s', (platform) => {
 });
 
 describe('signIn', () => {
-  // Fastify's own `inject` cannot be loaded by Jest on Node 20: scripts/fixture-app has it.
+  // Fastify's own `inject` cannot be loaded by Jest on Node 20: test/apps/nest12-esm has it.
   it('gives a header of one cookie', async () => {
     const { cookie } = await signIn(await start('fastify'), 'ada');
     expect(cookie).toMatch(/^__Host-sid=[\w.~-]+$/);

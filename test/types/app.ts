@@ -98,6 +98,8 @@ const options: SessionOptions = {
   maxPerUser: false,
   cookie: { sameSite: 'strict', domain: 'example.com' },
   cleanup: { cron: '0 3 * * *' },
+  mount: 'middleware',
+  passportUserId: (user: { sub: string }) => user.sub,
   meta: (request: { headers: Record<string, unknown> }) => ({ country: request.headers['cf-ipcountry'] }),
 };
 
@@ -116,6 +118,10 @@ SessionModule.forRoot({ key: 'k', onLimit: 'block' });
 SessionModule.forRoot({ key: 'k', cookie: { sameSite: 'Lax' } });
 // @ts-expect-error the cookie is always HttpOnly
 SessionModule.forRoot({ key: 'k', cookie: { httpOnly: false } });
+// @ts-expect-error not a place to mount at
+SessionModule.forRoot({ key: 'k', mount: 'interceptor' });
+// @ts-expect-error gives no id
+SessionModule.forRoot({ key: 'k', passportUserId: (user: { admin: boolean }) => user.admin });
 // @ts-expect-error not a backend
 SessionModule.forRoot({ key: 'k', backend: ManualClock });
 // @ts-expect-error not a clock
@@ -148,7 +154,7 @@ SessionModule.forRootAsync({
 });
 SessionModule.forRootAsync({
   inject: [ConfigService],
-  useFactory: async (config: ConfigService) => ({ key: config.key, ttl: '1h' }),
+  useFactory: async (config: ConfigService) => ({ key: config.key, ttl: '1h', mount: 'middleware' }),
 });
 // @ts-expect-error the factory returns no options
 SessionModule.forRootAsync({ useFactory: () => 'key' });

@@ -1,6 +1,8 @@
 /** The rest of the public API as users write against it. Compiled by `types.spec.ts`, never run. */
 import { Catch, type ExceptionFilter } from '@nestjs/common';
 import {
+  type ExpressSession,
+  type ExpressSessionCookie,
   type InsertRequest,
   type InsertResult,
   type KeyValueStore,
@@ -104,6 +106,20 @@ export class LimitFilter implements ExceptionFilter<SessionLimitError> {
     expectType<'session_limit_reached'>()(error.code);
     return error instanceof SessionError ? error.message : '';
   }
+}
+
+/** What `req.session` is to middleware of express-session. */
+export async function inMiddleware(session: ExpressSession): Promise<void> {
+  expectType<string | null>()(session.id);
+  expectType<ExpressSessionCookie>()(session.cookie);
+  expectType<number | null>()(session.cookie.maxAge);
+  expectType<Promise<void>>()(session.regenerate());
+  session.save((error) => expectType<unknown>()(error)).touch();
+  await session.destroy();
+  // @ts-expect-error the server decides how long a session lasts
+  session.cookie.maxAge = 1000;
+  // @ts-expect-error a method of our own session
+  void session.authenticate('ada');
 }
 
 export async function report(health: SessionHealthIndicator): Promise<void> {
