@@ -12,6 +12,7 @@ const USAGE = `npm run bench -- [options]
   --contender a,b         only these, and the bare app: ${CONTENDERS.map(({ name }) => name).join(', ')}
   --platform a            express or fastify; default both
   --rounds n --duration ms --warm-up ms
+  --profile folder        keeps a CPU profile of each server there
   --keep                  keeps the samples in results.json, from which npm run report makes table and chart`;
 
 const { values } = parseArgs({
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     rounds: { type: 'string' },
     duration: { type: 'string' },
     'warm-up': { type: 'string' },
+    profile: { type: 'string' },
   },
 });
 
@@ -33,13 +35,14 @@ const isChosen = (list: string | undefined, name: string): boolean =>
 
 function effort(): Effort {
   const base = values.quick
-    ? { rounds: 3, duration: 150, warmUp: 150 }
-    : { rounds: 7, duration: 1000, warmUp: 1500 };
+    ? { rounds: 5, duration: 100, warmUp: 600 }
+    : { rounds: 15, duration: 400, warmUp: 3000 };
   return {
     ...base,
     rounds: Number(values.rounds ?? base.rounds),
     duration: Number(values.duration ?? base.duration),
     warmUp: Number(values['warm-up'] ?? base.warmUp),
+    profiles: values.profile,
   };
 }
 

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Contender } from './contenders.js';
 import { LoadGenerator } from './load.js';
 import { type Prepared, type Scenario, signIn } from './scenarios.js';
@@ -29,6 +29,8 @@ export interface Effort {
   readonly duration: number;
   /** Milliseconds of load before the first one. */
   readonly warmUp: number;
+  /** Folder for CPU profiles of the measured time. Sampling costs time itself. */
+  readonly profiles?: string;
 }
 
 /** A server under load. */
@@ -93,6 +95,15 @@ class Subject {
     this.prepared = { cookies };
   }
 
+  startProfile(): Promise<void> {
+    return this.server.startProfile();
+  }
+
+  keepProfile(folder: string, platform: Platform): Promise<void> {
+    const name = `${this.scenario.name}-${platform}-${this.contender.name}.cpuprofile`;
+    return this.server.keepProfile(resolve(folder, name));
+  }
+
   async stop(): Promise<void> {
     await this.load.close();
     await this.server.stop();
@@ -104,7 +115,7 @@ export async function measure(
   contenders: readonly Contender[],
   platform: Platform,
   scenario: Scenario,
-  { rounds, duration, warmUp }: Effort,
+  { rounds, duration, warmUp, profiles }: Effort,
 ): Promise<Samples> {
   const folder = await mkdtemp(join(tmpdir(), 'nest-sessions-bench-'));
   const subjects: Subject[] = [];
@@ -114,12 +125,14 @@ export async function measure(
       subjects.push(await Subject.start(contender, platform, scenario, folder));
     }
     for (const subject of subjects) await subject.warmUp(warmUp);
+    if (profiles !== undefined) for (const subject of subjects) await subject.startProfile();
     for (let round = 0; round < rounds; round++) {
       for (let i = 0; i < subjects.length; i++) {
         const subject = subjects[(i + round) % subjects.length];
         if (subject) (samples[subject.contender.name] ??= []).push(await subject.measure(duration));
       }
     }
+    if (profiles !== undefined) for (const subject of subjects) await subject.keepProfile(profiles, platform);
   } finally {
     await Promise.allSettled(subjects.map((subject) => subject.stop()));
     await rm(folder, { recursive: true, force: true });

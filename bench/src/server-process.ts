@@ -35,9 +35,23 @@ export class ServerProcess {
   }
 
   /** @param collect whether to collect garbage first */
-  async usage(collect = false): Promise<ServerUsage> {
+  usage(collect = false): Promise<ServerUsage> {
+    return this.ask(collect ? 'collect' : 'usage');
+  }
+
+  /** Samples where the time goes, until `keepProfile`. */
+  async startProfile(): Promise<void> {
+    await this.ask('profile');
+  }
+
+  /** @param file absolute, ends in `.cpuprofile` */
+  async keepProfile(file: string): Promise<void> {
+    await this.ask(file);
+  }
+
+  private async ask(question: string): Promise<ServerUsage> {
     const answer = once(this.child, 'message') as Promise<[ServerUsage]>;
-    this.child.send(collect ? 'collect' : 'usage');
+    this.child.send(question);
     return (await answer)[0];
   }
 

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createApp, type Parts } from './application.js';
 import { bare, empty } from './bare.js';
+import { keepProfile, startProfile } from './profile.js';
 import { MYSQL, POSTGRES, type ServerSettings } from './settings.js';
 
 const settings = JSON.parse(process.argv[2] ?? '') as ServerSettings;
@@ -50,10 +51,14 @@ const app = await createApp(settings.platform, await partsOf());
 await app.listen(0, '127.0.0.1');
 const { port } = app.getHttpServer().address() as AddressInfo;
 
-process.on('message', (message) => {
-  if (message === 'collect') globalThis.gc?.();
-  const { user, system } = process.cpuUsage();
-  process.send?.({ cpu: user + system, memory: process.memoryUsage() });
-});
+process.on('message', (message) => void answer(String(message)));
 process.on('disconnect', () => process.exit());
 process.send?.({ port });
+
+async function answer(message: string): Promise<void> {
+  if (message === 'collect') globalThis.gc?.();
+  if (message === 'profile') await startProfile();
+  if (message.endsWith('.cpuprofile')) await keepProfile(message);
+  const { user, system } = process.cpuUsage();
+  process.send?.({ cpu: user + system, memory: process.memoryUsage() });
+}
