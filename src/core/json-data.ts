@@ -19,51 +19,128 @@ const REFUSED = [Map, Set, WeakMap, WeakSet, WeakRef, Promise, RegExp, Error, Ar
  * @throws SessionDataError naming the path of the first value that JSON cannot hold
  */
 export function toJsonObject(value: unknown, root = 'data'): JsonObject {
-  const json = convert(value, root, []);
+  const json = new Conversion(root).convert(value);
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new SessionDataError(`Session data must be an object, but \`${root}\` is ${kindOf(value)}`);
   }
   return json;
 }
 
-function convert(value: unknown, path: string, ancestors: readonly object[]): JsonValue | undefined {
-  if (value === null || typeof value === 'string' || typeof value === 'boolean' || value === undefined)
-    return value;
-  if (typeof value === 'number') {
-    if (Number.isFinite(value)) return value;
-    throw refuse(path, String(value));
+/** A copy of what is JSON already. */
+export function cloneJson<T extends JsonValue>(value: T): T;
+export function cloneJson(value: JsonValue): JsonValue {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(cloneJson);
+  const copy: JsonObject = {};
+  for (const key of Object.keys(value)) {
+    if (key !== '__proto__') copy[key] = cloneJson(value[key] as JsonValue);
   }
-  if (typeof value !== 'object') throw refuse(path, kindOf(value));
-  if (ancestors.includes(value)) throw refuse(path, 'a cycle');
-  if (ancestors.length >= MAX_DEPTH) throw refuse(path, `nested more than ${MAX_DEPTH} levels deep`);
-  if (value instanceof Date && Number.isNaN(value.getTime())) throw refuse(path, 'an invalid Date');
-  const refused = REFUSED.find((type) => value instanceof type);
-  if (refused !== undefined) throw refuse(path, kindOf(value));
-  const within = [...ancestors, value];
-  if ('toJSON' in value && typeof value.toJSON === 'function') return convert(value.toJSON(), path, within);
-  if (ArrayBuffer.isView(value)) throw refuse(path, kindOf(value));
-  if (types.isBoxedPrimitive(value)) return convert(value.valueOf(), path, within);
-  if (Array.isArray(value)) {
-    return Array.from(value, (item, index) => convert(item, `${path}[${index}]`, within) ?? null);
-  }
-  return convertObject(value, path, within);
+  return copy;
 }
 
-function convertObject(value: object, path: string, within: readonly object[]): JsonObject {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  const isPlainOrEntity =
-    prototype === null ||
-    prototype === Object.prototype ||
-    (typeof prototype === 'object' && Object.hasOwn(prototype, 'constructor'));
-  if (!isPlainOrEntity) throw refuse(`${path}.__proto__`, 'a changed prototype');
-  const result: JsonObject = {};
-  for (const [key, item] of Object.entries(value)) {
-    const itemPath = /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
-    if (key === '__proto__') throw refuse(itemPath, 'a key that would change a prototype');
-    const json = convert(item, itemPath, within);
-    if (json !== undefined) result[key] = json;
+/**
+ * Whether `value` is what `json` is, key by key in the same order, of plain objects and arrays alone. `false` says
+ * nothing: a Date may have the same JSON form.
+ */
+export function isSameJson(value: unknown, json: JsonValue | undefined): boolean {
+  if (typeof value !== 'object' || value === null) return value === json;
+  if (typeof json !== 'object' || json === null) return false;
+  if (Array.isArray(json)) {
+    return (
+      Array.isArray(value) &&
+      value.length === json.length &&
+      !('toJSON' in value) &&
+      json.every((item, index) => isSameJson(value[index], item))
+    );
   }
-  return result;
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+  const keys = Object.keys(value);
+  const expected = Object.keys(json);
+  if (keys.length !== expected.length) return false;
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] as string;
+    if (key !== expected[i] || !isSameJson((value as JsonObject)[key], json[key])) return false;
+  }
+  return true;
+}
+
+/** One conversion: where it is, for errors and cycles. */
+class Conversion {
+  readonly #ancestors: object[] = [];
+  readonly #path: (string | number)[] = [];
+
+  constructor(private readonly root: string) {}
+
+  convert(value: unknown): JsonValue | undefined {
+    if (value === null || typeof value === 'string' || typeof value === 'boolean' || value === undefined)
+      return value;
+    if (typeof value === 'number') {
+      if (Number.isFinite(value)) return value;
+      throw this.#refuse(String(value));
+    }
+    if (typeof value !== 'object') throw this.#refuse(kindOf(value));
+    if (this.#ancestors.includes(value)) throw this.#refuse('a cycle');
+    if (this.#ancestors.length >= MAX_DEPTH) throw this.#refuse(`nested more than ${MAX_DEPTH} levels deep`);
+    this.#ancestors.push(value);
+    const json = this.#convertObject(value);
+    this.#ancestors.pop();
+    return json;
+  }
+
+  #convertObject(value: object): JsonValue | undefined {
+    const isPlain = Object.getPrototypeOf(value) === Object.prototype;
+    if (!isPlain) this.#check(value);
+    if ('toJSON' in value && typeof value.toJSON === 'function') return this.convert(value.toJSON());
+    if (isPlain) return this.#convertEntries(value);
+    if (ArrayBuffer.isView(value)) throw this.#refuse(kindOf(value));
+    if (types.isBoxedPrimitive(value)) return this.convert(value.valueOf());
+    if (Array.isArray(value)) return Array.from(value, (item, index) => this.#convertAt(index, item) ?? null);
+    if (isEntity(value)) return this.#convertEntries(value);
+    this.#path.push('__proto__');
+    throw this.#refuse('a changed prototype');
+  }
+
+  #convertEntries(value: object): JsonObject {
+    const result: JsonObject = {};
+    for (const key of Object.keys(value)) {
+      const json = this.#convertAt(key, (value as Record<string, unknown>)[key]);
+      if (json !== undefined) result[key] = json;
+    }
+    return result;
+  }
+
+  #convertAt(key: string | number, value: unknown): JsonValue | undefined {
+    this.#path.push(key);
+    if (key === '__proto__') throw this.#refuse('a key that would change a prototype');
+    const json = this.convert(value);
+    this.#path.pop();
+    return json;
+  }
+
+  #check(value: object): void {
+    if (value instanceof Date && Number.isNaN(value.getTime())) throw this.#refuse('an invalid Date');
+    if (REFUSED.some((type) => value instanceof type)) throw this.#refuse(kindOf(value));
+  }
+
+  #refuse(what: string): SessionDataError {
+    const path = this.root + this.#path.map(step).join('');
+    const shown = path.length > 200 ? `${path.slice(0, 197)}...` : path;
+    return new SessionDataError(
+      `Session data must be JSON, but \`${shown}\` is ${what}. Nothing was saved: store a JSON form of it, or remove it`,
+    );
+  }
+}
+
+/** Of a class of its own, or without any. */
+function isEntity(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || (typeof prototype === 'object' && Object.hasOwn(prototype, 'constructor'));
+}
+
+/** How a path goes on. */
+function step(key: string | number): string {
+  if (typeof key === 'number') return `[${key}]`;
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
 
 function kindOf(value: unknown): string {
@@ -72,11 +149,4 @@ function kindOf(value: unknown): string {
   if (typeof value !== 'object') return `a ${typeof value}`;
   const name: unknown = value.constructor?.name;
   return typeof name === 'string' && name !== 'Object' ? `a ${name}` : 'an object';
-}
-
-function refuse(path: string, what: string): SessionDataError {
-  const shown = path.length > 200 ? `${path.slice(0, 197)}...` : path;
-  return new SessionDataError(
-    `Session data must be JSON, but \`${shown}\` is ${what}. Nothing was saved: store a JSON form of it, or remove it`,
-  );
 }

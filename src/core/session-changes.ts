@@ -1,4 +1,4 @@
-import type { JsonObject } from './json-data.js';
+import { isSameJson, type JsonObject } from './json-data.js';
 import type { FlashEntry, SessionContent } from './session-content.js';
 
 /** What a request did to its session, so that it can be applied to whatever is stored by then. */
@@ -24,7 +24,7 @@ export function diffData(base: JsonObject, data: JsonObject): DataChanges {
   const set: JsonObject = {};
   for (const [key, value] of Object.entries(data)) {
     const before = Object.hasOwn(base, key) ? base[key] : undefined;
-    if (before === undefined || JSON.stringify(before) !== JSON.stringify(value)) set[key] = value;
+    if (before === undefined || !isSameJson(value, before)) set[key] = value;
   }
   return { replace: false, set, remove: Object.keys(base).filter((key) => !Object.hasOwn(data, key)) };
 }

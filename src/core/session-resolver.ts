@@ -15,6 +15,11 @@ export interface ResolvedSession extends StoredSession {
   readonly standing: 'current' | 'superseded' | 'lost';
 }
 
+/** Who presents a token, for events. The address is asked for when there is one: platforms compute it. */
+export interface Client {
+  readonly ip?: string;
+}
+
 /** A read that met a change on its way is repeated so often at most. */
 const ATTEMPTS = 5;
 
@@ -33,21 +38,21 @@ export class SessionResolver {
    * The session of a recognised token; `null` when the token leads nowhere. The first use of a rotated token is
    * written before it is served; a token that was replaced and comes back ends its session.
    */
-  async resolve(token: SessionToken, ip?: string): Promise<ResolvedSession | null> {
+  async resolve(token: SessionToken, client: Client = {}): Promise<ResolvedSession | null> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const row = await this.backend.lookUp(token.sessionId);
       if (row === null) return null;
       const now = this.clock.now();
       if (!isActive(row, now)) {
-        this.events.emit('expired', this.#event(row, ip));
+        this.events.emit('expired', this.#event(row, client));
         return null;
       }
       const verdict = judgeToken(row, token.hash, now);
       if (verdict === 'stale') return null;
-      if (verdict === 'reuse') return this.#endReused(row, ip);
-      if (verdict !== 'first-use') return this.#open(row, token, verdict, ip);
+      if (verdict === 'reuse') return this.#endReused(row, client);
+      if (verdict !== 'first-use') return this.#open(row, token, verdict, client);
       const used = { ...row, tokenUsed: true };
-      if (await this.#swap(row, used)) return this.#open(used, token, 'current', ip);
+      if (await this.#swap(row, used)) return this.#open(used, token, 'current', client);
     }
     throw new SessionConflictError('The token of this session kept changing while it was read. Try again');
   }
@@ -84,11 +89,11 @@ export class SessionResolver {
     });
   }
 
-  async #endReused(row: SessionRow, ip?: string): Promise<null> {
+  async #endReused(row: SessionRow, client: Client): Promise<null> {
     const [ended] = await this.backend.delete({ ids: [row.id] });
     if (ended) {
-      this.events.emit('reuse', this.#event(row, ip));
-      this.events.emit('revoked', { ...this.#event(row, ip), reason: 'reuse' });
+      this.events.emit('reuse', this.#event(row, client));
+      this.events.emit('revoked', { ...this.#event(row, client), reason: 'reuse' });
     }
     return null;
   }
@@ -97,19 +102,19 @@ export class SessionResolver {
     row: SessionRow,
     { transport }: SessionToken,
     standing: ResolvedSession['standing'],
-    ip?: string,
+    client: Client,
   ): ResolvedSession | null {
     try {
       const content = this.vault.open(row);
       return transportOf(content) === transport ? { row, content, standing } : null;
     } catch (error) {
       if (!(error instanceof SessionTamperedError)) throw error;
-      this.events.emit('tampered', this.#event(row, ip));
+      this.events.emit('tampered', this.#event(row, client));
       return null;
     }
   }
 
-  #event(row: SessionRow, ip?: string): SessionEvent {
+  #event(row: SessionRow, { ip }: Client = {}): SessionEvent {
     return {
       sessionId: row.id,
       userId: row.userId,

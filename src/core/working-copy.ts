@@ -1,4 +1,4 @@
-import { type JsonObject, toJsonObject } from './json-data.js';
+import { cloneJson, isSameJson, type JsonObject, toJsonObject } from './json-data.js';
 import { diffData, mergeData, type SessionChanges } from './session-changes.js';
 import type { FlashEntry, FlashMessage, SessionContent } from './session-content.js';
 
@@ -36,9 +36,14 @@ export class WorkingCopy {
     return this.#data === null && this.#added.length === 0 && this.#read.length === 0;
   }
 
+  /** Whether there is nothing to save, as a glance tells. `false` says nothing: `take` does. */
+  get isUnchanged(): boolean {
+    return this.isUntouched || (this.#added.length === 0 && this.#read.length === 0 && this.#isDataUnchanged);
+  }
+
   /** To read and to change; deep changes are noticed when changes are taken. */
   get data(): JsonObject {
-    return (this.#data ??= structuredClone(this.#base));
+    return (this.#data ??= cloneJson(this.#base));
   }
 
   /** Nothing that is stored stays. */
@@ -70,7 +75,7 @@ export class WorkingCopy {
     const flashes = { flashesAdded: this.#added, flashesRead: this.#read };
     for (const entry of this.#added) this.#offered.add(entry.id);
     const replacements = this.#replacements;
-    if (this.#data === null) {
+    if (this.#isDataUnchanged) {
       const changes = { replace: false, set: {}, remove: [], ...flashes };
       return { data: this.#base, replacements, changes };
     }
@@ -95,15 +100,21 @@ export class WorkingCopy {
     this.#base = this.#rebase(snapshot, content.data);
   }
 
+  get #isDataUnchanged(): boolean {
+    if (this.#data === null) return true;
+    return this.#replacements === this.#replacementsStored && isSameJson(this.#data, this.#base);
+  }
+
   /** Brings into the data what others have stored, and says what it is to be compared with from now on. */
   #rebase(snapshot: Snapshot, stored: JsonObject): JsonObject {
     const live = this.#data;
     if (live === null || this.#replacements > snapshot.replacements) return stored;
+    if (isSameJson(live, stored)) return stored;
     try {
       const current = toJsonObject(live);
       const { set, remove } = diffData(current, mergeData(stored, diffData(snapshot.data, current)));
       for (const key of remove) delete live[key];
-      Object.assign(live, structuredClone(set));
+      Object.assign(live, cloneJson(set));
       return stored;
     } catch {
       return snapshot.data; // what has been put there since is not JSON: the next `take` says so

@@ -9,16 +9,41 @@ export interface ResponseExit {
   setHeaders(response: ServerResponse): void;
   /** The response that takes the place of the held one when `settle` failed. */
   refusal(error: unknown): { readonly status: number; readonly body: object };
+  /** The response is over, or its client went away. */
+  closed(): void;
 }
 
 type Method = 'write' | 'end' | 'writeHead' | 'flushHeaders';
 type Call = readonly [method: Method, args: readonly unknown[]];
-type Callable = (...args: readonly unknown[]) => unknown;
+type Callable = (...args: unknown[]) => unknown;
 
 /** `shut`: nothing has been sent yet. `holding`: the first byte waits. `open`: calls go through. `refused`: dropped. */
 type GateState = 'shut' | 'holding' | 'open' | 'refused';
 
-const METHODS: readonly Method[] = ['write', 'end', 'writeHead', 'flushHeaders'];
+const GATE = Symbol('nest-sessions response gate');
+
+/** A response with a gate before it. */
+interface GatedResponse extends ServerResponse {
+  [GATE]: ResponseGate;
+}
+
+/** The same functions on every response: closures, or property descriptors, for each cost more than all the rest. */
+const GATED: Readonly<Record<Method, unknown>> = {
+  write: through('write'),
+  end: through('end'),
+  writeHead: through('writeHead'),
+  flushHeaders: through('flushHeaders'),
+};
+
+function through(method: Method) {
+  return function (this: GatedResponse, ...args: readonly unknown[]): unknown {
+    return this[GATE].pass(method, args);
+  };
+}
+
+function tellClosed(this: GatedResponse): void {
+  this[GATE].tellClosed();
+}
 
 /** Headers that speak of the body which is not sent. */
 const ABOUT_BODY =
@@ -31,26 +56,21 @@ const ABOUT_BODY =
 export class ResponseGate {
   #state: GateState = 'shut';
   readonly #held: Call[] = [];
-  readonly #originals: Record<Method, Callable>;
+  readonly #originals: Readonly<Record<Method, Callable>>;
 
   constructor(
     private readonly response: ServerResponse,
     private readonly exit: ResponseExit,
   ) {
-    const own = (method: Method): Callable => (response[method] as Callable).bind(response);
-    this.#originals = {
-      write: own('write'),
-      end: own('end'),
-      writeHead: own('writeHead'),
-      flushHeaders: own('flushHeaders'),
-    };
-    for (const method of METHODS) {
-      Object.defineProperty(response, method, {
-        configurable: true,
-        writable: true,
-        value: (...args: unknown[]) => this.#pass(method, args),
-      });
-    }
+    const { write, end, writeHead, flushHeaders } = response as unknown as Record<Method, Callable>;
+    this.#originals = { write, end, writeHead, flushHeaders };
+    const gated = response as unknown as Record<Method, unknown> & { [GATE]: ResponseGate };
+    gated[GATE] = this;
+    gated.write = GATED.write;
+    gated.end = GATED.end;
+    gated.writeHead = GATED.writeHead;
+    gated.flushHeaders = GATED.flushHeaders;
+    response.on('close', tellClosed);
   }
 
   /** Whether `settle` is at work: what happens until it is done is still before the first byte. */
@@ -63,9 +83,15 @@ export class ResponseGate {
     return this.isHolding || (this.#state === 'shut' && !this.response.headersSent);
   }
 
-  #pass(method: Method, args: readonly unknown[]): unknown {
+  /** @internal The response has ended, one way or another. */
+  tellClosed(): void {
+    this.exit.closed();
+  }
+
+  /** @internal A call of the app. */
+  pass(method: Method, args: readonly unknown[]): unknown {
     if (this.#state === 'shut') this.#approach();
-    if (this.#state === 'open') return this.#forward([method, args]);
+    if (this.#state === 'open') return this.#forward(method, args);
     if (this.#state === 'refused') drop(args);
     else if (method === 'writeHead' && this.#held.length > 0) refuseHeader();
     else this.#held.push([method, args]);
@@ -107,7 +133,7 @@ export class ResponseGate {
     let isDrained = true;
     let wasHeldBack = false;
     for (const call of this.#held.splice(0)) {
-      const result = this.#forward(call);
+      const result = this.#forward(...call);
       if (call[0] !== 'write') continue;
       wasHeldBack = true;
       isDrained = result !== false;
@@ -131,7 +157,7 @@ export class ResponseGate {
     response.statusMessage = '';
     this.#state = 'open';
     this.dropAfterEnd();
-    this.#forward(['end', [text]]);
+    this.#forward('end', [text]);
     response.emit('drain');
   }
 
@@ -143,18 +169,18 @@ export class ResponseGate {
   #dropsAfterEnd = false;
   #isHeadDone = false;
 
-  #forward(call: Call): unknown {
-    const result = this.#make(call);
-    if (call[0] === 'end' && this.#dropsAfterEnd) this.#state = 'refused';
+  #forward(method: Method, args: readonly unknown[]): unknown {
+    const result = this.#make(method, args);
+    if (method === 'end' && this.#dropsAfterEnd) this.#state = 'refused';
     return result;
   }
 
-  #make([method, args]: Call): unknown {
-    if (this.#isHeadDone) return this.#originals[method](...args);
+  #make(method: Method, args: readonly unknown[]): unknown {
+    if (this.#isHeadDone) return this.#originals[method].call(this.response, ...args);
     const rest = method === 'writeHead' ? this.#adoptHeaders(args) : args;
     if (!this.response.headersSent) this.exit.setHeaders(this.response);
     this.#isHeadDone = true;
-    return this.#originals[method](...rest);
+    return this.#originals[method].call(this.response, ...rest);
   }
 
   /** Headers given to `writeHead` become headers of the response, so that ours join them instead of losing to them. */

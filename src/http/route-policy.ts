@@ -44,8 +44,28 @@ export function SkipTouch(): MethodDecorator & ClassDecorator {
   return SetMetadata(SKIP_TOUCH, true);
 }
 
-export function policyOf(reflector: Reflector, context: ExecutionContext): RoutePolicy {
-  const targets = [context.getHandler(), context.getClass()];
+/** What the decorators on each route say. */
+export class RoutePolicies {
+  readonly #known = new WeakMap<object, WeakMap<object, RoutePolicy>>();
+
+  constructor(private readonly reflector: Reflector) {}
+
+  /** Decorators do not change once a route is called, so each route is asked once. */
+  of(context: ExecutionContext): RoutePolicy {
+    const [handler, type] = [context.getHandler(), context.getClass()];
+    const known = this.#known.get(handler)?.get(type);
+    if (known) return known;
+    const policy = readPolicy(this.reflector, [handler, type]);
+    const byType = this.#known.get(handler) ?? new WeakMap<object, RoutePolicy>();
+    this.#known.set(handler, byType.set(type, policy));
+    return policy;
+  }
+}
+
+function readPolicy(
+  reflector: Reflector,
+  targets: Parameters<Reflector['getAllAndOverride']>[1],
+): RoutePolicy {
   const flag = (key: string): boolean =>
     reflector.getAllAndOverride<boolean | undefined>(key, targets) ?? false;
   return {

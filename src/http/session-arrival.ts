@@ -1,5 +1,6 @@
 import { SessionStoreError } from '../core/session-errors.js';
 import type { ResolvedSession } from '../core/session-resolver.js';
+import type { SessionToken } from '../core/session-token.js';
 import { bearerOf } from './bearer.js';
 import { RETRY_AFTER_SECONDS, toHttpException, TwoTokensException } from './session-exceptions.js';
 import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
@@ -15,14 +16,17 @@ export interface Arrival {
 /** Of a request that presents nothing. */
 export const NO_TOKEN: Arrival = { resolved: null, isBearer: false };
 
+/** Of a request whose bearer token leads nowhere. */
+const NOTHING_FOUND: Arrival = { resolved: null, isBearer: true };
+
 /**
- * The session that the cookie, or the bearer token, of a request leads to.
+ * The session that the cookie, or the bearer token, of a request leads to: at once where none is a token of ours.
  *
  * @throws SessionHttpException (503) when a genuine token cannot be looked up
  * @throws TwoTokensException (400) when there are both
  */
-export async function resolveArrival(runtime: HttpRuntime, input: ExchangeInput): Promise<Arrival> {
-  const { engine, options, logger } = runtime;
+export function resolveArrival(runtime: HttpRuntime, input: ExchangeInput): Arrival | Promise<Arrival> {
+  const { engine, options } = runtime;
   const { request, response } = input;
   const cookies = options.cookie.read(request.headers.cookie);
   const bearer = options.acceptsBearer ? bearerOf(request.headers['authorization']) : null;
@@ -31,18 +35,36 @@ export async function resolveArrival(runtime: HttpRuntime, input: ExchangeInput)
     response.setHeader('WWW-Authenticate', 'Bearer realm="session", error="invalid_request"');
     throw new TwoTokensException();
   }
+  const values = isBearer ? [bearer] : cookies;
+  for (let i = 0; i < values.length; i++) {
+    const token = engine.mint.recognise(values[i] ?? '', isBearer ? 'bearer' : 'cookie');
+    if (token) return resolveFirst(runtime, input, token, values.slice(i + 1));
+  }
+  return isBearer ? NOTHING_FOUND : NO_TOKEN;
+}
+
+/** The session of a genuine token, or else of the cookies behind it. */
+async function resolveFirst(
+  { engine, logger }: HttpRuntime,
+  { request, response, route }: ExchangeInput,
+  genuine: SessionToken,
+  cookies: readonly string[],
+): Promise<Arrival> {
+  const isBearer = genuine.transport === 'bearer';
   try {
-    for (const value of isBearer ? [bearer] : cookies) {
-      const token = engine.mint.recognise(value, isBearer ? 'bearer' : 'cookie');
-      const resolved = token && (await engine.resolver.resolve(token, request.ip));
+    const first = await engine.resolver.resolve(genuine, request);
+    if (first) return { resolved: first, isBearer };
+    for (const value of cookies) {
+      const token = engine.mint.recognise(value, 'cookie');
+      const resolved = token && (await engine.resolver.resolve(token, request));
       if (resolved) return { resolved, isBearer };
     }
-    return { resolved: null, isBearer };
+    return isBearer ? NOTHING_FOUND : NO_TOKEN;
   } catch (error) {
     if (error instanceof SessionStoreError) {
       response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
       // An outage, which has a cause, is in the log already; an unknown key is not.
-      if (error.cause === undefined) logger.error(`${input.route}: ${error.message}`);
+      if (error.cause === undefined) logger.error(`${route}: ${error.message}`);
     }
     throw toHttpException(error);
   }

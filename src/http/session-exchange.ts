@@ -2,14 +2,14 @@ import { HttpException } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import { SessionError } from '../core/session-errors.js';
 import { isTouchDue } from '../core/session-lifetime.js';
-import { describeClient } from './client-meta.js';
 import { ResponseGate, type ResponseExit } from './response-gate.js';
 import { type Arrival, NO_TOKEN, resolveArrival } from './session-arrival.js';
+import { ExchangeContext, type ExchangeView } from './session-context.js';
 import { setSessionHeaders } from './session-departure.js';
 import { reportFailure, toHttpException } from './session-exceptions.js';
 import { SessionHandle } from './session-handle.js';
 import type { ExchangeInput, HttpRuntime, RoutedInput } from './session-runtime.js';
-import { type RequestContext, SessionWork } from './session-work.js';
+import { SessionWork } from './session-work.js';
 
 /** Data that never equals its stored form (a `toJSON` that differs each time) must not hold a response for ever. */
 const SETTLE_ROUNDS = 3;
@@ -22,12 +22,12 @@ export interface BeforeSave {
 }
 
 /** The way of one request through its session: from the cookie that came in to the cookie that goes out. */
-export class SessionExchange implements ResponseExit {
+export class SessionExchange implements ResponseExit, ExchangeView {
   readonly session: SessionHandle;
   /** What the session is made of. */
   readonly work: SessionWork;
   beforeSave: BeforeSave | null = null;
-  readonly #gate: ResponseGate;
+  readonly gate: ResponseGate;
   /** Whether something looked at the session, so that the response varies with the cookie. */
   #isRead: boolean;
   #flushing: Promise<unknown> | null = null;
@@ -38,16 +38,14 @@ export class SessionExchange implements ResponseExit {
 
   private constructor(
     readonly runtime: HttpRuntime,
-    private input: ExchangeInput,
-    private readonly arrival: Arrival,
+    public input: ExchangeInput,
+    readonly arrival: Arrival,
   ) {
     const { resolved } = arrival;
-    this.work = new SessionWork(runtime.engine, this.#makeContext(), resolved);
+    this.work = new SessionWork(runtime.engine, new ExchangeContext(this), resolved);
     this.session = new SessionHandle(this.work);
     this.#isRead = resolved !== null && input.isUse !== null;
-    this.#gate = new ResponseGate(input.response, this);
-    // A client that went away early is no end of the handler: what it changes is saved when it is done.
-    input.response.once('close', () => void this.#saveAfterClose());
+    this.gate = new ResponseGate(input.response, this);
   }
 
   /**
@@ -56,13 +54,17 @@ export class SessionExchange implements ResponseExit {
    * @throws SessionHttpException (503) when a genuine token cannot be looked up
    * @throws TwoTokensException (400)
    */
-  static async open(runtime: HttpRuntime, input: ExchangeInput): Promise<SessionExchange> {
-    return new SessionExchange(runtime, input, await resolveArrival(runtime, input));
+  static open(runtime: HttpRuntime, input: ExchangeInput): SessionExchange | Promise<SessionExchange> {
+    const arrival = resolveArrival(runtime, input);
+    if (!(arrival instanceof Promise)) return new SessionExchange(runtime, input, arrival);
+    return arrival.then((found) => new SessionExchange(runtime, input, found));
   }
 
-  /** Whether nobody has even looked at the data, so that there is nothing to save. */
-  get isUntouched(): boolean {
-    return this.work.copy.isUntouched;
+  /** Whether there is nothing to save, as a glance tells. */
+  get isUnchanged(): boolean {
+    const { copy, isBusy } = this.work;
+    if (this.beforeSave?.isDue) return false;
+    return copy.isUntouched || (!isBusy && copy.isUnchanged);
   }
 
   /** Whether a page of another site asks for a change in the name of whoever is signed in. */
@@ -113,15 +115,15 @@ export class SessionExchange implements ResponseExit {
    * reported once.
    */
   async flush(): Promise<void> {
-    if (this.#gate.isHolding) return;
-    if (!this.#gate.isHeadPending) return this.#saveLate();
+    if (this.gate.isHolding) return;
+    if (!this.gate.isHeadPending) return this.#saveLate();
     try {
       this.#flushing = this.#save();
       await this.#flushing;
     } catch (error) {
       // An answer that began meanwhile waits for this: the failure takes its place.
-      if (this.#gate.isHolding) return;
-      this.#gate.dropAfterEnd();
+      if (this.gate.isHolding) return;
+      this.gate.dropAfterEnd();
       this.work.discard();
       this.#failure = error;
       throw toHttpException(error);
@@ -139,13 +141,19 @@ export class SessionExchange implements ResponseExit {
     return this.#isUnsettled || this.#isRotationDue() ? this.#settle() : null;
   }
 
+  /** A client that went away early is no end of the handler: what it changes is saved when it is done. */
+  closed(): void {
+    this.#awaitsUse = true;
+    if (!this.gate.isHeadPending && this.#isUnsettled) void this.#saveLate();
+  }
+
   setHeaders(response: ServerResponse): void {
     const { engine } = this.runtime;
     const { stored } = this.work;
     const { isBearer } = this.arrival;
     const departure = { isRead: this.#isRead, isBearer, within: this.#within };
     setSessionHeaders(response, this.runtime, this.work, departure);
-    if (stored && this.#isUse && isTouchDue(stored.row, engine.clock.now(), engine.config.touchInterval)) {
+    if (stored && this.isUse && isTouchDue(stored.row, engine.clock.now(), engine.config.touchInterval)) {
       engine.touches.record(stored.row);
     }
     if (this.#failure !== null) {
@@ -174,7 +182,7 @@ export class SessionExchange implements ResponseExit {
   }
 
   get #isUnsettled(): boolean {
-    return this.work.isDirty || this.work.isBusy || this.beforeSave?.isDue === true;
+    return this.work.isBusy || this.work.isDirty || this.beforeSave?.isDue === true;
   }
 
   #isRotationDue(): boolean {
@@ -196,17 +204,15 @@ export class SessionExchange implements ResponseExit {
     }
   }
 
-  /** When the client left before an answer, the handler's end, or its answer that nobody reads, saves. */
-  async #saveAfterClose(): Promise<void> {
-    this.#awaitsUse = true;
-    if (!this.#gate.isHeadPending) await this.#saveLate();
+  /** Nothing ends any more behind which to save what a forgotten promise changes, so this looks at once. */
+  noteUse(): void {
+    if (!this.#awaitsUse || this.gate.isHeadPending) return;
+    this.#awaitsUse = false;
+    setImmediate(() => this.closed());
   }
 
-  /** Nothing ends any more behind which to save what a forgotten promise changes, so this looks at once. */
-  #noteUse(): void {
-    if (!this.#awaitsUse || this.#gate.isHeadPending) return;
-    this.#awaitsUse = false;
-    setImmediate(() => void this.#saveAfterClose());
+  noteSessionFailure(error: unknown): void {
+    this.#failure = error;
   }
 
   /** Saves what was changed after the first byte had left. Nobody can be told any more, but the log. */
@@ -225,23 +231,8 @@ export class SessionExchange implements ResponseExit {
     }
   }
 
-  get #isUse(): boolean {
+  /** Whether serving the request counts as use of its session. */
+  get isUse(): boolean {
     return this.input.isUse ?? this.#isRead;
-  }
-
-  #makeContext(): RequestContext {
-    const { acceptsBearer, cookie, crossSite, meta } = this.runtime.options;
-    return {
-      ip: this.input.request.ip,
-      isUse: () => this.#isUse,
-      persistent: cookie.persistent,
-      describeClient: () => ({ ...describeClient(this.input.request), ...meta(this.input.request) }),
-      acceptsBearer,
-      isBearer: this.arrival.isBearer,
-      mayCarrySignIn: () => !crossSite?.refusesSignIn(this.input.request),
-      canCarryCookie: () => this.#gate.isHeadPending,
-      noteUse: () => this.#noteUse(),
-      noteFailure: (error) => (this.#failure = error),
-    };
   }
 }

@@ -38,7 +38,8 @@ function sessionMiddleware(runtime: HttpRuntime) {
       next();
       return;
     }
-    void SessionExchange.open(runtime, input)
+    void Promise.resolve()
+      .then(() => SessionExchange.open(runtime, input))
       .catch((error: unknown) => refuseLater(input, error))
       .then((exchange) => {
         keepExchange(request, exchange);

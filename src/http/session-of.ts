@@ -17,12 +17,20 @@ export interface PlatformRequest extends ClientRequest {
 
 export type PlatformResponse = ServerResponse | { readonly raw: ServerResponse };
 
-/** By raw request: whatever wraps it, there is one exchange. A function makes it, or refuses, when it is asked for. */
-const exchanges = new WeakMap<object, SessionExchange | (() => SessionExchange)>();
+/**
+ * On the raw request: whatever wraps it, there is one exchange. A function makes it, or refuses, when it is asked for.
+ * A property rather than a WeakMap, whose entries cost the garbage collector more than the rest of a request.
+ */
+const EXCHANGE = Symbol('nest-sessions exchange');
 
-function rawRequest(request: object): object {
+interface Carrier {
+  [EXCHANGE]?: SessionExchange | (() => SessionExchange) | undefined;
+}
+
+function carrierOf(request: object): Carrier {
   const raw = 'raw' in request ? request.raw : null;
-  return typeof raw === 'object' && raw !== null && 'socket' in raw ? raw : request;
+  const carrier: object = typeof raw === 'object' && raw !== null && 'socket' in raw ? raw : request;
+  return carrier;
 }
 
 export function rawResponse(response: PlatformResponse): ServerResponse {
@@ -39,16 +47,16 @@ export function routeOf(request: PlatformRequest): string {
 }
 
 export function keepExchange(request: object, exchange: SessionExchange | (() => SessionExchange)): void {
-  exchanges.set(rawRequest(request), exchange);
+  carrierOf(request)[EXCHANGE] = exchange;
 }
 
 /** From now on the request has no session. What has been changed in it so far is saved all the same. */
 export function skipExchange(request: object): void {
-  const raw = rawRequest(request);
-  const exchange = exchanges.get(raw);
+  const carrier = carrierOf(request);
+  const exchange = carrier[EXCHANGE];
   if (exchange === undefined) return;
   if (typeof exchange !== 'function') exchange.skip();
-  exchanges.delete(raw);
+  carrier[EXCHANGE] = undefined;
 }
 
 /**
@@ -59,11 +67,11 @@ export function skipExchange(request: object): void {
 export function exchangeOf(source: object): SessionExchange | null {
   const request = 'switchToHttp' in source ? requestOf(source as ExecutionContext) : source;
   if (request === null) return null;
-  const raw = rawRequest(request);
-  const known = exchanges.get(raw) ?? null;
+  const carrier = carrierOf(request);
+  const known = carrier[EXCHANGE] ?? null;
   if (typeof known !== 'function') return known;
   const exchange = known();
-  exchanges.set(raw, exchange);
+  carrier[EXCHANGE] = exchange;
   return exchange;
 }
 

@@ -1,5 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
-import { type JsonObject, toJsonObject } from '../core/json-data.js';
+import { cloneJson, isSameJson, type JsonObject, type JsonValue, toJsonObject } from '../core/json-data.js';
 import { applyChanges, hasChanges } from '../core/session-changes.js';
 import { type SessionContent, type StoredSession, transportOf } from '../core/session-content.js';
 import type { CreatedSession } from '../core/session-creation.js';
@@ -77,7 +76,7 @@ export class SessionWork {
 
   /** Whether there is something to save. @throws SessionDataError when the data is not JSON */
   get isDirty(): boolean {
-    return hasChanges(this.copy.take().changes);
+    return !this.copy.isUnchanged && hasChanges(this.copy.take().changes);
   }
 
   /** Saves what has changed; whether there was anything. */
@@ -86,11 +85,13 @@ export class SessionWork {
       const snapshot = this.copy.take();
       if (!hasChanges(snapshot.changes)) return false;
       const { stored } = this;
-      const content = (now: SessionContent) => changed(now, applyChanges(now, snapshot.changes));
       if (stored) {
+        const content = (now: SessionContent) => changed(now, applyChanges(now, snapshot.changes));
         // Replaced by what it was when it was read: whether that is still there, only storage knows.
-        const known = content(stored.content) === null ? undefined : stored;
-        const written = await this.engine.writer.write({ ...this.#target(stored), known, apply: content });
+        const first = content(stored.content);
+        const known = first === null ? undefined : stored;
+        const apply = (now: SessionContent) => (now === stored.content ? first : content(now));
+        const written = await this.engine.writer.write({ ...this.#target(stored), known, apply });
         this.#adopt(written, snapshot);
       } else await this.#begin(snapshot);
       return true;
@@ -104,7 +105,7 @@ export class SessionWork {
       const apply = async (content: SessionContent) => {
         const snapshot = this.copy.take();
         const fresh = applyChanges(content, snapshot.changes);
-        const data = structuredClone(fresh.data);
+        const data = cloneJson(fresh.data);
         runs.unshift({ snapshot, result: await fn(data) });
         return changed(content, { ...fresh, data: toJsonObject(data) });
       };
@@ -243,7 +244,7 @@ function asChanges(content: SessionContent): Snapshot['changes'] {
 
 /** `next`, or `null` when it is what is there already. */
 function changed(content: SessionContent, next: SessionContent): SessionContent | null {
-  return isDeepStrictEqual(content.data, next.data) && isDeepStrictEqual(content.flashes, next.flashes)
-    ? null
-    : next;
+  const isSame =
+    isSameJson(next.data, content.data) && isSameJson(next.flashes, content.flashes as unknown as JsonValue);
+  return isSame ? null : next;
 }

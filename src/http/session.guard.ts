@@ -1,6 +1,6 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { policyOf, type RoutePolicy } from './route-policy.js';
+import { RoutePolicies, type RoutePolicy } from './route-policy.js';
 import { SessionExchange } from './session-exchange.js';
 import { provideSession } from './session-property.js';
 import type { HttpRuntime } from './session-runtime.js';
@@ -21,24 +21,34 @@ export const HTTP_RUNTIME = Symbol('nest-sessions http runtime');
 /** The first guard of every route: loads the session, and holds `@RequireAuth()` and `requireAuth`. */
 @Injectable()
 export class SessionGuard implements CanActivate {
+  readonly #policies: RoutePolicies;
+
   constructor(
     @Inject(HTTP_RUNTIME) private readonly runtime: HttpRuntime,
-    @Inject(Reflector) private readonly reflector: Reflector,
-  ) {}
+    @Inject(Reflector) reflector: Reflector,
+  ) {
+    this.#policies = new RoutePolicies(reflector);
+  }
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
-    const policy = policyOf(this.reflector, context);
-    const exchange = context.getType() === 'http' ? await this.#exchange(context, policy) : null;
+  /** At once, unless a session has to be looked up. */
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const policy = this.#policies.of(context);
+    const exchange = context.getType() === 'http' ? this.#exchange(context, policy) : null;
+    if (!(exchange instanceof Promise)) return this.#admit(policy, exchange);
+    return exchange.then((opened) => this.#admit(policy, opened));
+  }
+
+  #admit(policy: RoutePolicy, exchange: SessionExchange | null): boolean {
     if (exchange?.isForeignChange) throw new CrossSiteRequestException();
     const within = this.#requirement(policy);
     if (within !== undefined) this.#requireUser(exchange, within);
     return true;
   }
 
-  async #exchange(
+  #exchange(
     context: ExecutionContext,
     { skipsSession, skipsTouch }: RoutePolicy,
-  ): Promise<SessionExchange | null> {
+  ): SessionExchange | null | Promise<SessionExchange> {
     const http = context.switchToHttp();
     const request = http.getRequest<PlatformRequest>();
     if (skipsSession) {
@@ -47,12 +57,16 @@ export class SessionGuard implements CanActivate {
     }
     const routed = { request, route: routeOf(request), isUse: !skipsTouch };
     const known = exchangeOf(request);
-    known?.enter(routed);
+    if (known) {
+      known.enter(routed);
+      provideSession(request);
+      return known;
+    }
     const response = rawResponse(http.getResponse<PlatformResponse>());
-    const exchange = known ?? (await SessionExchange.open(this.runtime, { ...routed, response }));
-    if (!known) keepExchange(request, exchange);
-    provideSession(request);
-    return exchange;
+    const opened = SessionExchange.open(this.runtime, { ...routed, response });
+    return opened instanceof Promise
+      ? opened.then((exchange) => keep(request, exchange))
+      : keep(request, opened);
   }
 
   /** How old a sign-in may be, `null` for any age; `undefined` when no user is needed. */
@@ -70,4 +84,10 @@ export class SessionGuard implements CanActivate {
     exchange?.noteTooOld(within);
     throw new AuthenticationRequiredException('reauthentication_required');
   }
+}
+
+function keep(request: PlatformRequest, exchange: SessionExchange): SessionExchange {
+  keepExchange(request, exchange);
+  provideSession(request);
+  return exchange;
 }

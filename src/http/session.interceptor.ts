@@ -5,7 +5,8 @@ import {
   Injectable,
   type NestInterceptor,
 } from '@nestjs/common';
-import { catchError, concat, concatMap, defer, EMPTY, from, map, type Observable, of } from 'rxjs';
+import { catchError, Observable } from 'rxjs';
+import { FlushingObserver } from './flushing-observer.js';
 import { reportFailure, saysUnsaved, SessionHttpException, toHttpException } from './session-exceptions.js';
 import type { SessionExchange } from './session-exchange.js';
 import type { HttpRuntime } from './session-runtime.js';
@@ -30,30 +31,26 @@ export class SessionInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const exchange = exchangeOf(context);
     if (exchange === null) return this.#withoutSession(context, next);
-    return concat(
-      next
-        .handle()
-        .pipe(concatMap((value) => (exchange.isUntouched ? of(value) : this.#flush(exchange, value)))),
-      defer(() => (exchange.isUntouched ? EMPTY : this.#flush(exchange, null).pipe(concatMap(() => EMPTY)))),
-    ).pipe(catchError((error: unknown) => this.#afterError(exchange, error)));
-  }
-
-  #flush(exchange: SessionExchange, value: unknown): Observable<unknown> {
-    return from(exchange.flush()).pipe(map(() => value));
+    const failing = (error: unknown): Promise<unknown> => this.#afterError(exchange, error);
+    return new Observable((subscriber) =>
+      next.handle().subscribe(new FlushingObserver(exchange, subscriber, failing)),
+    );
   }
 
   /** The changes of a handler that threw are saved too. If they cannot be, that is the answer. */
-  async #afterError(exchange: SessionExchange, error: unknown): Promise<never> {
+  async #afterError(exchange: SessionExchange, error: unknown): Promise<unknown> {
     if (!saysUnsaved(error)) {
-      await exchange.flush().catch((unsaved: unknown) => {
+      try {
+        await exchange.flush();
+      } catch (unsaved) {
         this.runtime.logger.warn(
           `The session could not be saved; the handler had failed before: ${String(error)}`,
         );
-        throw unsaved;
-      });
+        return unsaved;
+      }
     }
     exchange.noteFailure(error);
-    throw toHttpException(error);
+    return toHttpException(error);
   }
 
   /** The handler of a route that skips the session may use the `SessionStore` all the same. */

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { toJsonObject } from '../../src/core/json-data.js';
+import { cloneJson, isSameJson, type JsonObject, toJsonObject } from '../../src/core/json-data.js';
 import { SessionDataError, SessionTooLargeError } from '../../src/core/session-errors.js';
 import { HOUR, openStore, START } from './support/open-store.js';
 import { PROPERTY_SEED } from './support/property-seed.js';
@@ -206,5 +206,43 @@ describe('the size of data', () => {
     const { store } = openStore({ maxDataBytes: 2_000_000 });
     const { token } = await store.create({}, 'ada', { text: 'ü'.repeat(500_000) });
     expect((await store.readByToken(token))?.data['text']).toBe('ü'.repeat(500_000));
+  });
+});
+
+describe('JSON that has not been changed', () => {
+  it('is told at a glance, for a copy that shares nothing with it', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (data) => {
+        fc.pre(!JSON.stringify(data).includes('"__proto__":'));
+        const stored = toJsonObject(data);
+        const copy = cloneJson(stored);
+        expect(copy).toEqual(stored);
+        expect(isSameJson(copy, stored)).toBe(true);
+        for (const [key, value] of Object.entries(copy)) {
+          if (typeof value === 'object' && value !== null) expect(value).not.toBe(stored[key]);
+        }
+      }),
+      { seed: PROPERTY_SEED, numRuns: 500 },
+    );
+  });
+
+  it.each<[string, object, JsonObject]>([
+    ['another value', { a: 1 }, { a: 2 }],
+    ['another value, far down', { a: [{ b: [1, { c: null }] }] }, { a: [{ b: [1, { c: 0 }] }] }],
+    ['one key more', { a: 1, b: 2 }, { a: 1 }],
+    ['one key less', { a: 1 }, { a: 1, b: 2 }],
+    ['a key that is undefined', { a: 1, b: undefined }, { a: 1 }],
+    ['a key of another name', { a: 1, c: 2 }, { a: 1, b: 2 }],
+    ['the keys in another order', { b: 2, a: 1 }, { a: 1, b: 2 }],
+    ['one item more', { a: [1, 2] }, { a: [1] }],
+    ['an array for an object', { a: [] }, { a: {} }],
+    ['an object for an array', { a: {} }, { a: [] }],
+    ['a Map for an empty object', { a: new Map([[1, 2]]) }, { a: {} }],
+    ['NaN for null', { a: NaN }, { a: null }],
+    ['a Date for its text', { a: new Date(0) }, { a: '1970-01-01T00:00:00.000Z' }],
+    ['an array with a toJSON', { a: Object.assign([1], { toJSON: () => [2] }) }, { a: [1] }],
+    ['an object of a class', { a: new Product('pen', new Date(0)) }, { a: { tags: ['new'], name: 'pen' } }],
+  ])('is not taken for unchanged: %s', (_name, value, stored) => {
+    expect(isSameJson(value, stored)).toBe(false);
   });
 });

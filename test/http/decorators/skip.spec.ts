@@ -1,4 +1,4 @@
-import { Controller, Get, Post, type ExecutionContext } from '@nestjs/common';
+import { Controller, Get, Post, type ExecutionContext, type INestApplication } from '@nestjs/common';
 import { RequireAuth, Session, SessionGuard, sessionOf, SkipSession, SkipTouch } from 'nest-sessions';
 import { onEachPlatform } from '../support/open-app.js';
 import type { TestSession } from '../support/routes.js';
@@ -145,11 +145,15 @@ function rpcContext(controller: new () => object, method: string): ExecutionCont
   } as unknown as ExecutionContext;
 }
 
+async function admission(app: INestApplication, context: ExecutionContext): Promise<boolean> {
+  return app.get(SessionGuard).canActivate(context);
+}
+
 onEachPlatform('outside HTTP', (open) => {
   it('`sessionOf()` is null, and routes are open', async () => {
     const { app } = await open({ controllers });
     const context = rpcContext(SkipController, 'poll');
-    await expect(app.get(SessionGuard).canActivate(context)).resolves.toBe(true);
+    await expect(admission(app, context)).resolves.toBe(true);
     expect(sessionOf(context)).toBeNull();
   });
 
@@ -157,9 +161,9 @@ onEachPlatform('outside HTTP', (open) => {
     const closed = await open({ controllers });
     const refused = expect.objectContaining({ code: 'authentication_required', status: 401 }) as Error;
     const context = rpcContext(SkipController, 'contradiction');
-    await expect(closed.app.get(SessionGuard).canActivate(context)).rejects.toEqual(refused);
+    await expect(admission(closed.app, context)).rejects.toEqual(refused);
     const all = await open({ controllers, options: { requireAuth: true } });
     const other = rpcContext(SkipController, 'poll');
-    await expect(all.app.get(SessionGuard).canActivate(other)).rejects.toEqual(refused);
+    await expect(admission(all.app, other)).rejects.toEqual(refused);
   });
 });

@@ -1,0 +1,64 @@
+import type { JsonObject } from '../core/json-data.js';
+import { describeClient } from './client-meta.js';
+import type { ResponseGate } from './response-gate.js';
+import type { Arrival } from './session-arrival.js';
+import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
+import type { RequestContext } from './session-work.js';
+
+/** What an exchange lets its session's work see. */
+export interface ExchangeView {
+  readonly runtime: HttpRuntime;
+  readonly input: ExchangeInput;
+  readonly arrival: Arrival;
+  readonly gate: ResponseGate;
+  readonly isUse: boolean;
+  noteUse(): void;
+  noteSessionFailure(error: unknown): void;
+}
+
+/** The request of an exchange, as far as its session needs it. What the platform has to compute is asked for late. */
+export class ExchangeContext implements RequestContext {
+  constructor(private readonly exchange: ExchangeView) {}
+
+  get ip(): string | undefined {
+    return this.exchange.input.request.ip;
+  }
+
+  get persistent(): boolean {
+    return this.exchange.runtime.options.cookie.persistent;
+  }
+
+  get acceptsBearer(): boolean {
+    return this.exchange.runtime.options.acceptsBearer;
+  }
+
+  get isBearer(): boolean {
+    return this.exchange.arrival.isBearer;
+  }
+
+  isUse(): boolean {
+    return this.exchange.isUse;
+  }
+
+  describeClient(): JsonObject {
+    const { input, runtime } = this.exchange;
+    return { ...describeClient(input.request), ...runtime.options.meta(input.request) };
+  }
+
+  mayCarrySignIn(): boolean {
+    const { input, runtime } = this.exchange;
+    return !runtime.options.crossSite?.refusesSignIn(input.request);
+  }
+
+  canCarryCookie(): boolean {
+    return this.exchange.gate.isHeadPending;
+  }
+
+  noteUse(): void {
+    this.exchange.noteUse();
+  }
+
+  noteFailure(error: unknown): void {
+    this.exchange.noteSessionFailure(error);
+  }
+}
