@@ -112,10 +112,13 @@ export class ResponseGate {
 
   async #hold(settling: Promise<void>): Promise<void> {
     const stopPretending = pretendSent(this.response, () => this.#held.some(([method]) => method === 'end'));
+    // In the same turn as what follows: a platform that looks in between would find a response that nobody answered.
     try {
-      await settling.finally(stopPretending);
+      await settling;
+      stopPretending();
       this.#release();
     } catch (error) {
+      stopPretending();
       this.#refuse(error);
     }
   }

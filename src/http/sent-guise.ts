@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 
 /**
  * Makes a response whose first byte is held back behave as one whose head has left, so that no second answer gets
- * into the first. Returns the way back.
+ * into the first. Returns the way back, which leads there once.
  *
  * @param hasEnded whether the app has ended the response
  */
@@ -20,7 +20,10 @@ export function pretendSent(response: ServerResponse, hasEnded: () => boolean): 
     (name) => [name, Object.getOwnPropertyDescriptor(response, name)] as const,
   );
   Object.defineProperties(response, guise);
+  let isOver = false;
   return () => {
+    if (isOver) return;
+    isOver = true;
     for (const [name, own] of before) {
       if (own) Object.defineProperty(response, name, own);
       else Reflect.deleteProperty(response, name);
