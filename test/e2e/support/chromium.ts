@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, chromium, type LaunchOptions } from 'playwright-core';
 
 const PATH = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
 
@@ -12,9 +12,14 @@ if (!canBrowse) {
   );
 }
 
-export function launchChromium(): Promise<Browser> {
+/** @param options arguments beside those that all browser specs need, and Playwright's own to leave out */
+export function launchChromium({
+  args = [],
+  ignoreDefaultArgs,
+}: Pick<LaunchOptions, 'args' | 'ignoreDefaultArgs'> = {}): Promise<Browser> {
   return chromium.launch({
     executablePath: PATH,
+    ignoreDefaultArgs,
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -23,6 +28,7 @@ export function launchChromium(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...args,
     ],
   });
 }
