@@ -61,6 +61,7 @@ export type { EndedRow, EpochMs, SessionRow, TokenState } from './core/session-r
 export { SessionStore } from './core/session-store.js';
 export type { Stoppable } from './core/session-timer.js';
 export { SessionToken, type Transport } from './core/session-token.js';
+export type { ClientChangeReaction } from './http/client-watch.js';
 export type { CsrfOptions } from './http/cross-site.js';
 export type {
   ExpressSession,

@@ -19,6 +19,7 @@ const REVOKED: Record<RevokeReason, string> = {
   revoked: 'Another device was logged out',
   replaced: 'Signed in anew',
   reuse: 'A device was logged out: its cookie had been copied',
+  'client-change': 'A device was logged out: its cookie was used by another browser',
 };
 
 /** What happened lately, as the session events tell. An audit log would write the same to a table. */

@@ -19,6 +19,8 @@ export interface FlashEntry extends FlashMessage {
 export interface SessionMarks {
   /** How its tokens are sent, where that is not by cookie. */
   readonly transport?: 'bearer';
+  /** Which kind of client signed in, where that is watched. */
+  readonly client?: string;
 }
 
 /** What a payload holds. */

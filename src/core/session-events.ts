@@ -1,5 +1,6 @@
 /** Why a session was ended on purpose. */
-export type RevokeReason = 'logout' | 'logout-others' | 'logout-all' | 'revoked' | 'replaced' | 'reuse';
+export type RevokeReason =
+  'logout' | 'logout-others' | 'logout-all' | 'revoked' | 'replaced' | 'reuse' | 'client-change';
 
 /** What a listener gets. Never a token, never data. */
 export interface SessionEvent {
@@ -25,6 +26,8 @@ export interface SessionEventMap {
   expired: SessionEvent;
   /** A token that had been replaced was presented: somebody else holds it. The session was revoked. */
   reuse: SessionEvent;
+  /** A session turned up with another browser or platform than it was signed in with, and `onClientChange` is on. */
+  'client-change': SessionEvent;
   /** A stored payload did not open. */
   tampered: SessionEvent;
   /** Expired sessions were deleted. */

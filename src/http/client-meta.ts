@@ -13,15 +13,20 @@ export interface ClientRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
+/** The user agent, cut at 512 characters; empty without one. */
+export function userAgentOf({ headers }: ClientRequest): string {
+  const agent = headers['user-agent'];
+  return typeof agent === 'string' ? agent.slice(0, MAX_USER_AGENT) : '';
+}
+
 /**
  * What is kept about the client of a sign-in: `ip` (what the platform's proxy settings make of it), `userAgent` (cut
  * at 512 characters), `deviceName` ("Chrome on macOS") and `deviceType` (`desktop`, `mobile`, `tablet`, `tv`, `bot` or
  * `unknown`).
  */
-export function describeClient({ ip, headers }: ClientRequest): JsonObject {
-  const agent = headers['user-agent'];
-  const userAgent = typeof agent === 'string' ? agent.slice(0, MAX_USER_AGENT) : '';
-  return { ip: ip ?? null, userAgent: userAgent || null, ...describeDevice(userAgent) };
+export function describeClient(request: ClientRequest): JsonObject {
+  const userAgent = userAgentOf(request);
+  return { ip: request.ip ?? null, userAgent: userAgent || null, ...describeDevice(userAgent) };
 }
 
 function describeDevice(userAgent: string): { deviceName: string; deviceType: string } {

@@ -3,6 +3,7 @@ import type { JsonObject } from '../core/json-data.js';
 import { expected, oneOf } from '../core/session-options.js';
 import type { Transport } from '../core/session-token.js';
 import type { ClientRequest } from './client-meta.js';
+import { type ClientChangeReaction, ClientWatch } from './client-watch.js';
 import { CrossSiteCheck, type CsrfOptions } from './cross-site.js';
 import { passportUserId as idOfPassportUser } from './passport-user.js';
 import { type CookieOptions, SessionCookie } from './session-cookie.js';
@@ -37,6 +38,11 @@ export interface SessionHttpOptions {
    * @default ['cookie']
    */
   readonly transport?: readonly Transport[];
+  /**
+   * When a session turns up with another browser or platform than it was signed in with: nothing; the event
+   * `client-change`; or the same and the end of the session. Versions do not matter. @default 'ignore'
+   */
+  readonly onClientChange?: ClientChangeReaction;
   /** What to keep about the client of a sign-in beside the default: a JSON object. Gets the platform's request. */
   readonly meta?: (request: never) => object;
 }
@@ -50,6 +56,8 @@ export interface ResolvedHttpOptions {
   readonly crossSite: CrossSiteCheck | null;
   readonly passportUserId: (user: unknown) => UserId;
   readonly acceptsBearer: boolean;
+  /** `null`: client changes are ignored. */
+  readonly clientWatch: ClientWatch | null;
   readonly meta: (request: ClientRequest) => object;
 }
 
@@ -61,14 +69,16 @@ export const HTTP_OPTION_NAMES = [
   'passportUserId',
   'csrf',
   'transport',
+  'onClientChange',
   'meta',
 ] as const satisfies readonly (keyof SessionHttpOptions)[];
 
 /** @throws SessionOptionsError for the first option that cannot be used */
 export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOptions {
   const { cookie, requireAuth = false, mount = 'guard', passportUserId, csrf, meta } = options;
-  const { transport = ['cookie'] } = options;
+  const { transport = ['cookie'], onClientChange = 'ignore' } = options;
   if (typeof requireAuth !== 'boolean') throw expected('requireAuth', 'true or false', requireAuth);
+  oneOf('onClientChange', onClientChange, ['ignore', 'notify', 'revoke']);
   oneOf('mount', mount, ['guard', 'middleware']);
   if (passportUserId !== undefined && typeof passportUserId !== 'function')
     throw expected('passportUserId', 'a function of the serialized user', passportUserId);
@@ -82,6 +92,7 @@ export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOpt
     passportUserId: (passportUserId as ((user: unknown) => UserId) | undefined) ?? idOfPassportUser,
     crossSite: csrf === false ? null : new CrossSiteCheck(csrf),
     acceptsBearer: checkTransport(transport),
+    clientWatch: onClientChange === 'ignore' ? null : new ClientWatch(onClientChange),
     meta: describe ?? (() => ({})),
   };
 }

@@ -2,6 +2,8 @@ import { SessionStoreError } from '../core/session-errors.js';
 import type { ResolvedSession } from '../core/session-resolver.js';
 import type { SessionToken } from '../core/session-token.js';
 import { bearerOf } from './bearer.js';
+import type { ClientRequest } from './client-meta.js';
+import type { ClientWatch } from './client-watch.js';
 import { RETRY_AFTER_SECONDS, toHttpException, TwoTokensException } from './session-exceptions.js';
 import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
 
@@ -45,19 +47,21 @@ export function resolveArrival(runtime: HttpRuntime, input: ExchangeInput): Arri
 
 /** The session of a genuine token, or else of the cookies behind it. */
 async function resolveFirst(
-  { engine, logger }: HttpRuntime,
-  { request, response, route }: ExchangeInput,
+  runtime: HttpRuntime,
+  input: ExchangeInput,
   genuine: SessionToken,
   cookies: readonly string[],
 ): Promise<Arrival> {
+  const { engine, logger } = runtime;
+  const { request, response, route } = input;
   const isBearer = genuine.transport === 'bearer';
   try {
     const first = await engine.resolver.resolve(genuine, request);
-    if (first) return { resolved: first, isBearer };
+    if (first && (await isKnownClient(runtime, input, first))) return { resolved: first, isBearer };
     for (const value of cookies) {
       const token = engine.mint.recognise(value, 'cookie');
       const resolved = token && (await engine.resolver.resolve(token, request));
-      if (resolved) return { resolved, isBearer };
+      if (resolved && (await isKnownClient(runtime, input, resolved))) return { resolved, isBearer };
     }
     return isBearer ? NOTHING_FOUND : NO_TOKEN;
   } catch (error) {
@@ -68,4 +72,30 @@ async function resolveFirst(
     }
     throw toHttpException(error);
   }
+}
+
+/** Whether the session may be served to this client: the usual answer, at once. */
+function isKnownClient(
+  runtime: HttpRuntime,
+  { request }: ExchangeInput,
+  resolved: ResolvedSession,
+): boolean | Promise<boolean> {
+  const { clientWatch } = runtime.options;
+  return !clientWatch?.sees(request, resolved) || react(runtime, clientWatch, request, resolved);
+}
+
+/** Another kind of client is told about, or ends the session. */
+async function react(
+  { engine }: HttpRuntime,
+  clientWatch: ClientWatch,
+  request: ClientRequest,
+  resolved: ResolvedSession,
+): Promise<boolean> {
+  const { row } = resolved;
+  const isNotify = clientWatch.reaction === 'notify';
+  const isNews = isNotify
+    ? clientWatch.isNews(request, resolved)
+    : (await engine.end({ ids: [row.id] }, 'client-change', request.ip)).ended.length > 0;
+  if (isNews) engine.events.emit('client-change', engine.eventOf(row, request.ip));
+  return isNotify;
 }

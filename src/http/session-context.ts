@@ -3,7 +3,7 @@ import { describeClient } from './client-meta.js';
 import type { ResponseGate } from './response-gate.js';
 import type { Arrival } from './session-arrival.js';
 import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
-import type { RequestContext } from './session-work.js';
+import type { RequestContext } from './request-context.js';
 
 /** What an exchange lets its session's work see. */
 export interface ExchangeView {
@@ -43,6 +43,10 @@ export class ExchangeContext implements RequestContext {
   describeClient(): JsonObject {
     const { input, runtime } = this.exchange;
     return { ...describeClient(input.request), ...runtime.options.meta(input.request) };
+  }
+
+  clientFamily(): string | undefined {
+    return this.exchange.runtime.options.clientWatch?.familyOf(this.exchange.input.request);
   }
 
   mayCarrySignIn(): boolean {

@@ -1,6 +1,6 @@
 import { toUserId, type UserId } from '../core/identifiers.js';
 import { toJsonObject } from '../core/json-data.js';
-import { type StoredSession, transportOf } from '../core/session-content.js';
+import { type SessionMarks, type StoredSession, transportOf } from '../core/session-content.js';
 import { SessionConflictError } from '../core/session-errors.js';
 import type { SessionToken } from '../core/session-token.js';
 import { checkAuthenticateOptions } from './authenticate-options.js';
@@ -33,13 +33,18 @@ export function signIn(
         remember: options.remember,
         persistent: context.persistent,
         notAfter: options.notAfter,
-        marks: isBearer ? { transport: 'bearer' } : undefined,
+        marks: marksOf(options, context.clientFamily?.()),
       },
       context.ip,
     );
     work.begin(created, snapshot);
     return isBearer ? created.token : undefined;
   });
+}
+
+function marksOf({ transport }: AuthenticateOptions<object>, client?: string): SessionMarks | undefined {
+  if (transport !== 'bearer') return client === undefined ? undefined : { client };
+  return client === undefined ? { transport } : { transport, client };
 }
 
 /** `session.reauthenticate()` */

@@ -44,7 +44,15 @@ export function effectOf(settings: object): object {
   const { store, http, cleanup, table } = resolve(settings);
   const { name, persistent } = http.cookie;
   const cookie = { name, persistent, attributes: http.cookie.remove() };
-  return { ...store.config, cookie, requireAuth: http.requireAuth, mount: http.mount, cleanup, table };
+  return {
+    ...store.config,
+    cookie,
+    requireAuth: http.requireAuth,
+    onClientChange: http.clientWatch?.reaction ?? 'ignore',
+    mount: http.mount,
+    cleanup,
+    table,
+  };
 }
 
 function resolve(settings: object) {
@@ -103,7 +111,7 @@ function isPublic(member: ts.TypeElement | ts.ClassElement): boolean {
 }
 
 function signatureOf(member: ts.TypeElement | ts.ClassElement, source: ts.SourceFile): string {
-  const name = member.name?.getText(source) ?? '';
+  const name = (member.name?.getText(source) ?? '').replaceAll("'", '');
   if (!ts.isMethodDeclaration(member) && !ts.isMethodSignature(member)) return name;
   const parameters = member.parameters.map((one) => {
     const isOptional = one.questionToken !== undefined || one.initializer !== undefined;

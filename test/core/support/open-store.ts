@@ -55,6 +55,7 @@ const EVENT_NAMES: readonly SessionEventName[] = [
   'revoked',
   'expired',
   'reuse',
+  'client-change',
   'tampered',
   'cleanup',
 ];

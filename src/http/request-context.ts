@@ -1,0 +1,26 @@
+import type { JsonObject } from '../core/json-data.js';
+
+/** The request, as far as a session needs it. */
+export interface RequestContext {
+  /** Address of the client, for events. */
+  readonly ip?: string;
+  /** Whether serving this request counts as use. */
+  isUse(): boolean;
+  /** Default persistence of new cookies. */
+  readonly persistent: boolean;
+  /** About the client, for a new session. */
+  describeClient(): JsonObject;
+  /** Whether clients may hold bearer tokens. */
+  readonly acceptsBearer?: boolean;
+  /** Whether the request came with a bearer token: whoever keeps that takes no cookie. */
+  readonly isBearer?: boolean;
+  clientFamily?(): string | undefined;
+  /** Whether a sign-in may follow from the request; not when a page of another site made the browser send it. */
+  mayCarrySignIn?(): boolean;
+  /** Whether the head of the response has not left yet, so that a cookie can go with it. */
+  canCarryCookie(): boolean;
+  /** Told when a handler reaches for data or messages. */
+  noteUse?(): void;
+  /** Told about each call to the session that failed. */
+  noteFailure?(error: unknown): void;
+}
