@@ -12,7 +12,7 @@ import {
   checkSpecs,
   namesIn,
 } from './readme/checks.js';
-import { ROOT } from './readme/compile.js';
+import { DOCUMENTS, ROOT } from './readme/compile.js';
 import { Document } from './readme/document.js';
 import { errorFacts, membersOf, optionNames } from './readme/source-facts.js';
 
@@ -24,7 +24,7 @@ const packageJson = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 };
 const readme = Document.read(join(ROOT, 'README.md'));
 
-describe.each(['README.md', 'CHANGELOG.md', 'SECURITY.md'])('%s', (name) => {
+describe.each(DOCUMENTS)('%s', (name) => {
   const path = join(ROOT, name);
   const document = Document.read(path);
 
@@ -90,3 +90,17 @@ describe('README.md', () => {
     expect(checkCommands(readme, packageJson.scripts)).toEqual([]);
   });
 });
+
+describe('docs/from-express-session.md', () => {
+  it('lists the members of req.session', () => {
+    const page = Document.read(join(ROOT, 'docs/from-express-session.md'));
+    const members = membersOf('src/http/express-session.ts', 'ExpressSessionMembers').map(nameOf);
+    const listed = namesIn(page.tableUnder('Members of req.session')).map(nameOf);
+    expect(checkNames('req.session', listed, [...new Set(members)])).toEqual([]);
+  });
+});
+
+/** `save` of `save(callback?)`. */
+function nameOf(signature: string): string {
+  return signature.split('(', 1)[0] ?? '';
+}

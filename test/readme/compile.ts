@@ -1,9 +1,17 @@
+import { readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import type { Snippet } from './document.js';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+/** Every document that the checks hold to the code. */
+export const DOCUMENTS = [
+  'README.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  ...readdirSync(join(ROOT, 'docs')).flatMap((file) => (file.endsWith('.md') ? `docs/${file}` : [])),
+];
 const PRELUDES = join(ROOT, 'test/readme/prelude');
 /** Where the snippets pretend to lie, side by side, so that they can import each other. */
 const PLACE = join(ROOT, 'test/readme/snippets');

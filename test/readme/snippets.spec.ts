@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type INestApplication, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ROOT, typeErrors } from './compile.js';
+import { DOCUMENTS, ROOT, typeErrors } from './compile.js';
 import { Document, type Snippet } from './document.js';
 import { openWorkplace, outputOf, promisedOutput, testsOf, type Workplace } from './run.js';
 
@@ -37,7 +37,7 @@ describe('snippets of documents', () => {
     expect(snippets).toHaveLength(text.match(/^```(?:ts|typescript|js|javascript)\b/gm)?.length ?? 0);
   });
 
-  it.each(['README.md', 'CHANGELOG.md', 'SECURITY.md'])(
+  it.each(DOCUMENTS)(
     'compile: %s',
     (name) => {
       expect(typeErrors(name, Document.read(join(ROOT, name)).snippets)).toEqual([]);
