@@ -8,6 +8,8 @@ const MAX_USER_AGENT = 512;
 export interface ClientRequest {
   readonly ip?: string;
   readonly method?: string;
+  /** `http` or `https`, by the word of a proxy that the platform trusts. */
+  readonly protocol?: string;
   /** Host and port that were addressed, by the word of a proxy that the platform trusts. */
   readonly host?: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;

@@ -6,6 +6,7 @@ import type { ClientRequest } from './client-meta.js';
 import { type ClientChangeReaction, ClientWatch } from './client-watch.js';
 import { CrossSiteCheck, type CsrfOptions } from './cross-site.js';
 import { passportUserId as idOfPassportUser } from './passport-user.js';
+import { PlainHttpWarning } from './plain-http-warning.js';
 import { type CookieOptions, SessionCookie } from './session-cookie.js';
 
 /** Options of the HTTP layer. */
@@ -52,6 +53,8 @@ export interface ResolvedHttpOptions {
   readonly cookie: SessionCookie;
   readonly requireAuth: boolean;
   readonly mount: 'guard' | 'middleware';
+  /** `null`: cookies are not Secure. */
+  readonly plainHttp: PlainHttpWarning | null;
   /** `null`: off. */
   readonly crossSite: CrossSiteCheck | null;
   readonly passportUserId: (user: unknown) => UserId;
@@ -85,8 +88,10 @@ export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOpt
   if (meta !== undefined && typeof meta !== 'function')
     throw expected('meta', 'a function of the request', meta);
   const describe = meta as ((request: ClientRequest) => JsonObject) | undefined;
+  const sessionCookie = new SessionCookie(cookie);
   return {
-    cookie: new SessionCookie(cookie),
+    cookie: sessionCookie,
+    plainHttp: sessionCookie.attributes.secure ? new PlainHttpWarning() : null,
     requireAuth,
     mount,
     passportUserId: (passportUserId as ((user: unknown) => UserId) | undefined) ?? idOfPassportUser,

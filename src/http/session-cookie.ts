@@ -25,6 +25,26 @@ export interface CookieOptions {
 /** Cookies of our name that are looked at: more than this is somebody's flood. */
 const MAX_CANDIDATES = 3;
 
+/** Browsers ignore longer attributes; with it the whole cookie stays below 4096 bytes. @see RFC 6265bis, 5.6 and 6.1 */
+const MAX_PATH = 1024;
+
+const NONE: readonly string[] = [];
+
+/**
+ * Without the spaces and tabs that HTTP knows. Other white space belongs to a name: a browser that tells `__Host-sid`
+ * from a name with a space of Unicode in front of it must not be misunderstood, or a sibling host could toss us a cookie.
+ */
+function trimmed(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && isSpace(text[start])) start++;
+  while (end > start && isSpace(text[end - 1])) end--;
+  return text.slice(start, end);
+}
+
+function isSpace(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
+}
+
 /**
  * Reads and writes the session cookie.
  *
@@ -48,19 +68,14 @@ export class SessionCookie {
   }
 
   /** Values of our cookie in a Cookie header, in order, at most three. Never throws, whatever the header holds. */
-  read(header: string | string[] | undefined): string[] {
+  read(header: string | string[] | undefined): readonly string[] {
     if (Array.isArray(header)) return this.read(header.join('; '));
-    if (header === undefined || !header.includes(this.name)) return [];
+    if (header === undefined || !header.includes(this.name)) return NONE;
     const values: string[] = [];
     for (const pair of header.split(';')) {
-      const [name = '', ...rest] = pair.split('=');
-      if (name.trim() !== this.name) continue;
-      values.push(
-        rest
-          .join('=')
-          .trim()
-          .replace(/^"(.*)"$/, '$1'),
-      );
+      const at = pair.indexOf('=');
+      if (at < 0 || trimmed(pair.slice(0, at)) !== this.name) continue;
+      values.push(trimmed(pair.slice(at + 1)).replace(/^"(.*)"$/, '$1'));
       if (values.length === MAX_CANDIDATES) break;
     }
     return values;
@@ -115,6 +130,7 @@ function checkCookie(options: CookieOptions) {
   }
   if (typeof path !== 'string' || !/^\/[ -:=-~]*$/.test(path))
     throw expected('cookie.path', "a path such as '/'", path);
+  if (path.length > MAX_PATH) throw expected('cookie.path', `a path of at most ${MAX_PATH} characters`, path);
   if (domain !== undefined && (typeof domain !== 'string' || !HOST_NAME.test(domain)))
     throw expected('cookie.domain', 'a host name', domain);
   oneOf('cookie.sameSite', sameSite, ['lax', 'strict', 'none']);

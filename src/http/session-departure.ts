@@ -1,11 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import { challenge } from './bearer.js';
+import type { ClientRequest } from './client-meta.js';
 import { appendHeader, BOTH_HEADERS, COOKIE_HEADER, varyBy } from './response-headers.js';
 import type { HttpRuntime } from './session-runtime.js';
 import type { SessionWork } from './session-work.js';
 
 /** How a request met its session, as far as the response tells. */
 export interface Departure {
+  readonly request: ClientRequest;
   /** Whether something looked at the session, so that the response varies with its token. */
   readonly isRead: boolean;
   /** Whether the request came with a bearer token. */
@@ -17,13 +19,15 @@ export interface Departure {
 /** Sets what a response owes: the cookie, what caches may do with it, and how to authenticate. */
 export function setSessionHeaders(
   response: ServerResponse,
-  { engine, options }: HttpRuntime,
+  { engine, logger, options }: HttpRuntime,
   { cookieChange, stored, resolved }: SessionWork,
-  { isRead, isBearer, within }: Departure,
+  { request, isRead, isBearer, within }: Departure,
 ): void {
   if (cookieChange?.kind === 'set') {
     const { token, row } = cookieChange;
     appendHeader(response, 'Set-Cookie', options.cookie.issue(token, row, engine.clock.now()));
+    const warning = options.plainHttp?.about(request);
+    if (warning) logger.warn(warning);
   } else if (cookieChange) {
     appendHeader(response, 'Set-Cookie', options.cookie.remove());
   }

@@ -151,7 +151,8 @@ export class SessionExchange implements ResponseExit, ExchangeView {
     const { engine } = this.runtime;
     const { stored } = this.work;
     const { isBearer } = this.arrival;
-    const departure = { isRead: this.#isRead, isBearer, within: this.#within };
+    const { request } = this.input;
+    const departure = { request, isRead: this.#isRead, isBearer, within: this.#within };
     setSessionHeaders(response, this.runtime, this.work, departure);
     if (stored && this.isUse && isTouchDue(stored.row, engine.clock.now(), engine.config.touchInterval)) {
       engine.touches.record(stored.row);
