@@ -86,7 +86,8 @@ export class SessionExchange implements ResponseExit, ExchangeView {
 
   /** The request that was opened before it was routed has come to its route. */
   enter(routed: RoutedInput): void {
-    this.input = { ...this.input, ...routed };
+    const isUse = routed.isUse || this.input.isUse === true; // what middleware touched stays touched
+    this.input = { ...this.input, ...routed, isUse };
     this.#isRead ||= this.work.resolved !== null;
   }
 
@@ -190,7 +191,7 @@ export class SessionExchange implements ResponseExit, ExchangeView {
     const { resolved, stored, cookieChange, isRotationWanted, engine } = this.work;
     const isSame =
       resolved !== null && stored !== null && stored.row.id === resolved.row.id && cookieChange === null;
-    return isSame && engine.resolver.isTokenDue(resolved, isRotationWanted);
+    return this.#isRead && isSame && engine.resolver.isTokenDue(resolved, isRotationWanted);
   }
 
   /** Rotation that fails leaves the presented token in force, so the response goes out all the same. */

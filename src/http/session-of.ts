@@ -62,7 +62,7 @@ export function skipExchange(request: object): void {
 /**
  * The exchange of a request, or of the request of an HTTP context; `null` when there is none.
  *
- * @throws SessionHttpException (503) when the session could not be loaded before routing
+ * @throws SessionHttpException (503), once, when the session could not be loaded before routing
  */
 export function exchangeOf(source: object): SessionExchange | null {
   const request = 'switchToHttp' in source ? requestOf(source as ExecutionContext) : source;
@@ -70,9 +70,8 @@ export function exchangeOf(source: object): SessionExchange | null {
   const carrier = carrierOf(request);
   const known = carrier[EXCHANGE] ?? null;
   if (typeof known !== 'function') return known;
-  const exchange = known();
-  carrier[EXCHANGE] = exchange;
-  return exchange;
+  carrier[EXCHANGE] = undefined; // what refuses does so once: the answer to that may look for the session too
+  return (carrier[EXCHANGE] = known());
 }
 
 function requestOf(context: ExecutionContext): object | null {

@@ -1,5 +1,14 @@
-import { Controller, Get, Module, Req } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import {
+  type ArgumentsHost,
+  Catch,
+  Controller,
+  type ExceptionFilter,
+  Get,
+  HttpException,
+  Module,
+  Req,
+} from '@nestjs/common';
+import { APP_FILTER, NestFactory } from '@nestjs/core';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   Public,
@@ -14,7 +23,7 @@ import {
 import { MemorySessionBackend, signIn } from 'nest-sessions/testing';
 import { closeApps, http, startApp } from '../support/nest-app.js';
 import { type AppSetup, KEY, onEachPlatform } from './support/open-app.js';
-import type { PlatformRequest, TestSession } from './support/routes.js';
+import type { PlatformRequest, PlatformResponse, TestSession } from './support/routes.js';
 import { BASICS, dataOf, refusal, userOf } from './support/session-routes.js';
 
 type Request = IncomingMessage & { session?: Record<string, unknown> };
@@ -28,6 +37,16 @@ function mounted(middleware: Middleware, options: Partial<SessionOptions> = {}):
     controllers: [MountedController],
     prepare: (app) => void app.use(middleware),
   };
+}
+
+/** A page for errors that greets whoever is signed in. */
+@Catch(HttpException)
+class GreetingFilter implements ExceptionFilter {
+  catch(exception: HttpException, host: ArgumentsHost): void {
+    const response = host.switchToHttp().getResponse<PlatformResponse>();
+    const status = exception.getStatus();
+    response.status(status).send(`${status} for ${sessionOf(host)?.userId ?? 'nobody'}`);
+  }
 }
 
 const pass: Middleware = (_request, _response, next) => next();
@@ -184,6 +203,46 @@ onEachPlatform("with mount: 'middleware', a session", (open, platform) => {
     expect(await touches('/mounted/poll')).toBe(0);
     expect(await touches('/legacy')).toBe(1);
     expect(await touches('/plain')).toBe(1);
+  });
+
+  it('stays touched when middleware touched it, whatever the route says', async () => {
+    const { browser, clock, storage, store } = await open(
+      mounted((request, _response, next) => {
+        (request.session as { touch(): void } | undefined)?.touch();
+        next();
+      }),
+    );
+    const ada = browser();
+    await ada.post('/do/in');
+    clock.advance('1h');
+    storage.forget();
+    await ada.get('/mounted/poll');
+    await store.engine.settled();
+    expect(storage.calls).toEqual(['find', 'touch']);
+  });
+
+  it('is rotated by a response that has to do with it, and by no other', async () => {
+    const { browser, clock } = await open(mounted(pass, { rotation: { every: '1h' } }));
+    const ada = browser();
+    await ada.post('/do/in');
+    clock.advance('2h');
+    expect((await ada.get('/there-is-no-such-page')).setCookies).toEqual([]);
+    expect((await ada.get('/mounted/skipped')).setCookies).toEqual([]);
+    expect((await ada.get('/plain')).setCookies).toHaveLength(1);
+  });
+
+  it('of a token that cannot be looked up is null for a filter that answers to that', async () => {
+    const { browser, storage } = await open({
+      ...mounted(read),
+      providers: [{ provide: APP_FILTER, useClass: GreetingFilter }],
+    });
+    const ada = browser();
+    await ada.post('/do/in');
+    storage.goDown();
+    expect((await ada.get('/there-is-no-such-page')).text).toBe('503 for nobody');
+    expect((await ada.get('/plain')).text).toBe('503 for nobody');
+    storage.recover();
+    expect((await ada.get('/there-is-no-such-page')).text).toBe('404 for ada');
   });
 
   it('of a token that cannot be looked up fails what asks for it, and nothing else', async () => {
