@@ -1,6 +1,6 @@
 import type { EndedRow } from '../../core/session-row.js';
-import { endedRowOf } from './session-row-mapping.js';
-import { chunked, type Condition } from './session-selection.js';
+import { endedRowOf, text } from './session-row-mapping.js';
+import { byIds, chunked, type Condition } from './session-selection.js';
 import type { SessionStatements } from './session-statements.js';
 import type { SqlRunner } from './sql-dialect.js';
 
@@ -29,11 +29,17 @@ export async function deleteIds(
 async function deleteThose(
   sql: SqlRunner,
   statements: SessionStatements,
-  { where, values }: Condition,
+  condition: Condition,
 ): Promise<readonly EndedRow[]> {
-  if (statements.deleteReturning)
+  const { where, values, named } = condition;
+  if (named === null && statements.idsOf) {
+    const ids = (await sql.all(statements.idsOf(where), values)).map(({ id }) => text(id));
+    return deleteRows(sql, statements, byIds(ids, condition));
+  }
+  if (statements.deleteReturning && (named === 1 || !statements.areRowsKept))
     return (await sql.all(statements.deleteReturning(where), values)).map(endedRowOf);
-  const rows = (await sql.all(statements.ended(where), values)).map(endedRowOf);
+  // Several rows are kept in order of id first, as every transaction keeps them: none waits for another in a circle.
+  const rows = (await sql.all(statements.ended(where, named !== null), values)).map(endedRowOf);
   // By id: rows that have come to fit the condition since then would go unsaid.
   await deleteIds(
     sql,

@@ -21,7 +21,12 @@ export async function insertSession(
   const evicted = await rowsOverLimit(sql, statements, request, row);
   if (evicted.length > 0 && request.limit?.onLimit === 'reject') return { status: 'limit' };
 
-  await deleteIds(sql, statements, evicted.map(({ id }) => id).concat(replaced?.id ?? []));
+  const evictedIds = evicted.map(({ id }) => id);
+  const ending = evictedIds.concat(replaced?.id ?? []);
+  // The replaced row is kept already, so these are not waited for: whoever keeps one may wait for that.
+  if (statements.areRowsKept && evicted.length > 0 && ending.length > 1)
+    await sql.all(statements.keep(evicted.length), evictedIds);
+  await deleteIds(sql, statements, ending);
   const inserted = await sql.run(statements.insert, valuesOf(row));
   return inserted === 0 ? { status: 'taken' } : { status: 'inserted', row, replaced, evicted };
 }

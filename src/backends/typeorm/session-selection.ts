@@ -8,21 +8,34 @@ const CHUNK = 500;
 export interface Condition {
   readonly where: string;
   readonly values: readonly SqlValue[];
+  /** Rows that it names by id. `null`: any number, not by id. */
+  readonly named: number | null;
+}
+
+const EVERY: Pick<Condition, 'where' | 'values'> = { where: '1 = 1', values: [] };
+
+/** Those of the named rows that meet a condition. */
+export function byIds(
+  ids: readonly string[],
+  { where, values }: Pick<Condition, 'where' | 'values'>,
+): readonly Condition[] {
+  return chunked([...new Set(ids)]).map((chunk) => ({
+    where: `id IN (${places(chunk.length)}) AND ${where}`,
+    values: [...chunk, ...values],
+    named: chunk.length,
+  }));
 }
 
 /** The rows of a selection, as conditions that share no row. None: no rows. */
 export function selectionOf(selection: RowSelection): readonly Condition[] {
-  if (selection === 'all') return [{ where: '1 = 1', values: [] }];
+  if (selection === 'all') return [{ ...EVERY, named: null }];
   if (isByIds(selection)) {
-    const owner = selection.userId === undefined ? [] : [selection.userId];
-    return chunked([...new Set(selection.ids)]).map((ids) => ({
-      where: `id IN (${places(ids.length)})${owner.length > 0 ? ' AND user_id = ?' : ''}`,
-      values: [...ids, ...owner],
-    }));
+    const { ids, userId } = selection;
+    return byIds(ids, userId === undefined ? EVERY : { where: 'user_id = ?', values: [userId] });
   }
   const { userId, exceptId } = selection;
-  if (exceptId === undefined) return [{ where: 'user_id = ?', values: [userId] }];
-  return [{ where: 'user_id = ? AND id <> ?', values: [userId, exceptId] }];
+  if (exceptId === undefined) return [{ where: 'user_id = ?', values: [userId], named: null }];
+  return [{ where: 'user_id = ? AND id <> ?', values: [userId, exceptId], named: null }];
 }
 
 /** Whether it names the rows. */
@@ -41,4 +54,9 @@ export function chunked(ids: readonly string[]): string[][] {
 /** Places for so many values. */
 export function places(count: number): string {
   return Array.from({ length: count }, () => '?').join(', ');
+}
+
+/** Deletes so many rows by id, in plain SQL. */
+export function deleteByIds(table: string, count: number): string {
+  return `DELETE FROM ${table} WHERE id IN (${places(count)})`;
 }

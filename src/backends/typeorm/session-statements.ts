@@ -14,12 +14,14 @@ const IS_EXPIRED = '(expires_at <= ? OR absolute_expires_at <= ?)';
  * @param path the name of the table, behind that of its schema if it has one
  */
 export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
-  const { quote, greatest, least, forUpdate, skipLocked } = syntax;
+  const { quote, greatest, least, forUpdate, skipLocked, byKey } = syntax;
   const table = path.map(quote).join('.');
   const use =
     `last_active_at = ${greatest}(last_active_at, ?), ` +
     `expires_at = ${greatest}(expires_at, ${least}(?, absolute_expires_at))`;
   return {
+    /** Whether a transaction keeps others from rows, so that it matters in which order it does. */
+    areRowsKept: forUpdate !== '',
     /** id, … */
     find: (count: number) => `SELECT ${ALL} FROM ${table} WHERE id IN (${places(count)})`,
     /** id; nobody changes the row until the transaction ends */
@@ -44,9 +46,18 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
       ? (where: string) => `DELETE FROM ${table} WHERE ${where} RETURNING ${ENDED}`
       : null,
     /** what `where` binds */
-    ended: (where: string) => `SELECT ${ENDED} FROM ${table} WHERE ${where} ORDER BY id${forUpdate}`,
+    ended: (where: string, isByIds: boolean) =>
+      `SELECT ${ENDED} FROM ${table}${isByIds ? byKey : ''} WHERE ${where} ORDER BY id${forUpdate}`,
+    /**
+     * what `where` binds; `null` where `ended` may keep rows by any index. Elsewhere an index keeps its own entries
+     * before their rows, and a DELETE the reverse.
+     */
+    idsOf: byKey === '' ? null : (where: string) => `SELECT id FROM ${table} WHERE ${where} ORDER BY id`,
     /** id, … */
-    delete: (count: number) => `DELETE FROM ${table} WHERE id IN (${places(count)})`,
+    delete: (count: number) => syntax.deleteByKey(table, count),
+    /** id, … */
+    keep: (count: number) =>
+      `SELECT id FROM ${table}${byKey} WHERE id IN (${places(count)}) ORDER BY id${syntax.noWait}`,
     /** user id, now, now, limit if any */
     list: (orderBy: 'last_active_at' | 'created_at', isLimited: boolean) =>
       `SELECT ${ALL} FROM ${table} WHERE user_id = ? AND ${IS_ACTIVE} ORDER BY ${orderBy} DESC, id DESC` +
@@ -61,7 +72,7 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
     expired: `SELECT id FROM ${table} WHERE ${BATCH} AND ${IS_EXPIRED}`,
     /** id, …, now, now */
     expiredToDelete: (count: number) =>
-      `SELECT id FROM ${table} WHERE id IN (${places(count)}) AND ${IS_EXPIRED}${skipLocked}`,
+      `SELECT id FROM ${table}${byKey} WHERE id IN (${places(count)}) AND ${IS_EXPIRED}${skipLocked}`,
     /** now, now */
     countByKey: `SELECT key_id, COUNT(*) AS total FROM ${table} WHERE ${IS_ACTIVE} GROUP BY key_id`,
   };

@@ -21,6 +21,12 @@ export interface SqlSyntax {
   readonly forUpdate: string;
   /** As `forUpdate`, leaving out rows that another transaction keeps. Empty: there can be none. */
   readonly skipLocked: string;
+  /** As `forUpdate`, failing where another transaction keeps a row: the work is then tried again. */
+  readonly noWait: string;
+  /** Behind the name of a table: rows are looked up by primary key alone, so that no others are kept on the way. */
+  readonly byKey: string;
+  /** Deletes so many rows by id and waits for no others on the way; the ids come as `?`. */
+  readonly deleteByKey: (table: string, count: number) => string;
   /** Whether a DELETE can return rows, and `all` gives them. */
   readonly returning: boolean;
 }

@@ -14,6 +14,10 @@ import { isSupported } from './server-version.js';
 const nameOf = (lock: LockKey): string =>
   `LEFT(SHA2(CONCAT(DATABASE(), ' ${lock.toString('hex')}'), 256), 60)`;
 
+/** A table of so many ids, for a join that looks each of them up. */
+const namedIds = (count: number): string =>
+  ['SELECT ? AS id', ...Array.from({ length: count - 1 }, () => 'SELECT ?')].join(' UNION ALL ');
+
 /** @see https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html */
 const FOUND_ROWS = 2;
 
@@ -27,9 +31,22 @@ const mysqlPool: PoolDialect = {
     unlessTaken: '', // not INSERT IGNORE, which would cut what is too long
     forUpdate: ' FOR UPDATE',
     skipLocked: ' FOR UPDATE SKIP LOCKED',
+    noWait: ' FOR UPDATE NOWAIT',
+    // Without these the optimizer may read a whole table that is small, and waits for every row of it.
+    byKey: ' FORCE INDEX (PRIMARY)',
+    deleteByKey: (table, count) =>
+      count === 1
+        ? `DELETE FROM ${table} WHERE id = ?`
+        : `DELETE s FROM (${namedIds(count)}) AS v STRAIGHT_JOIN ${table} AS s ON s.id = v.id`,
     returning: false,
   },
-  retried: ['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT', 'ER_CHECKREAD', 'ER_USER_LOCK_DEADLOCK'],
+  retried: [
+    'ER_LOCK_DEADLOCK',
+    'ER_LOCK_WAIT_TIMEOUT',
+    'ER_CHECKREAD',
+    'ER_USER_LOCK_DEADLOCK',
+    'ER_LOCK_NOWAIT',
+  ],
   taken: 'ER_DUP_ENTRY',
 
   statement: (sql) => sql,

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { SessionOptionsError } from '../../../core/session-errors.js';
 import type { PoolDialect } from '../pool/pool-dialect.js';
+import { deleteByIds } from '../session-selection.js';
 import type { SqlDialect } from '../sql-dialect.js';
 import { connectPool } from '../pool/connect-pool.js';
 import { cancelStatement } from './cancel-statement.js';
@@ -24,6 +25,9 @@ const postgresPool: PoolDialect = {
     unlessTaken: ' ON CONFLICT (id) DO NOTHING',
     forUpdate: ' FOR UPDATE',
     skipLocked: ' FOR UPDATE SKIP LOCKED',
+    noWait: ' FOR UPDATE NOWAIT',
+    byKey: '',
+    deleteByKey: deleteByIds,
     returning: true,
   },
   // serialization_failure, deadlock_detected, lock_not_available

@@ -1,3 +1,4 @@
+import { deleteByIds } from '../session-selection.js';
 import type { SqlDialect } from '../sql-dialect.js';
 import { SqliteConnection } from './sqlite-connection.js';
 import { sourceOf } from './sqlite-source.js';
@@ -12,6 +13,9 @@ export const sqliteDialect: SqlDialect = {
     unlessTaken: ' ON CONFLICT (id) DO NOTHING',
     forUpdate: '',
     skipLocked: '',
+    noWait: '',
+    byKey: '',
+    deleteByKey: deleteByIds,
     // TypeORM hands out the rows of no statement that starts with DELETE on sqlite3.
     returning: false,
   },
