@@ -125,8 +125,8 @@ export class ExpressSessionView implements BeforeSave {
 
   async #destroy(): Promise<void> {
     this.#source.pin();
+    this.bag = undefined; // at once, as express-session does
     await endCurrent(this.exchange.work, 'logout');
-    this.bag = undefined;
   }
 
   async #reload(): Promise<void> {

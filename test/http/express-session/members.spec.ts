@@ -165,6 +165,20 @@ onEachPlatform('req.session', (open) => {
       expect(events.filter(({ name }) => name === 'revoked')).toMatchObject([{ reason: 'logout' }]);
     });
 
+    it('leaves none at once', async () => {
+      const { browser } = await start({
+        destroy: (request, answer) => {
+          const { session } = request;
+          const destroying = session.destroy();
+          const now = request.session ?? null;
+          return destroying.then(() => answer({ now, old: session }));
+        },
+      });
+      const visitor = browser();
+      await visitor.get('/x/set');
+      expect((await visitor.get('/x/destroy')).json()).toEqual({ now: null, old: { theme: 'dark' } });
+    });
+
     it('that nobody waits for is done before the response leaves, or is the response', async () => {
       const { browser, storage } = await start({
         forget: (request, answer) => {

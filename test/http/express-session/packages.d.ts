@@ -2,3 +2,12 @@ declare module 'connect-flash' {
   import type { RequestHandler } from 'express';
   export default function flash(options?: { unsafe?: boolean }): RequestHandler;
 }
+
+declare module 'express-session' {
+  import type { RequestHandler } from 'express';
+  export default function session(options: {
+    secret: string;
+    resave: boolean;
+    saveUninitialized: boolean;
+  }): RequestHandler;
+}

@@ -1,7 +1,7 @@
 import type { Browser } from '../support/browser.js';
-import type { AppSetup, TestApp } from '../support/open-app.js';
+import { type AppSetup, KEY, openApp, type TestApp } from '../support/open-app.js';
 import type { Route } from '../support/routes.js';
-import { dataOf, refusal, seenBy, userOf } from '../support/session-routes.js';
+import { BASICS, dataOf, refusal, seenBy, userOf } from '../support/session-routes.js';
 import { rowsOf } from '../support/storage.js';
 import { accounts, openPassport } from './passport-app.js';
 
@@ -197,8 +197,6 @@ describe('what looks like a user of Passport', () => {
       await (call.request.session as { regenerate(): Promise<void> } | undefined)?.regenerate();
       return plant(call, ...rest);
     };
-    const { openApp, KEY } = await import('../support/open-app.js');
-    const { BASICS } = await import('../support/session-routes.js');
     const app = await openApp('express', { options: { key: KEY }, routes: { ...BASICS, regenerate } });
     apps.push(app);
     const mallory = app.browser();
