@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SessionEntity } from 'nest-sessions';
 import { getMetadataArgsStorage } from 'typeorm';
+import { EXITS, ODD_EXITS } from './http/support/exits.js';
 import {
   checkCommands,
   checkDefaults,
@@ -80,6 +81,17 @@ describe('README.md', () => {
     const [install = ''] = readme.text.split('## Quick start');
     expect(Object.keys(packageJson.peerDependencies).filter((name) => !install.includes(name))).toEqual([]);
     expect(install).toContain(packageJson.engines.node);
+  });
+
+  it('lists every way out of a request, and what becomes of a change there', () => {
+    const sound = EXITS.map(({ title }) => [title, 'yes', 'yes', 'yes']);
+    const odd = Object.values(ODD_EXITS).map(({ title, saved, cookie, before }) => [
+      title,
+      saved,
+      cookie,
+      before,
+    ]);
+    expect(readme.tableUnder('Every way out').rows).toEqual([...sound, ...odd]);
   });
 
   it('names a spec for each claim about security', () => {

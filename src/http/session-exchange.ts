@@ -162,6 +162,8 @@ export class SessionExchange implements ResponseExit, ExchangeView {
       const { statusCode: status } = response;
       const { route } = this.input;
       reportFailure(this.runtime.logger, { failure: this.#failure, status, route, response });
+      // What the handler had decided is not what happens.
+      if (status >= 400) response.removeHeader('Location');
     }
   }
 

@@ -22,14 +22,19 @@ import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { type Observable, of } from 'rxjs';
 import { Session, sessionOf } from 'nest-sessions';
+import { change, turn } from './exit-change.js';
+import { HostedController, MoreExitsController } from './more-exits.js';
 import type { PlatformResponse, TestData, TestSession } from './routes.js';
 
-/** A way out of a request, and what it answers when nothing goes wrong. */
+/** A way out of a request, and what it answers when nothing goes wrong. The README lists them by these titles. */
 export interface Exit {
   readonly title: string;
   readonly path: string;
   readonly method?: 'GET' | 'HEAD';
+  readonly headers?: Readonly<Record<string, string>>;
   readonly status: number;
+  /** Where Fastify answers with another status. */
+  readonly onFastify?: number;
   /** A part of the body. */
   readonly body?: string;
 }
@@ -43,7 +48,7 @@ export const EXITS: readonly Exit[] = [
   { title: 'StreamableFile', path: '/exit/file', status: 200, body: 'from a file' },
   { title: 'HEAD', path: '/exit/object', method: 'HEAD', status: 200, body: '' },
   { title: '@Sse', path: '/exit/sse', status: 200, body: 'data: hello' },
-  { title: '@Res() and send', path: '/exit/send', status: 200, body: '{"n":1}' },
+  { title: '@Res() and json or send', path: '/exit/send', status: 200, body: '{"n":1}' },
   { title: '@Res() and redirect', path: '/exit/res-redirect', status: 302 },
   { title: '@Res() and end', path: '/exit/end', status: 200, body: 'ended' },
   { title: '@Res() and write, write, end', path: '/exit/write', status: 200, body: 'one two three' },
@@ -55,6 +60,39 @@ export const EXITS: readonly Exit[] = [
   { title: 'a thrown Error', path: '/exit/error', status: 500, body: 'Internal server error' },
   { title: 'a guard that refuses', path: '/exit/guarded', status: 403 },
   { title: 'a pipe that refuses', path: '/exit/piped?n=none', status: 400 },
+  { title: 'a guard that refuses with a flash and a returnTo', path: '/more/returns', status: 302 },
+  {
+    title: '@Res({ passthrough: true }) and a returned value',
+    path: '/more/passthrough',
+    status: 202,
+    body: 'passed',
+  },
+  { title: '@Res({ passthrough: true }) and redirect', path: '/more/passthrough-redirect', status: 302 },
+  { title: 'an answer of 304', path: '/more/not-modified', status: 304, body: '' },
+  { title: 'an answer of 204', path: '/more/no-content', status: 204, body: '' },
+  {
+    title: 'a change by an interceptor behind the handler',
+    path: '/more/intercepted',
+    status: 200,
+    body: 'late',
+  },
+  {
+    title: 'a change by an interceptor that answers in place of the handler',
+    path: '/more/cached',
+    status: 200,
+    body: 'kept',
+  },
+  { title: 'a change by a pipe', path: '/more/piped', status: 200, body: 'through' },
+  {
+    title: 'a handler that is timed out by an interceptor',
+    path: '/more/timeout',
+    status: 408,
+    body: 'Request Timeout',
+  },
+  { title: 'a StreamableFile that fails', path: '/more/broken-file', status: 400, onFastify: 500 },
+  { title: 'a versioned controller', path: '/v2/more/versioned', status: 200, body: 'v2' },
+  { title: 'a controller of one host', path: '/hosted', status: 200, body: 'hosted' },
+  { title: 'an exception filter that redirects', path: '/more/redirecting-filter', status: 303 },
   {
     title: 'an exception filter that answers by itself',
     path: '/exit/filtered',
@@ -62,12 +100,6 @@ export const EXITS: readonly Exit[] = [
     body: 'teapot',
   },
 ];
-
-function change(session: TestSession | null): void {
-  if (session) session.data.theme = 'dark';
-}
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 @Injectable()
 class RefusingGuard implements CanActivate {
@@ -107,7 +139,7 @@ type Response = PlatformResponse & ServerResponse;
 const rawOf = (response: Response): ServerResponse => response.raw ?? response;
 
 @Controller('exit')
-export class ExitController {
+class ExitController {
   @Get('object')
   object(@Session() session: TestSession): object {
     change(session);
@@ -226,3 +258,23 @@ export class ExitController {
     throw new Error('broken');
   }
 }
+
+/** What the paths of `EXITS` lead to. */
+export const EXIT_CONTROLLERS = [ExitController, MoreExitsController, HostedController];
+
+/** What comes of a change on a way out that is no answer to the handler, or none of its own. */
+export interface OddExit {
+  readonly title: string;
+  readonly saved: 'yes' | 'no';
+  readonly cookie: 'yes' | 'no';
+  readonly before: 'yes' | 'no';
+}
+
+/** Ways out on which not all is well, and what becomes of the change. The README lists these too. */
+export const ODD_EXITS = {
+  late: { title: 'a change after the first byte', saved: 'yes', cookie: 'no', before: 'no' },
+  lateSignIn: { title: 'a sign-in after the first byte: refused', saved: 'no', cookie: 'no', before: 'no' },
+  hungUp: { title: 'a client that hangs up before the answer', saved: 'yes', cookie: 'no', before: 'no' },
+  noRoute: { title: 'a path without a route, changed by a filter', saved: 'no', cookie: 'no', before: 'no' },
+  skipped: { title: 'a route with `@SkipSession()`', saved: 'no', cookie: 'no', before: 'no' },
+} as const satisfies Readonly<Record<string, OddExit>>;
