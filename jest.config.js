@@ -17,37 +17,56 @@ const project = {
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': ['@swc/jest', swc] },
-  testTimeout: 20_000,
+  // Apps with dependencies of their own: scripts/check-apps.sh runs their specs.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/apps/'],
+  modulePathIgnorePatterns: ['<rootDir>/test/apps/'],
 };
 
 const moduleNameMapper = {
   '^(\\.{1,2}/.*)\\.js$': '$1',
   '^nest-sessions$': '<rootDir>/src/index.ts',
+  '^nest-sessions/migrations$': '<rootDir>/src/backends/typeorm/session-migrations.ts',
   '^nest-sessions/testing$': '<rootDir>/src/testing/index.ts',
 };
 
-/** The majors of TypeORM that are supported. `*.matrix.spec.ts` run on both, with everything that imports it. */
-const typeorm0 = {
+/** What maps `typeorm`, wherever it is imported, to the major version. */
+const typeormMapper = [{}, { '^typeorm$': 'typeorm1', '^typeorm/(.*)$': 'typeorm1/$1' }];
+
+/** Specs on one major version of TypeORM. */
+const on = (major, name, testMatch, globals = {}) => ({
   ...project,
-  displayName: 'typeorm 0.3',
-  testMatch: ['**/*.spec.ts'],
-  // Apps with dependencies of their own: scripts/check-apps.sh runs their specs.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/apps/'],
-  modulePathIgnorePatterns: ['<rootDir>/test/apps/'],
-  moduleNameMapper,
-  globals: { TYPEORM_MAJOR: 0 },
-};
-const typeorm1 = {
-  ...project,
-  displayName: 'typeorm 1',
-  testMatch: ['**/*.matrix.spec.ts'],
-  moduleNameMapper: { ...moduleNameMapper, '^typeorm$': 'typeorm1', '^typeorm/(.*)$': 'typeorm1/$1' },
-  globals: { TYPEORM_MAJOR: 1 },
-};
+  displayName: name,
+  testMatch,
+  moduleNameMapper: { ...moduleNameMapper, ...typeormMapper[major] },
+  globals: { TYPEORM_MAJOR: major, ...globals },
+});
+
+/** Specs over HTTP in which the database could make a difference. They run in memory, and on each of these. */
+const overHttp = [
+  'rules/rule-{01,02,03,05,07,08}-*',
+  'session/{authenticate,authenticate-carry,limit,list-and-revoke,logout,reauthenticate,rotate,save,update}',
+].map((name) => `**/test/http/${name}.spec.ts`);
+
+const databases = [
+  [0, 'sqlite'],
+  [0, 'better-sqlite3'],
+  [0, 'postgres'],
+  [0, 'mariadb'],
+  [1, 'better-sqlite3'],
+  [1, 'postgres'],
+  [1, 'mariadb'],
+];
 
 /** @type {import('jest').Config} */
 export default {
-  projects: [typeorm0, typeorm1],
+  projects: [
+    on(0, 'typeorm 0.3', ['**/*.spec.ts']),
+    on(1, 'typeorm 1', ['**/*.matrix.spec.ts']),
+    ...databases.map(([major, kind]) =>
+      on(major, `http on ${kind}, typeorm ${major || '0.3'}`, overHttp, { TEST_DATABASE: kind }),
+    ),
+  ],
+  testTimeout: 20_000,
   maxWorkers: 2,
   reporters: ['default', '<rootDir>/test/support/summary-reporter.js'],
 };

@@ -9,6 +9,14 @@ export function isDataSource(source: SessionDataSource): source is DataSource {
   return 'createQueryRunner' in source;
 }
 
+/** The data source of what TypeORM hands out. TypeORM 1 has given it another name. */
+export function dataSourceOf(part: {
+  readonly connection: DataSource;
+  readonly dataSource?: DataSource;
+}): DataSource {
+  return part.dataSource ?? part.connection;
+}
+
 /** Its options. */
 export function optionsOf(source: SessionDataSource): DataSourceOptions {
   return isDataSource(source) ? source.options : source;

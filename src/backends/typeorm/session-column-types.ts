@@ -1,4 +1,5 @@
 import type { ColumnType, EntityMetadata } from 'typeorm';
+import { dataSourceOf } from './data-source.js';
 
 /** What a column is in one kind of database, where that differs from what the entity says. */
 interface ColumnChange {
@@ -42,19 +43,11 @@ const TEXT_AS_BYTES = {
  * the index of the entity, before it checks the types.
  */
 export function fitColumns(metadata: EntityMetadata): void {
-  const change = CHANGES[driverOf(metadata)];
+  const change = CHANGES[dataSourceOf(metadata).options.type];
   if (!change) return;
   for (const column of metadata.columns) {
     const isText = column.type === 'varchar';
     Object.assign(column, change(column.type, column.length));
     if (isText && column.type === 'varbinary') column.transformer = TEXT_AS_BYTES;
   }
-}
-
-/** TypeORM 1 has given the data source another name. */
-function driverOf(metadata: EntityMetadata): string {
-  const { connection, dataSource = connection } = metadata as EntityMetadata & {
-    readonly dataSource?: EntityMetadata['connection'];
-  };
-  return dataSource.options.type;
 }

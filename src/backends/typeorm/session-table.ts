@@ -2,6 +2,7 @@ import { DataSource, DefaultNamingStrategy, Table, type DataSourceOptions, type 
 import { describeValue } from '../../core/duration.js';
 import { SessionOptionsError } from '../../core/session-errors.js';
 import { SessionEntity } from './session.entity.js';
+import type { SqlDialect } from './sql-dialect.js';
 
 const TABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
 
@@ -69,6 +70,17 @@ export async function isTableReady(runner: QueryRunner, table: Table): Promise<b
         .join('; ') +
       '. It was not altered. Set the `tableName` option to another name, or bring the table to the expected columns',
   );
+}
+
+/** Creates the table with its index. */
+export async function createSessionTable(
+  runner: QueryRunner,
+  table: Table,
+  { syntax, settings }: Pick<SqlDialect, 'syntax' | 'settings'>,
+): Promise<void> {
+  await runner.createTable(table, false, false, true);
+  const name = table.name.split('.').map(syntax.quote).join('.');
+  for (const statement of settings(name)) await runner.query(statement);
 }
 
 /** @throws SessionOptionsError: the table is missing and may not be created */

@@ -87,5 +87,7 @@ export interface SqlDialect {
   /** TypeORM's names (`type` option) of the drivers that it serves. */
   readonly drivers: readonly string[];
   readonly syntax: SqlSyntax;
+  /** Statements that follow the creation of a table, whose name is given in quotes. */
+  readonly settings: (table: string) => readonly string[];
   connect(dataSource: SessionDataSource, options: TypeOrmSessionBackendOptions): SqlConnection;
 }

@@ -12,13 +12,21 @@ import {
 import type { EpochMs, SessionRow } from '../../../src/core/session-row.js';
 import type { SeededRandom } from './random.js';
 
-/** The reference backend, with its rows in reach: what an attacker with access to the database sees and changes. */
-export class OpenMemoryBackend extends MemorySessionBackend {
+/** A backend with its rows in reach: what an attacker with access to the database sees and changes. */
+export interface OpenRows extends SessionBackend {
+  readonly stored: ReadonlyMap<string, SessionRow>;
+  /** The stored row; fails the test when there is none. */
+  row(id: string): SessionRow;
+  tamper(id: string, change: Partial<SessionRow>): void;
+  plant(row: SessionRow): void;
+}
+
+/** The reference backend, with its rows in reach. */
+export class OpenMemoryBackend extends MemorySessionBackend implements OpenRows {
   get stored(): ReadonlyMap<string, SessionRow> {
     return this.rows;
   }
 
-  /** The stored row; fails the test when there is none. */
   row(id: string): SessionRow {
     const row = this.rows.get(id);
     if (row === undefined) throw new Error(`No row ${id} is stored`);

@@ -9,7 +9,7 @@ const AT_ONCE = 20;
 
 /** An app whose `/do/slow?then=…` waits for the test between loading the session and doing something with it. */
 async function openSlow(open: OpenApp) {
-  const arrivals: (() => void)[] = [];
+  const arrivals = new Map<string, () => void>();
   const waits = new Map<string, Promise<void>>();
   const steps: Routes = {
     read: ({ session }) => ({ user: session.userId }),
@@ -51,8 +51,9 @@ async function openSlow(open: OpenApp) {
     routes: {
       ...BASICS,
       slow: async (call, ...rest) => {
-        arrivals.shift()?.();
-        await waits.get(call.query['wait'] ?? '');
+        const name = call.query['wait'] ?? '';
+        arrivals.get(name)?.();
+        await waits.get(name);
         return steps[call.query['then'] ?? '']?.(call, ...rest);
       },
     },
@@ -62,7 +63,7 @@ async function openSlow(open: OpenApp) {
     const [arrived, wait] = [door(), door()];
     const name = `w${n++}`;
     waits.set(name, wait.opened);
-    arrivals.push(arrived.open);
+    arrivals.set(name, arrived.open);
     const { reply } = await client.start('GET', `/do/slow?then=${then}&wait=${name}`);
     await arrived.opened;
     return () => {

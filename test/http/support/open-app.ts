@@ -7,10 +7,14 @@ import type { AddressInfo } from 'node:net';
 import { SessionModule, type SessionOptions, SessionStore } from 'nest-sessions';
 import { ManualClock } from 'nest-sessions/testing';
 import { type RecordedEvent, recordEvents } from '../../core/support/open-store.js';
+import { isReachable } from '../../support/databases.js';
 import { Browser } from './browser.js';
 import { RecordingLog } from './recording-log.js';
 import { RouteController, type Routes, ROUTES } from './routes.js';
-import { TestStorage } from './storage.js';
+import { DATABASE, TestStorage } from './storage.js';
+
+/** See jest.config.js. */
+declare const TYPEORM_MAJOR: 0 | 1;
 
 export const PLATFORMS = ['express', 'fastify'] as const;
 export type Platform = (typeof PLATFORMS)[number];
@@ -52,7 +56,7 @@ class RootModule {}
 export type OpenApp = (setup?: AppSetup) => Promise<TestApp>;
 
 export async function openApp(platform: Platform, setup: AppSetup = {}): Promise<TestApp> {
-  const { clock = new ManualClock(START), storage = TestStorage.inMemory(), sqlite, routes = {} } = setup;
+  const { clock = new ManualClock(START), storage = await TestStorage.open(), sqlite, routes = {} } = setup;
   const log = new RecordingLog();
   const given = { key: KEY, clock, cleanup: false as const, ...setup.options };
   const sessions =
@@ -60,7 +64,7 @@ export async function openApp(platform: Platform, setup: AppSetup = {}): Promise
       ? [SessionModule.forRoot({ ...given, backend: storage.backend })]
       : [
           TypeOrmModule.forRoot({
-            type: 'sqlite',
+            type: TYPEORM_MAJOR === 0 ? 'sqlite' : 'better-sqlite3', // TypeORM 1 has no other
             database: sqlite,
             autoLoadEntities: true,
             retryAttempts: 0,
@@ -88,9 +92,16 @@ export async function openApp(platform: Platform, setup: AppSetup = {}): Promise
   return { app, port, clock, storage, store, events: recordEvents(store), log, browser };
 }
 
+/** On a database one platform does: which one makes no difference to it. TypeORM 0.3 has the one, TypeORM 1 the other. */
+function platformsHere(): readonly Platform[] {
+  if (DATABASE === null) return PLATFORMS;
+  return TYPEORM_MAJOR === 0 ? ['express'] : ['fastify'];
+}
+
 /** The same tests on Express and on Fastify. Apps that they open are closed after each. */
 export function onEachPlatform(title: string, body: (open: OpenApp, platform: Platform) => void): void {
-  describe.each(PLATFORMS)(`${title}, on %s`, (platform) => {
+  const isSkipped = DATABASE !== null && !isReachable(DATABASE);
+  (isSkipped ? describe.skip : describe).each(platformsHere())(`${title}, on %s`, (platform) => {
     const apps: INestApplication[] = [];
     afterEach(async () => {
       for (const app of apps.splice(0)) await app.close();

@@ -1,7 +1,23 @@
 import { setTimeout as after } from 'node:timers/promises';
 import type { SessionBackend } from '../../../src/core/session-backend.js';
 import type { SessionRow } from '../../../src/core/session-row.js';
-import { type BackendMethod, OpenMemoryBackend, WrappedBackend } from '../../core/support/backends.js';
+import {
+  type BackendMethod,
+  OpenMemoryBackend,
+  type OpenRows,
+  WrappedBackend,
+} from '../../core/support/backends.js';
+import type { DatabaseKind } from '../../support/databases.js';
+import { dropDatabase, newDatabaseRows } from './database-rows.js';
+
+/** What the tests run on: see jest.config.js. */
+declare const TEST_DATABASE: DatabaseKind | undefined;
+
+/** `null`: the reference backend. */
+export const DATABASE: DatabaseKind | null =
+  typeof TEST_DATABASE === 'undefined' ? null : (TEST_DATABASE ?? null);
+
+if (DATABASE !== null) afterAll(dropDatabase);
 
 /** A call that waits until the test lets it go on. */
 export interface Held {
@@ -21,8 +37,8 @@ interface Hold {
   readonly gate: Promise<void>;
 }
 
-/** The reference backend under an app, with its calls counted, held, slowed down and failed. */
-export class TestStorage<B extends SessionBackend = OpenMemoryBackend> {
+/** The reference backend under an app, or one on a database, with its calls counted, held, slowed down and failed. */
+export class TestStorage<B extends SessionBackend = OpenRows> {
   readonly backend: WrappedBackend;
   readonly #failing = new Set<BackendMethod>();
   readonly #holds: Hold[] = [];
@@ -32,8 +48,9 @@ export class TestStorage<B extends SessionBackend = OpenMemoryBackend> {
     this.backend = new WrappedBackend(memory, (method, call) => this.#around(method, call));
   }
 
-  static inMemory(): TestStorage {
-    return new TestStorage(new OpenMemoryBackend());
+  /** Empty, on what the tests run on. */
+  static async open(): Promise<TestStorage> {
+    return new TestStorage(DATABASE === null ? new OpenMemoryBackend() : await newDatabaseRows(DATABASE));
   }
 
   /** Calls since `forget()`, in order, by name. */
@@ -105,7 +122,7 @@ export class TestStorage<B extends SessionBackend = OpenMemoryBackend> {
   }
 }
 
-/** The rows of the reference backend. */
+/** The rows that are stored. */
 export function rowsOf({ memory }: TestStorage): SessionRow[] {
   return [...memory.stored.values()];
 }

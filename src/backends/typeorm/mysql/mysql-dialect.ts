@@ -114,5 +114,6 @@ async function kill(runner: QueryRunner, id: number): Promise<void> {
 export const mysqlDialect: SqlDialect = {
   drivers: ['mysql', 'mariadb'],
   syntax: mysqlPool.syntax,
+  settings: mysqlPool.settings,
   connect: (dataSource, options) => connectPool(dataSource, mysqlPool, options),
 };

@@ -41,5 +41,5 @@ export interface PoolDialect {
   /** @throws SessionOptionsError when the server is one that sessions cannot rely on */
   checkServer(runner: QueryRunner): Promise<void>;
   /** Statements that follow the creation of a table, whose name is given in quotes. */
-  settings(table: string): readonly string[];
+  readonly settings: (table: string) => readonly string[];
 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, Table } from 'typeorm';
 import { Deadline, DeadlineError } from '../deadline.js';
 import { KeyedMutex } from '../mutex.js';
-import { isTableReady, refuseToCreate, sessionTable } from '../session-table.js';
+import { createSessionTable, isTableReady, refuseToCreate, sessionTable } from '../session-table.js';
 import type {
   SqlConnection,
   SqlRunner,
@@ -47,7 +47,9 @@ export class PooledConnection implements SqlConnection {
     if (isReady) return;
     if (!this.options.createTable) refuseToCreate(table);
     await this.locked(this.lockOf('table'), async (job) => {
-      if (!(await job.on((runner) => isTableReady(runner, table)))) await this.create(job, table);
+      await job.on(async (runner) => {
+        if (!(await isTableReady(runner, table))) await createSessionTable(runner, table, this.dialect);
+      });
     });
   }
 
@@ -145,14 +147,6 @@ export class PooledConnection implements SqlConnection {
     } finally {
       await job.end();
     }
-  }
-
-  private create(job: PooledJob, table: Table): Promise<void> {
-    return job.on(async (runner) => {
-      await runner.createTable(table, false, false, true);
-      const name = table.name.split('.').map(this.dialect.syntax.quote).join('.');
-      for (const statement of this.dialect.settings(name)) await runner.query(statement);
-    });
   }
 
   private lockOf(what: string): LockKey {

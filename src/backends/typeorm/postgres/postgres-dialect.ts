@@ -80,5 +80,6 @@ const postgresPool: PoolDialect = {
 export const postgresDialect: SqlDialect = {
   drivers: ['postgres'],
   syntax: postgresPool.syntax,
+  settings: postgresPool.settings,
   connect: (dataSource, options) => connectPool(dataSource, postgresPool, options),
 };

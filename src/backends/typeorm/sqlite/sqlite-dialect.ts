@@ -19,5 +19,6 @@ export const sqliteDialect: SqlDialect = {
     // TypeORM hands out the rows of no statement that starts with DELETE on sqlite3.
     returning: false,
   },
+  settings: () => [],
   connect: (dataSource, options) => new SqliteConnection(sourceOf(dataSource, options.shared), options),
 };
