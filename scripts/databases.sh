@@ -1,0 +1,88 @@
+# To be sourced: makes the database servers that the specs expect, where there are none, and says where they are in the
+# variables that the specs read. Needs apt-get for what is not installed. They end with `stop_databases`.
+
+databases_folder=
+
+install_databases() {
+  local sudo=() packages=()
+  [[ $(id -u) -eq 0 ]] || sudo=(sudo -n)
+  compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
+  [[ -x /usr/sbin/mariadbd ]] || packages+=(mariadb-server)
+  [[ -x /usr/sbin/pgbouncer ]] || packages+=(pgbouncer)
+  ((${#packages[@]} > 0)) || return 0
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+}
+
+# No database server runs as root.
+unprivileged() {
+  if [[ $(id -u) -eq 0 ]]; then
+    setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+  else
+    "$@"
+  fi
+}
+
+postgres_answers() {
+  psql -h "${PGHOST:-127.0.0.1}" -p "${PGPORT:-5432}" -U "${PGUSER:-postgres}" -w -d "${PGDATABASE:-test}" -qtc 'SELECT 1' >/dev/null 2>&1
+}
+
+mariadb_answers() {
+  mariadb -h "${MYSQL_HOST:-127.0.0.1}" -P "${MYSQL_TCP_PORT:-3306}" -u "${MYSQL_USER:-root}" "${MYSQL_DATABASE:-test}" \
+    -e 'SELECT 1' >/dev/null 2>&1
+}
+
+start_databases() {
+  databases_folder=$(mktemp -d)
+  chmod 755 "$databases_folder"
+  postgres_answers || start_postgres || return 1
+  mariadb_answers || start_mariadb
+}
+
+start_postgres() {
+  local data=$databases_folder/postgres bin
+  bin=$(compgen -G '/usr/lib/postgresql/*/bin' | tail -n 1)
+  export PGHOST=127.0.0.1 PGPORT=54329 PGUSER=postgres PGDATABASE=test
+  make_folder "$data"
+  (
+    cd "$data" &&
+      unprivileged "$bin/initdb" -D "$data/data" -U postgres --auth=trust -E UTF8 --locale=C >/dev/null &&
+      unprivileged "$bin/pg_ctl" -D "$data/data" -w -t 60 -l "$data/log" \
+        -o "-p $PGPORT -h 127.0.0.1 -k '' -c max_connections=200" start >/dev/null
+  ) && psql -h 127.0.0.1 -p "$PGPORT" -U postgres -d postgres -qc 'CREATE DATABASE test' && postgres_answers
+}
+
+start_mariadb() {
+  local data=$databases_folder/mariadb
+  export MYSQL_HOST=127.0.0.1 MYSQL_TCP_PORT=33069 MYSQL_USER=root MYSQL_DATABASE=test
+  make_folder "$data"
+  (
+    cd "$data" &&
+      unprivileged mariadb-install-db --no-defaults --datadir="$data/data" --auth-root-authentication-method=normal >/dev/null
+  ) || return 1
+  (
+    cd "$data" && unprivileged /usr/sbin/mariadbd --no-defaults --datadir="$data/data" --port="$MYSQL_TCP_PORT" \
+      --bind-address=127.0.0.1 --socket="$data/socket" --pid-file="$data/pid" --max-connections=300 >/dev/null 2>"$data/log" &
+  )
+  local attempt
+  for attempt in {1..120}; do
+    mariadb -h 127.0.0.1 -P "$MYSQL_TCP_PORT" -u root -e 'CREATE DATABASE IF NOT EXISTS test' >/dev/null 2>&1 && break
+    sleep 0.5
+  done
+  mariadb_answers
+}
+
+make_folder() {
+  mkdir -p "$1"
+  [[ $(id -u) -ne 0 ]] || chown 65534:65534 "$1"
+}
+
+stop_databases() {
+  [[ -n $databases_folder ]] || return 0
+  local pid_file
+  for pid_file in "$databases_folder"/postgres/data/postmaster.pid "$databases_folder"/mariadb/pid; do
+    [[ ! -s $pid_file ]] || kill "$(head -n 1 "$pid_file")"
+  done
+  sleep 2
+  rm -rf "$databases_folder"
+}

@@ -1,0 +1,233 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chown, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { DataSource } from 'typeorm';
+import type { SERVER_KINDS, TestOptions } from './databases.js';
+
+type ServerKind = (typeof SERVER_KINDS)[number];
+const run = promisify(execFile);
+
+/** A database server of a spec's own, with data in a folder of its own, which can be stopped and frozen. */
+export class OwnServer {
+  #process: ChildProcess | null = null;
+
+  private constructor(
+    readonly kind: ServerKind,
+    private readonly folder: string,
+    readonly port: number,
+  ) {}
+
+  /** A server that runs. */
+  static async make(kind: ServerKind): Promise<OwnServer> {
+    const folder = await mkdtemp(join(tmpdir(), `nest-sessions-${kind}-`));
+    const user = unprivileged();
+    if (user) await chown(folder, user.uid, user.gid);
+    const server = new OwnServer(kind, folder, await freePort());
+    const { program, args } = SERVERS[kind].install(join(folder, 'data'));
+    await run(binary(program), args, { ...user, cwd: folder });
+    await server.start();
+    const admin = await new DataSource({
+      ...server.options(),
+      database: SERVERS[kind].admin,
+    }).initialize();
+    await admin.query('CREATE DATABASE sessions_test');
+    await admin.destroy();
+    return server;
+  }
+
+  /** Options of a data source on its one database. */
+  options(): TestOptions {
+    const { port } = this;
+    const type = this.kind;
+    return {
+      type,
+      port,
+      host: '127.0.0.1',
+      username: SERVERS[type].user,
+      database: 'sessions_test',
+      poolSize: 5,
+    };
+  }
+
+  async start(): Promise<void> {
+    const { program, args } = SERVERS[this.kind].serve(join(this.folder, 'data'), this.port);
+    this.#process = spawn(binary(program), args, { ...unprivileged(), cwd: this.folder, stdio: 'ignore' });
+    for (const end = performance.now() + 60_000; performance.now() < end; await sleep(50)) {
+      if (await this.#answers()) return;
+      if (this.#process.exitCode !== null) break;
+    }
+    throw new Error(`${this.kind} has not started on port ${this.port}`);
+  }
+
+  /** Ends it at once, as a crash would, whatever is under way. */
+  async stop(): Promise<void> {
+    const process = this.#process;
+    this.#process = null;
+    if (process === null || process.exitCode !== null) return;
+    const exit = once(process, 'exit');
+    this.#signal(process, 'SIGCONT');
+    process.kill(SERVERS[this.kind].stop);
+    await exit;
+  }
+
+  /** Nothing answers any more, and no connection ends. */
+  freeze(): void {
+    if (this.#process) this.#signal(this.#process, 'SIGSTOP');
+  }
+
+  thaw(): void {
+    if (this.#process) this.#signal(this.#process, 'SIGCONT');
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async #answers(): Promise<boolean> {
+    const dataSource = new DataSource({
+      ...this.options(),
+      database: SERVERS[this.kind].admin,
+    });
+    const isThere = await dataSource.initialize().then(
+      () => true,
+      () => false,
+    );
+    if (isThere) await dataSource.destroy();
+    return isThere;
+  }
+
+  /** To the process and to those that it made, one for each connection of Postgres. */
+  #signal({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+    if (pid === undefined) return;
+    send(pid, signal);
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    for (const child of children.split(' ').filter(Boolean)) send(Number(child), signal);
+  }
+}
+
+/** To a process that may have ended by itself. */
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+interface Command {
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
+const SERVERS = {
+  postgres: {
+    user: 'postgres',
+    admin: 'postgres',
+    stop: 'SIGQUIT',
+    install: (data: string): Command => ({
+      program: 'initdb',
+      args: ['-D', data, '-U', 'postgres', '--auth=trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
+    }),
+    serve: (data: string, port: number): Command => ({
+      program: 'postgres',
+      args: [
+        '-D',
+        data,
+        '-p',
+        String(port),
+        '-h',
+        '127.0.0.1',
+        '-k',
+        '',
+        '-c',
+        'max_connections=40',
+        '-c',
+        'fsync=off',
+      ],
+    }),
+  },
+  mariadb: {
+    user: 'root',
+    admin: 'mysql',
+    stop: 'SIGKILL',
+    install: (data: string): Command => ({
+      program: 'mariadb-install-db',
+      args: [
+        '--no-defaults',
+        `--datadir=${data}`,
+        '--auth-root-authentication-method=normal',
+        '--skip-test-db',
+      ],
+    }),
+    serve: (data: string, port: number): Command => ({
+      program: 'mariadbd',
+      args: [
+        '--no-defaults',
+        `--datadir=${data}`,
+        `--port=${port}`,
+        '--bind-address=127.0.0.1',
+        `--socket=${join(data, 'socket')}`,
+        '--innodb-buffer-pool-size=32M',
+        '--innodb-log-file-size=16M',
+      ],
+    }),
+  },
+} as const satisfies Record<ServerKind, object>;
+
+/** Folders that Debian keeps server programs in, beside those of the path. */
+function folders(): string[] {
+  const versions = '/usr/lib/postgresql';
+  const postgres = existsSync(versions)
+    ? readdirSync(versions).map((each) => join(versions, each, 'bin'))
+    : [];
+  return [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', ...postgres.toReversed()];
+}
+
+function find(program: string): string | undefined {
+  return folders()
+    .map((folder) => join(folder, program))
+    .find((path) => existsSync(path));
+}
+
+function binary(program: string): string {
+  const path = find(program);
+  if (path === undefined) throw new Error(`${program} is not installed`);
+  return path;
+}
+
+/** No database server runs as root: then it runs as nobody. */
+function unprivileged(): { uid: number; gid: number } | undefined {
+  return process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
+}
+
+/** A port that nothing listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+const PROGRAMS = { postgres: ['initdb', 'postgres'], mariadb: ['mariadb-install-db', 'mariadbd'] } as const;
+
+/**
+ * The same specs with a server of their own of each kind. On a laptop, those whose programs are not installed are
+ * skipped, in a line that says so; with `CI=true` they fail.
+ */
+export function onEachOwnServer(title: string, body: (kind: ServerKind) => void): void {
+  describe.each(['postgres', 'mariadb'] as const)(`${title}, on %s`, (kind) => {
+    const missing = PROGRAMS[kind].filter((program) => find(program) === undefined);
+    if (missing.length > 0 && process.env['CI'] !== 'true') {
+      it.skip(`(skipped: ${missing.join(' and ')} not installed)`, () => undefined);
+    } else body(kind);
+  });
+}
