@@ -11,3 +11,8 @@ declare module 'express-session' {
     saveUninitialized: boolean;
   }): RequestHandler;
 }
+
+declare module 'compression' {
+  import type { RequestHandler } from 'express';
+  export default function compression(options: { threshold: number }): RequestHandler;
+}
