@@ -1,6 +1,7 @@
 import { DataSource, DefaultNamingStrategy, Table, type DataSourceOptions, type QueryRunner } from 'typeorm';
 import { describeValue } from '../../core/duration.js';
 import { SessionOptionsError } from '../../core/session-errors.js';
+import { dataSourceOf, optionsOf } from './data-source.js';
 import { SessionEntity } from './session.entity.js';
 import type { SqlDialect } from './sql-dialect.js';
 
@@ -79,7 +80,10 @@ export async function createSessionTable(
   { syntax, settings }: Pick<SqlDialect, 'syntax' | 'settings'>,
 ): Promise<void> {
   await runner.createTable(table, false, false, true);
-  const name = table.name.split('.').map(syntax.quote).join('.');
+  const [tableName = ''] = table.name.split('.').slice(-1); // TypeORM leaves the schema of the data source out
+  const name = tablePath(optionsOf(dataSourceOf(runner)), tableName)
+    .map(syntax.quote)
+    .join('.');
   for (const statement of settings(name)) await runner.query(statement);
 }
 
