@@ -6,17 +6,13 @@ import type {
   ExpressSessionMembers,
 } from './express-session.js';
 import { expressSessionCookie } from './express-session-cookie.js';
-import { Outcome } from './outcome.js';
+import { LiveSource } from './live-source.js';
 import { passportUser, usesPassport } from './passport-user.js';
-import { type BagSource, sessionBag } from './session-bag.js';
+import { sessionBag } from './session-bag.js';
 import { endCurrent } from './session-ending.js';
-import { toHttpException } from './session-exceptions.js';
 import type { BeforeSave, SessionExchange } from './session-exchange.js';
 import { reload } from './session-reload.js';
-import type { HttpRuntime } from './session-runtime.js';
-
-/** Apps that have been warned. */
-const warned = new WeakSet<HttpRuntime>();
+import { SessionSteps } from './session-steps.js';
 
 /** The session of one request as middleware of express-session sees it, and what it owes before the response leaves. */
 export class ExpressSessionView implements BeforeSave {
@@ -25,34 +21,33 @@ export class ExpressSessionView implements BeforeSave {
   #source: LiveSource;
   /** Whether `regenerate()` made the present bag. */
   #isRegenerated = false;
-  readonly #steps = new Set<Promise<void>>();
-  readonly #failed = new Map<Outcome, unknown>();
+  readonly #steps: SessionSteps;
 
   constructor(
     private readonly exchange: SessionExchange,
     private readonly request: object,
   ) {
+    this.#steps = new SessionSteps(exchange);
     this.#source = new LiveSource(exchange, this.#members());
     this.bag = sessionBag(this.#source) as ExpressSession;
   }
 
   get isDue(): boolean {
-    return this.#steps.size > 0 || this.#forgottenFailure !== undefined || this.#isPassportGone;
+    return this.#steps.areOpen || this.#isPassportGone;
   }
 
   /** Steps that nobody awaits fail the response; a session that Passport signed out ends. */
   async beforeSave(): Promise<void> {
-    await Promise.allSettled(this.#steps);
-    const forgotten = this.#forgottenFailure;
-    this.#failed.clear();
-    if (forgotten !== undefined) throw forgotten;
+    await this.#steps.settled();
     if (this.#isPassportGone) await endCurrent(this.exchange.work, 'logout');
   }
 
   #members(): ExpressSessionMembers {
     const { exchange } = this;
-    const member = (step: () => Promise<void>) => (callback?: ExpressSessionCallback) =>
-      this.#start(step, callback);
+    const member = (step: () => Promise<void>) => (callback?: ExpressSessionCallback) => {
+      const { bag } = this;
+      return this.#steps.start(step, callback) ?? bag;
+    };
     const chained = (act: () => void) => () => {
       act();
       return this.bag;
@@ -75,31 +70,6 @@ export class ExpressSessionView implements BeforeSave {
     return members as ExpressSessionMembers;
   }
 
-  #start(step: () => Promise<void>, callback?: ExpressSessionCallback): object | undefined {
-    const { bag } = this;
-    const done = this.#run(step).finally(() => this.#steps.delete(done));
-    this.#steps.add(done);
-    if (typeof callback === 'function') {
-      done.then(
-        () => tell(callback),
-        (error: unknown) => tell(callback, error),
-      );
-      return bag;
-    }
-    const outcome = new Outcome(done);
-    done.catch((error: unknown) => this.#failed.set(outcome, error));
-    return outcome.promise;
-  }
-
-  async #run(step: () => Promise<void>): Promise<void> {
-    try {
-      await step();
-    } catch (error) {
-      this.exchange.noteFailure(error);
-      throw toHttpException(error);
-    }
-  }
-
   /** Passport saves after it has put its user into a new session: that is the sign-in. */
   async #save(): Promise<void> {
     const { session, runtime } = this.exchange;
@@ -116,26 +86,27 @@ export class ExpressSessionView implements BeforeSave {
   }
 
   async #regenerate(): Promise<void> {
-    const { work } = this.exchange;
-    this.#source.pin();
-    await endCurrent(work, this.#isPassportGone ? 'logout' : 'replaced');
+    const { data } = this.#source;
+    await endCurrent(this.exchange.work, this.#isPassportGone ? 'logout' : 'replaced');
     this.#isRegenerated = true;
-    this.#replaceBag();
+    this.#replaceBag(data);
   }
 
   async #destroy(): Promise<void> {
-    this.#source.pin();
+    this.#source.pin(this.#source.data);
     this.bag = undefined; // at once, as express-session does
     await endCurrent(this.exchange.work, 'logout');
   }
 
   async #reload(): Promise<void> {
-    this.#source.pin();
+    const { data } = this.#source;
     await reload(this.exchange.work);
-    this.#replaceBag();
+    this.#replaceBag(data);
   }
 
-  #replaceBag(): void {
+  /** From now on there is another bag; the old one keeps the data that it had. */
+  #replaceBag(data: JsonObject): void {
+    this.#source.pin(data);
     this.#source = new LiveSource(this.exchange, this.#members());
     this.bag = sessionBag(this.#source) as ExpressSession;
   }
@@ -145,49 +116,5 @@ export class ExpressSessionView implements BeforeSave {
     const { session, work } = this.exchange;
     if (!session.isAuthenticated || work.stored === null || work.copy.isUntouched) return false;
     return passportUser(work.stored.content.data) !== undefined && passportUser(work.copy.data) === undefined;
-  }
-
-  get #forgottenFailure(): unknown {
-    return [...this.#failed].find(([outcome]) => outcome.isForgotten)?.[1];
-  }
-}
-
-/** What a callback throws is nobody's rejection: it is uncaught, as with express-session. */
-function tell(callback: ExpressSessionCallback, error?: unknown): void {
-  try {
-    callback(error);
-  } catch (thrown) {
-    process.nextTick(() => {
-      throw thrown;
-    });
-  }
-}
-
-/** The data of the session as it is, until it is pinned: then, what it was. */
-class LiveSource implements BagSource {
-  #pinned: JsonObject | null = null;
-
-  constructor(
-    private readonly exchange: SessionExchange,
-    readonly members: object,
-  ) {}
-
-  get data(): JsonObject {
-    return this.#pinned ?? this.exchange.session.data;
-  }
-
-  pin(): void {
-    this.#pinned = this.data;
-  }
-
-  noteWrite(key: string): void {
-    const { runtime, session } = this.exchange;
-    if ((key !== 'userId' && key !== 'user') || session.isAuthenticated || warned.has(runtime)) return;
-    warned.add(runtime);
-    runtime.logger.warn(
-      `\`req.session.${key}\` was set while nobody is signed in, which signs nobody in: limits, lists and ` +
-        '`@RequireAuth()` know only who `await session.authenticate(userId)` has signed in, with the session of ' +
-        '`@Session()` from nest-sessions or `sessionOf(request)`',
-    );
   }
 }

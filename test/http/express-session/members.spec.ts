@@ -143,6 +143,24 @@ onEachPlatform('req.session', (open) => {
       expect(await dataOf(visitor)).toEqual(kept);
     });
 
+    it('that fails leaves the session as it was', async () => {
+      const { browser, storage } = await start({
+        regenerate: (request, answer) => {
+          const { session } = request;
+          storage.fail('delete');
+          return session.regenerate().catch((error: unknown) => {
+            storage.recover();
+            session['theme'] = 'light';
+            answer({ ...failureOf(error), isSame: request.session === session });
+          });
+        },
+      });
+      const visitor = browser();
+      await visitor.get('/x/set');
+      expect((await visitor.get('/x/regenerate')).json()).toMatchObject({ status: 503, isSame: true });
+      expect(await dataOf(visitor)).toEqual({ theme: 'light' });
+    });
+
     it('signs out', async () => {
       const { browser, storage } = await start({ regenerate: called('regenerate') });
       const visitor = browser();
@@ -195,6 +213,25 @@ onEachPlatform('req.session', (open) => {
       expect((await other.get('/x/forget')).status).toBe(503);
       storage.recover();
       expect(await userOf(other)).toBe('bob');
+    });
+
+    it('that fails behind the answer is in the log, with its route', async () => {
+      const { browser, storage, log } = await start({
+        late: (request, answer) => {
+          answer({ bye: true });
+          storage.fail('delete');
+          void request.session.destroy();
+        },
+      });
+      const visitor = browser();
+      await visitor.post('/do/in');
+      expect((await visitor.get('/x/late')).status).toBe(200);
+      await visitor.get('/plain');
+      expect(log.sessionErrors).toContainEqual(
+        expect.stringMatching(
+          /^GET \/x\/:name: a step of req\.session failed after the response had begun: /,
+        ),
+      );
     });
 
     it('that fails is for the one who waits for it', async () => {
