@@ -9,6 +9,7 @@ import {
   Req,
 } from '@nestjs/common';
 import { APP_FILTER, NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   Public,
@@ -315,6 +316,19 @@ onEachPlatform("with mount: 'middleware', a session", (open, platform) => {
 });
 
 describe("mount: 'middleware'", () => {
+  it('says what is wrong with an adapter that takes no middleware', async () => {
+    @Module({
+      imports: [SessionModule.forRoot({ key: KEY, backend: MemorySessionBackend, mount: 'middleware' })],
+    })
+    class BareModule {}
+    const adapter = new FastifyAdapter({ skipMiddie: true });
+    await expect(
+      NestFactory.create(BareModule, adapter, { logger: false, abortOnError: false }),
+    ).rejects.toThrow(
+      "`mount: 'middleware'`: expected an adapter that takes middleware, got one that refused it. On Fastify, leave",
+    );
+  });
+
   it('needs no HTTP', async () => {
     @Module({
       imports: [SessionModule.forRoot({ key: KEY, backend: MemorySessionBackend, mount: 'middleware' })],
