@@ -14,7 +14,9 @@ export class Deadline {
   stage = 'the first attempt has not ended';
   private readonly start = performance.now();
   private readonly patience: number;
-  private isExecuting = false;
+  /** Whether somebody has been told that the time is up. */
+  isRefused = false;
+  private executing = 0;
 
   /** @param timeout milliseconds */
   constructor(private readonly timeout: number) {
@@ -33,12 +35,18 @@ export class Deadline {
    */
   async execute<T>(statement: () => Promise<T>): Promise<T> {
     this.check();
-    this.isExecuting = true;
+    const end = this.begin();
     try {
       return await statement();
     } finally {
-      this.isExecuting = false;
+      end();
     }
+  }
+
+  /** Something of the call is under way, until the function that this returns is called. */
+  begin(): () => void {
+    this.executing++;
+    return () => this.executing--;
   }
 
   /** @throws DeadlineError when the time is up */
@@ -49,9 +57,12 @@ export class Deadline {
   /** The outcome of the work, or a rejection when the time is up. */
   bound<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const refuse = () => reject(this.error());
+      const refuse = () => {
+        this.isRefused = true;
+        reject(this.error());
+      };
       let timer = setTimeout(() => {
-        if (this.isExecuting) timer = setTimeout(refuse, this.timeout - this.patience);
+        if (this.executing > 0) timer = setTimeout(refuse, this.timeout - this.patience);
         else refuse();
       }, this.left);
       work.then(resolve, reject).finally(() => clearTimeout(timer));

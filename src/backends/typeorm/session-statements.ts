@@ -1,8 +1,9 @@
-import { COLUMNS } from './session-row-mapping.js';
+import { COLUMNS, PACKED_COLUMNS } from './session-row-mapping.js';
 import { places } from './session-selection.js';
 import type { SqlSyntax } from './sql-dialect.js';
 
 const ALL = COLUMNS.join(', ');
+const PACKED = PACKED_COLUMNS.join(', ');
 const ENDED = 'id, user_id, expires_at, absolute_expires_at';
 const IS_ACTIVE = 'expires_at > ? AND absolute_expires_at > ?';
 const BATCH = 'id > ? AND id <= ?';
@@ -24,6 +25,10 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
     areRowsKept: forUpdate !== '',
     /** id, … */
     find: (count: number) => `SELECT ${ALL} FROM ${table} WHERE id IN (${places(count)})`,
+    /** ids as a JSON array; whole rows for `packedRowOf`. `null` where that is not possible */
+    findPacked: syntax.packs
+      ? `SELECT json_array(${PACKED}) AS packed, payload FROM ${table} WHERE id IN (SELECT value FROM json_each(?))`
+      : null,
     /** id; nobody changes the row until the transaction ends */
     findForUpdate: `SELECT ${ALL} FROM ${table} WHERE id = ?${forUpdate}`,
     /** all columns; no row where the id is taken */

@@ -27,6 +27,8 @@ export interface SqlSyntax {
   readonly byKey: string;
   /** Deletes so many rows by id and waits for no others on the way; the ids come as `?`. */
   readonly deleteByKey: (table: string, count: number) => string;
+  /** Whether SQLite's JSON functions are there, so that a look-up binds and returns one text instead of many values. */
+  readonly packs: boolean;
   /** Whether a DELETE can return rows, and `all` gives them. */
   readonly returning: boolean;
 }

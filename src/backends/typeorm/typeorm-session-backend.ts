@@ -17,7 +17,7 @@ import { dialectOf } from './dialects.js';
 import { deleteRows } from './session-delete.js';
 import { insertSession } from './session-insert.js';
 import { pruneStep } from './session-prune.js';
-import { rowOf } from './session-row-mapping.js';
+import { packedRowOf, rowOf } from './session-row-mapping.js';
 import { chunked, isByIds, selectionOf } from './session-selection.js';
 import { sessionStatements, type SessionStatements } from './session-statements.js';
 import { checkTableName, tablePath } from './session-table.js';
@@ -57,8 +57,16 @@ export class TypeOrmSessionBackend extends SessionBackend {
 
   async find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>> {
     if (ids.length === 0) return [];
+    const { findPacked } = this.statements;
     const found = await this.database.read(async (sql) => {
       const rows = new Map<string, SessionRow>();
+      if (findPacked !== null) {
+        for (const raw of await sql.all(findPacked, [JSON.stringify(ids)])) {
+          const row = packedRowOf(raw);
+          rows.set(row.id, row);
+        }
+        return rows;
+      }
       for (const chunk of chunked(ids)) {
         for (const raw of await sql.all(this.statements.find(chunk.length), chunk)) {
           const row = rowOf(raw);

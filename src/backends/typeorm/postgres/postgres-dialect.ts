@@ -28,6 +28,7 @@ const postgresPool: PoolDialect = {
     noWait: ' FOR UPDATE NOWAIT',
     byKey: '',
     deleteByKey: deleteByIds,
+    packs: false,
     returning: true,
   },
   // serialization_failure, deadlock_detected, lock_not_available

@@ -9,13 +9,15 @@ import type {
   TypeOrmSessionBackendOptions,
 } from '../sql-dialect.js';
 import { Deadline, DeadlineError } from '../deadline.js';
-import { LockWait } from './lock-wait.js';
 import { Mutex } from '../mutex.js';
+import { GroupCommit } from './group-commit.js';
+import { LockWait } from './lock-wait.js';
 import { SqliteFailure } from './sqlite-failure.js';
 import { SqliteFile } from './sqlite-file.js';
 import { SqliteJob } from './sqlite-job.js';
 import { configure, prepareTable } from './sqlite-setup.js';
 import type { SqliteSource } from './sqlite-source.js';
+import { type SqliteStatements, statementsOf } from './sqlite-statements.js';
 
 /**
  * One connection, with one job on it at a time, that looks before each job whether its file is still there, retries
@@ -23,11 +25,13 @@ import type { SqliteSource } from './sqlite-source.js';
  */
 export class SqliteConnection implements SqlConnection {
   private readonly mutex = new Mutex();
+  private readonly writes: GroupCommit;
   private readonly lockWait = new LockWait();
   private readonly file: SqliteFile | null;
   private readonly name: string;
   private table: Promise<Table> | null = null;
   private runner: QueryRunner | null = null;
+  private statements: SqliteStatements | null = null;
   private isTableReady = false;
   private wasReady = false;
   private dropped: SqliteFailure | null = null;
@@ -38,6 +42,11 @@ export class SqliteConnection implements SqlConnection {
     private readonly options: TypeOrmSessionBackendOptions,
   ) {
     this.file = source.path === null ? null : new SqliteFile(source.path);
+    this.writes = new GroupCommit({
+      mutex: this.mutex,
+      use: (work) => this.useToWrite(work),
+      giveUp: (failure) => this.drop(failure),
+    });
     this.name = source.path === null ? 'Sessions in memory' : `Sessions in '${source.path}'`;
   }
 
@@ -47,33 +56,29 @@ export class SqliteConnection implements SqlConnection {
   }
 
   read<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T> {
-    return this.perform((deadline) => this.attempt(work, deadline));
+    return this.perform((deadline) =>
+      this.mutex.run(() => {
+        deadline.check();
+        return this.use((statements) => work(new SqliteJob(statements, deadline)));
+      }),
+    );
   }
 
   write<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T> {
-    return this.perform((deadline) => this.attemptToWrite(work, deadline));
+    return this.perform((deadline) =>
+      this.writes.add({ deadline, work, isAtomic: false, commits: () => true }),
+    );
   }
 
-  /** BEGIN IMMEDIATE: a lock that cannot be had is noticed here, before anything is done. */
   transaction<T>(work: (sql: SqlRunner) => Promise<T>, options?: TransactionOptions<T>): Promise<T> {
-    return this.perform((deadline) =>
-      this.attemptToWrite(async (job) => {
-        await job.execute('BEGIN IMMEDIATE');
-        try {
-          const result = await work(job);
-          await job.execute(options && !options.commitIf(result) ? 'ROLLBACK' : 'COMMIT');
-          return result;
-        } catch (error) {
-          if (!(await job.rollBack())) await this.drop(SqliteFailure.of(error));
-          throw error;
-        }
-      }, deadline),
-    );
+    const commits = options?.commitIf ?? (() => true);
+    return this.perform((deadline) => this.writes.add({ deadline, work, isAtomic: true, commits }));
   }
 
   close(): Promise<void> {
     this.closing ??= this.mutex.run(async () => {
       this.runner = null;
+      await this.releaseStatements();
       await this.source.close();
     });
     return this.closing;
@@ -92,7 +97,7 @@ export class SqliteConnection implements SqlConnection {
   private async attempts<T>(attempt: (deadline: Deadline) => Promise<T>, deadline: Deadline): Promise<T> {
     for (;;) {
       try {
-        return await this.mutex.run(() => attempt(deadline));
+        return await attempt(deadline);
       } catch (error) {
         if (!(error instanceof SqliteFailure && error.isBusy)) throw error;
         this.lockWait.failed(error);
@@ -104,18 +109,16 @@ export class SqliteConnection implements SqlConnection {
     }
   }
 
-  private async attemptToWrite<T>(work: (job: SqliteJob) => Promise<T>, deadline: Deadline): Promise<T> {
+  private async useToWrite(work: (statements: SqliteStatements) => Promise<void>): Promise<void> {
     this.lockWait.check();
-    const result = await this.attempt(work, deadline);
+    await this.use(work);
     this.lockWait.succeeded();
-    return result;
   }
 
-  private async attempt<T>(work: (job: SqliteJob) => Promise<T>, deadline: Deadline): Promise<T> {
+  private async use<T>(work: (statements: SqliteStatements) => Promise<T>): Promise<T> {
     if (this.closing) throw new SqliteFailure('', 'the backend is closed');
-    deadline.check();
     try {
-      return await work(new SqliteJob(await this.ready(), deadline));
+      return await work(await this.ready());
     } catch (error) {
       if (error instanceof SqliteFailure && error.endsConnection) await this.drop(error);
       throw error;
@@ -123,13 +126,14 @@ export class SqliteConnection implements SqlConnection {
   }
 
   /** The connection, open, on the file that lies there now, with the table in it. */
-  private async ready(): Promise<QueryRunner> {
+  private async ready(): Promise<SqliteStatements> {
     if (this.runner && this.file?.isLost) {
       throw new SqliteFailure('', 'the file has been deleted, moved or replaced since it was opened');
     }
     const runner = this.runner ?? (await this.open());
     if (!this.isTableReady) await this.prepare(runner);
-    return runner;
+    const { type } = this.source.options;
+    return (this.statements ??= statementsOf(type, await runner.connect(), this.source.isOurs));
   }
 
   private async open(): Promise<QueryRunner> {
@@ -169,12 +173,19 @@ export class SqliteConnection implements SqlConnection {
     this.dropped ??= reason;
     try {
       this.file.forget();
+      await this.releaseStatements();
       await this.source.drop();
     } catch (error) {
       this.options.logger?.warn(
         `${this.name}: could not close a connection: ${SqliteFailure.of(error).message}`,
       );
     }
+  }
+
+  private async releaseStatements(): Promise<void> {
+    const { statements } = this;
+    this.statements = null;
+    await statements?.release();
   }
 
   private named(error: unknown): unknown {

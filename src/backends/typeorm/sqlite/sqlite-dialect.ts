@@ -16,6 +16,7 @@ export const sqliteDialect: SqlDialect = {
     noWait: '',
     byKey: '',
     deleteByKey: deleteByIds,
+    packs: true,
     // TypeORM hands out the rows of no statement that starts with DELETE on sqlite3.
     returning: false,
   },

@@ -6,6 +6,9 @@ const BUSY = /^SQLITE_(BUSY|LOCKED|PROTOCOL)/;
 /** Codes that say nothing against the connection. */
 const HARMLESS = /^SQLITE_(FULL|CONSTRAINT|TOOBIG|MISMATCH|RANGE)/;
 
+/** Codes of a statement that could not be, whatever the state of the database. */
+const OF_STATEMENT = /^SQLITE_(CONSTRAINT|TOOBIG|MISMATCH|RANGE)/;
+
 /** A statement, or the opening of the database, that failed. Never a mistake of the caller's own code. */
 export class SqliteFailure extends Error {
   constructor(
@@ -33,6 +36,11 @@ export class SqliteFailure extends Error {
   /** Whether only a new connection may do better. */
   get endsConnection(): boolean {
     return !this.isBusy && !HARMLESS.test(this.code);
+  }
+
+  /** Whether only the statement failed, and a transaction around it goes on. */
+  get isOfStatement(): boolean {
+    return OF_STATEMENT.test(this.code);
   }
 
   /** Whether a ROLLBACK failed only because SQLite had rolled back by itself. */

@@ -9,6 +9,8 @@ export interface SqliteSource {
   readonly path: string | null;
   /** Just enough to name the driver, for reading metadata. */
   readonly options: DataSourceOptions;
+  /** Whether nobody else closes the connection. */
+  readonly isOurs: boolean;
   /** Opens the connection, or opens it again. */
   open(): Promise<QueryRunner>;
   /** Closes a connection that is of no use any more, so that `open` makes a new one. */
@@ -36,6 +38,7 @@ export function sourceOf(given: SessionDataSource, isShared: boolean): SqliteSou
  * `synchronize`, `migrationsRun` and the like would act on the sessions.
  */
 export class OwnSource implements SqliteSource {
+  readonly isOurs = true;
   readonly options: DataSourceOptions;
   private dataSource: DataSource | null = null;
 
@@ -65,6 +68,7 @@ export class OwnSource implements SqliteSource {
 
 /** A data source that is there for sessions alone. Whoever opened it closes it; we only renew a lost connection. */
 export class NamedSource implements SqliteSource {
+  readonly isOurs = false;
   readonly path: string | null;
   readonly options: DataSourceOptions;
   private isDropped = false;

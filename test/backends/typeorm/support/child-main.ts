@@ -44,6 +44,27 @@ const calls: ChildCalls = {
       process.send?.({ acknowledged: built.id });
     }
   },
+  /** So many writers, each with a session of its own, save again and again; the parent is told of each that is done. */
+  async saveMany(prefix, writers, count) {
+    const writer = async (number: number): Promise<void> => {
+      const id = `${prefix}${number}`;
+      await opened().insert(inserting(row(id, { version: 0 })));
+      for (let version = 1; version <= count / writers; version++) {
+        const { lastActiveAt, expiresAt } = row(id);
+        const change = {
+          id,
+          lastActiveAt,
+          expiresAt,
+          now: lastActiveAt,
+          keyId: 'k',
+          payload: Buffer.alloc(200),
+        };
+        const [hit] = await opened().save([{ ...change, expectedVersion: version - 1, version }]);
+        if (hit) process.send?.({ acknowledged: `${id} ${version}` });
+      }
+    };
+    await Promise.all(Array.from({ length: writers }, (_, number) => writer(number)));
+  },
   async find(id) {
     const [found] = await opened().find([id]);
     return found?.id ?? null;

@@ -14,6 +14,7 @@ export interface ChildCalls {
   close(): Promise<void>;
   insert(id: string): Promise<string>;
   insertMany(prefix: string, count: number, max: number): Promise<void>;
+  saveMany(prefix: string, writers: number, count: number): Promise<void>;
   find(id: string): Promise<string | null>;
   lock(file: string): Promise<void>;
   unlock(): Promise<void>;
@@ -38,7 +39,7 @@ const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** A process of its own that runs the sources. `stopChildren` ends those that a test left. */
 export class Child {
-  /** Ids whose insert the child has been told is done, by `insertMany`. */
+  /** Ids whose insert the child has been told is done, by `insertMany`; with their version, by `saveMany`. */
   readonly acknowledged: string[] = [];
   private readonly waiting = new Map<number, (report: ChildReport) => void>();
   private count = 0;
@@ -78,7 +79,7 @@ export class Child {
     return result as ReturnType<ChildCalls[K]>;
   }
 
-  /** Waits until so many inserts of `insertMany` are done, or the child has ended. */
+  /** Waits until so many writes of `insertMany` or `saveMany` are done, or the child has ended. */
   hasAcknowledged(count: number): Promise<void> {
     return new Promise((resolve) => {
       const look = () => {

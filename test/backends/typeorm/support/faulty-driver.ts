@@ -53,6 +53,20 @@ export class FaultyDriver {
         watch.start(sql, callback as Callback, (done) => super.run(sql, values, done));
         return this;
       }
+
+      override prepare(sql: string, ...rest: unknown[]): sqlite3.Statement {
+        const statement = super.prepare(sql, ...(rest as []));
+        const [all, run] = [statement.all.bind(statement), statement.run.bind(statement)];
+        const watchedAll = (values: unknown, callback: unknown) => {
+          watch.start(sql, callback as Callback, (done) => all(values, done));
+          return statement;
+        };
+        const watchedRun = (values: unknown, callback: unknown) => {
+          watch.start(sql, callback as Callback, (done) => run(values, done));
+          return statement;
+        };
+        return Object.assign(statement, { all: watchedAll, run: watchedRun });
+      }
     }
     const module = { ...sqlite3, Database, verbose: () => module };
     return module;

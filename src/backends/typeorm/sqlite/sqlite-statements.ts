@@ -1,0 +1,159 @@
+import { inspect } from 'node:util';
+import type { SqlRow, SqlValue } from '../sql-dialect.js';
+
+/** Statements that stay prepared at most; those whose number of places varies could be any number. */
+const MOST_PREPARED = 100;
+
+/**
+ * Statements on the driver's own connection. TypeORM's `query()` would prepare each one anew, and take as long again
+ * for wrapping it.
+ */
+export interface SqliteStatements {
+  /** Rows of a SELECT. */
+  all(sql: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]>;
+  /** Number of rows that an INSERT, UPDATE or DELETE matched. */
+  run(sql: string, values: readonly SqlValue[]): Promise<number>;
+  /** Gives up what is prepared: `sqlite3` closes no connection before that. */
+  release(): Promise<void>;
+}
+
+/** What is used of a statement of `better-sqlite3`. */
+interface SyncStatement {
+  all(values: readonly unknown[]): SqlRow[];
+  run(values: readonly unknown[]): { readonly changes: number };
+}
+
+/** What is used of a statement of `sqlite3`, and of its connection, which has the SQL first. */
+interface CallbackStatement {
+  all(values: unknown, done: (error: Error | null, rows: SqlRow[]) => void): void;
+  run(values: unknown, done: (this: { readonly changes: number }, error: Error | null) => void): void;
+  finalize(done: () => void): void;
+}
+
+interface CallbackDatabase {
+  prepare(sql: string, done: (error: Error | null) => void): CallbackStatement;
+}
+
+/**
+ * @param type TypeORM's name of the driver
+ * @param connection the driver's own
+ * @param isOurs whether nobody else closes the connection: what is prepared would keep them from it
+ */
+export function statementsOf(type: string, connection: unknown, isOurs: boolean): SqliteStatements {
+  return type === 'better-sqlite3'
+    ? new SyncStatements(connection as { prepare(sql: string): SyncStatement })
+    : new CallbackStatements(connection as CallbackDatabase, isOurs ? MOST_PREPARED : 0);
+}
+
+/** Statements of `better-sqlite3`, which runs them at once, in this thread. */
+class SyncStatements implements SqliteStatements {
+  private readonly prepared = new Map<string, SyncStatement>();
+
+  constructor(private readonly database: { prepare(sql: string): SyncStatement }) {}
+
+  async all(sql: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]> {
+    return this.prepare(sql).all(values);
+  }
+
+  async run(sql: string, values: readonly SqlValue[]): Promise<number> {
+    return this.prepare(sql).run(values.map(bound)).changes;
+  }
+
+  async release(): Promise<void> {
+    this.prepared.clear();
+  }
+
+  private prepare(sql: string): SyncStatement {
+    const known = this.prepared.get(sql);
+    if (known) return known;
+    const statement = this.database.prepare(sql);
+    if (this.prepared.size < MOST_PREPARED) this.prepared.set(sql, statement);
+    return statement;
+  }
+}
+
+/** Statements of `sqlite3`, which runs them in other threads. */
+class CallbackStatements implements SqliteStatements {
+  private readonly prepared = new Map<string, CallbackStatement>();
+
+  constructor(
+    private readonly database: CallbackDatabase,
+    private readonly mostPrepared: number,
+  ) {}
+
+  all(sql: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]> {
+    return this.with(
+      sql,
+      (statement) =>
+        new Promise((resolve, reject) =>
+          statement.all(valuesFor(values), (error, rows) => (error ? reject(error) : resolve(rows))),
+        ),
+    );
+  }
+
+  run(sql: string, values: readonly SqlValue[]): Promise<number> {
+    return this.with(
+      sql,
+      (statement) =>
+        new Promise((resolve, reject) =>
+          statement.run(valuesFor(values), function (error) {
+            if (error) reject(error);
+            else resolve(this.changes);
+          }),
+        ),
+    );
+  }
+
+  async release(): Promise<void> {
+    const statements = [...this.prepared.values()];
+    this.prepared.clear();
+    await Promise.all(statements.map(finalize));
+  }
+
+  private with<T>(sql: string, use: (statement: CallbackStatement) => Promise<T>): Promise<T> {
+    const known = this.prepared.get(sql);
+    return known ? use(known) : this.prepare(sql, use);
+  }
+
+  private async prepare<T>(sql: string, use: (statement: CallbackStatement) => Promise<T>): Promise<T> {
+    const statement = await new Promise<CallbackStatement>((resolve, reject) => {
+      const made: CallbackStatement = this.database.prepare(sql, (error) =>
+        error ? reject(error) : resolve(made),
+      );
+    });
+    if (this.prepared.size < this.mostPrepared && !this.prepared.has(sql)) {
+      this.prepared.set(sql, statement);
+      return use(statement);
+    }
+    try {
+      return await use(statement);
+    } finally {
+      await finalize(statement);
+    }
+  }
+}
+
+function finalize(statement: CallbackStatement): Promise<void> {
+  return new Promise((resolve) => statement.finalize(resolve));
+}
+
+/**
+ * Values on their way to `sqlite3`. TypeORM turns on its long stack traces, which print the values of every call, and
+ * put them into errors: these neither cost that nor show.
+ */
+class Values extends Array<unknown> {
+  [inspect.custom](): string {
+    return '[values]';
+  }
+}
+
+function valuesFor(values: readonly SqlValue[]): Values {
+  const made = new Values();
+  for (const value of values) made.push(bound(value));
+  return made;
+}
+
+/** better-sqlite3 takes no booleans. */
+function bound(value: SqlValue): Exclude<SqlValue, boolean> {
+  return typeof value === 'boolean' ? Number(value) : value;
+}
