@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { type Gate, type Method, type Originals, standBefore } from './gated-methods.js';
 import { pretendSent, refuseHeader } from './sent-guise.js';
 
 /** What happens between the end of a handler and the first byte of its response. */
@@ -13,37 +14,10 @@ export interface ResponseExit {
   closed(): void;
 }
 
-type Method = 'write' | 'end' | 'writeHead' | 'flushHeaders';
 type Call = readonly [method: Method, args: readonly unknown[]];
-type Callable = (...args: unknown[]) => unknown;
 
 /** `shut`: nothing has been sent yet. `holding`: the first byte waits. `open`: calls go through. `refused`: dropped. */
 type GateState = 'shut' | 'holding' | 'open' | 'refused';
-
-const GATE = Symbol('nest-sessions response gate');
-
-/** A response with a gate before it. */
-interface GatedResponse extends ServerResponse {
-  [GATE]: ResponseGate;
-}
-
-/** The same functions on every response: closures, or property descriptors, for each cost more than all the rest. */
-const GATED: Readonly<Record<Method, unknown>> = {
-  write: through('write'),
-  end: through('end'),
-  writeHead: through('writeHead'),
-  flushHeaders: through('flushHeaders'),
-};
-
-function through(method: Method) {
-  return function (this: GatedResponse, ...args: readonly unknown[]): unknown {
-    return this[GATE].pass(method, args);
-  };
-}
-
-function tellClosed(this: GatedResponse): void {
-  this[GATE].tellClosed();
-}
 
 /** Headers that speak of the body which is not sent. */
 const ABOUT_BODY =
@@ -53,24 +27,16 @@ const ABOUT_BODY =
  * Holds a raw response until `settle` is done, whichever way the app answers: `write`, `end`, `writeHead` and
  * `flushHeaders` wait, and go on in order. When nothing is to be done they go through at once.
  */
-export class ResponseGate {
+export class ResponseGate implements Gate {
   #state: GateState = 'shut';
   readonly #held: Call[] = [];
-  readonly #originals: Readonly<Record<Method, Callable>>;
+  readonly #originals: Originals;
 
   constructor(
     private readonly response: ServerResponse,
     private readonly exit: ResponseExit,
   ) {
-    const { write, end, writeHead, flushHeaders } = response as unknown as Record<Method, Callable>;
-    this.#originals = { write, end, writeHead, flushHeaders };
-    const gated = response as unknown as Record<Method, unknown> & { [GATE]: ResponseGate };
-    gated[GATE] = this;
-    gated.write = GATED.write;
-    gated.end = GATED.end;
-    gated.writeHead = GATED.writeHead;
-    gated.flushHeaders = GATED.flushHeaders;
-    response.on('close', tellClosed);
+    this.#originals = standBefore(response, this);
   }
 
   /** Whether `settle` is at work: what happens until it is done is still before the first byte. */
@@ -83,12 +49,10 @@ export class ResponseGate {
     return this.isHolding || (this.#state === 'shut' && !this.response.headersSent);
   }
 
-  /** @internal The response has ended, one way or another. */
   tellClosed(): void {
     this.exit.closed();
   }
 
-  /** @internal A call of the app. */
   pass(method: Method, args: readonly unknown[]): unknown {
     if (this.#state === 'shut') this.#approach();
     if (this.#state === 'open') return this.#forward(method, args);
@@ -179,11 +143,11 @@ export class ResponseGate {
   }
 
   #make(method: Method, args: readonly unknown[]): unknown {
-    if (this.#isHeadDone) return this.#originals[method].call(this.response, ...args);
+    if (this.#isHeadDone) return this.#originals.call(method, args);
     const rest = method === 'writeHead' ? this.#adoptHeaders(args) : args;
     if (!this.response.headersSent) this.exit.setHeaders(this.response);
     this.#isHeadDone = true;
-    return this.#originals[method].call(this.response, ...rest);
+    return this.#originals.call(method, rest);
   }
 
   /** Headers given to `writeHead` become headers of the response, so that ours join them instead of losing to them. */

@@ -18,19 +18,15 @@ export interface PlatformRequest extends ClientRequest {
 export type PlatformResponse = ServerResponse | { readonly raw: ServerResponse };
 
 /**
- * On the raw request: whatever wraps it, there is one exchange. A function makes it, or refuses, when it is asked for.
- * A property rather than a WeakMap, whose entries cost the garbage collector more than the rest of a request.
+ * By raw request: whatever wraps it, there is one exchange. A function makes it, or refuses, when it is asked for.
+ * No property of the request: Express gives each request a prototype, and with it a shape of its own, so that another
+ * property costs more than all look-ups here.
  */
-const EXCHANGE = Symbol('nest-sessions exchange');
+const exchanges = new WeakMap<object, SessionExchange | (() => SessionExchange)>();
 
-interface Carrier {
-  [EXCHANGE]?: SessionExchange | (() => SessionExchange) | undefined;
-}
-
-function carrierOf(request: object): Carrier {
+function rawRequest(request: object): object {
   const raw = 'raw' in request ? request.raw : null;
-  const carrier: object = typeof raw === 'object' && raw !== null && 'socket' in raw ? raw : request;
-  return carrier;
+  return typeof raw === 'object' && raw !== null && 'socket' in raw ? raw : request;
 }
 
 export function rawResponse(response: PlatformResponse): ServerResponse {
@@ -47,16 +43,16 @@ export function routeOf(request: PlatformRequest): string {
 }
 
 export function keepExchange(request: object, exchange: SessionExchange | (() => SessionExchange)): void {
-  carrierOf(request)[EXCHANGE] = exchange;
+  exchanges.set(rawRequest(request), exchange);
 }
 
 /** From now on the request has no session. What has been changed in it so far is saved all the same. */
 export function skipExchange(request: object): void {
-  const carrier = carrierOf(request);
-  const exchange = carrier[EXCHANGE];
+  const raw = rawRequest(request);
+  const exchange = exchanges.get(raw);
   if (exchange === undefined) return;
   if (typeof exchange !== 'function') exchange.skip();
-  carrier[EXCHANGE] = undefined;
+  exchanges.delete(raw);
 }
 
 /**
@@ -67,11 +63,13 @@ export function skipExchange(request: object): void {
 export function exchangeOf(source: object): SessionExchange | null {
   const request = 'switchToHttp' in source ? requestOf(source as ExecutionContext) : source;
   if (request === null) return null;
-  const carrier = carrierOf(request);
-  const known = carrier[EXCHANGE] ?? null;
+  const raw = rawRequest(request);
+  const known = exchanges.get(raw) ?? null;
   if (typeof known !== 'function') return known;
-  carrier[EXCHANGE] = undefined; // what refuses does so once: the answer to that may look for the session too
-  return (carrier[EXCHANGE] = known());
+  exchanges.delete(raw); // what refuses does so once: the answer to that may look for the session too
+  const exchange = known();
+  exchanges.set(raw, exchange);
+  return exchange;
 }
 
 function requestOf(context: ExecutionContext): object | null {

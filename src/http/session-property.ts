@@ -6,6 +6,9 @@ import { exchangeOf } from './session-of.js';
 /** Made when `req.session` is first read. */
 const views = new WeakMap<SessionExchange, ExpressSessionView>();
 
+/** Prototypes of requests that have the properties. */
+const provided = new WeakSet<object>();
+
 /** The same for all requests: they are told apart by `this`. */
 const PROPERTIES: PropertyDescriptorMap = {
   session: {
@@ -38,6 +41,15 @@ function idOfThis(this: object): string | null {
 
 /** Gives a request `session` and `sessionID`, unless it has a session of somebody else. */
 export function provideSession(request: { session?: unknown }): void {
+  const prototype = Object.getPrototypeOf(request) as object;
+  if (provided.has(prototype)) return;
+  if (Object.hasOwn(prototype, 'app') && !('session' in request)) {
+    // All requests of an Express app inherit from one object. Properties of each one's own would cost more than the
+    // rest, since Express gives each request a shape of its own with that prototype.
+    Object.defineProperties(prototype, PROPERTIES);
+    provided.add(prototype);
+    return;
+  }
   if (Object.getOwnPropertyDescriptor(request, 'session')?.get === sessionOfThis) return;
   if ((request.session ?? null) === null) Object.defineProperties(request, PROPERTIES);
 }

@@ -23,10 +23,20 @@ async function watched(options = {}) {
   return { faulty, backend };
 }
 
-const saving = (id: string) => ({
-  ...{ id, expectedVersion: row(id).version, version: 99, keyId: 'k', payload: Buffer.from('new') },
-  ...{ lastActiveAt: row(id).lastActiveAt, expiresAt: row(id).expiresAt, now: row(id).lastActiveAt },
-});
+const saving = (id: string) => {
+  const { version: expectedVersion, lastActiveAt, expiresAt } = row(id);
+  const payload = Buffer.from('new');
+  return {
+    id,
+    expectedVersion,
+    version: 99,
+    keyId: 'k',
+    payload,
+    lastActiveAt,
+    expiresAt,
+    now: lastActiveAt,
+  };
+};
 
 const commits = ({ statements }: FaultyDriver) => statements.filter((sql) => sql === 'COMMIT').length;
 
