@@ -1,14 +1,14 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { chown, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { DataSource } from 'typeorm';
 import type { SERVER_KINDS, TestOptions } from './databases.js';
+import { binary, freePort, unprivileged, withPrograms } from './programs.js';
 
 type ServerKind = (typeof SERVER_KINDS)[number];
 const run = promisify(execFile);
@@ -181,42 +181,6 @@ const SERVERS = {
   },
 } as const satisfies Record<ServerKind, object>;
 
-/** Folders that Debian keeps server programs in, beside those of the path. */
-function folders(): string[] {
-  const versions = '/usr/lib/postgresql';
-  const postgres = existsSync(versions)
-    ? readdirSync(versions).map((each) => join(versions, each, 'bin'))
-    : [];
-  return [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', ...postgres.toReversed()];
-}
-
-function find(program: string): string | undefined {
-  return folders()
-    .map((folder) => join(folder, program))
-    .find((path) => existsSync(path));
-}
-
-function binary(program: string): string {
-  const path = find(program);
-  if (path === undefined) throw new Error(`${program} is not installed`);
-  return path;
-}
-
-/** No database server runs as root: then it runs as nobody. */
-function unprivileged(): { uid: number; gid: number } | undefined {
-  return process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
-}
-
-/** A port that nothing listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
 const PROGRAMS = { postgres: ['initdb', 'postgres'], mariadb: ['mariadb-install-db', 'mariadbd'] } as const;
 
 /**
@@ -224,10 +188,7 @@ const PROGRAMS = { postgres: ['initdb', 'postgres'], mariadb: ['mariadb-install-
  * skipped, in a line that says so; with `CI=true` they fail.
  */
 export function onEachOwnServer(title: string, body: (kind: ServerKind) => void): void {
-  describe.each(['postgres', 'mariadb'] as const)(`${title}, on %s`, (kind) => {
-    const missing = PROGRAMS[kind].filter((program) => find(program) === undefined);
-    if (missing.length > 0 && process.env['CI'] !== 'true') {
-      it.skip(`(skipped: ${missing.join(' and ')} not installed)`, () => undefined);
-    } else body(kind);
-  });
+  describe.each(['postgres', 'mariadb'] as const)(`${title}, on %s`, (kind) =>
+    withPrograms(PROGRAMS[kind], () => body(kind)),
+  );
 }
