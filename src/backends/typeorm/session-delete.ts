@@ -26,6 +26,11 @@ export async function deleteIds(
   return count;
 }
 
+/** Whether one statement deletes the rows and says which, so that it needs no transaction. */
+export function isOneStatement(statements: SessionStatements, { named }: Condition): boolean {
+  return statements.deleteReturning !== null && (named === 1 || !statements.areRowsKept);
+}
+
 async function deleteThose(
   sql: SqlRunner,
   statements: SessionStatements,
@@ -36,7 +41,7 @@ async function deleteThose(
     const ids = (await sql.all(statements.idsOf(where), values)).map(({ id }) => text(id));
     return deleteRows(sql, statements, byIds(ids, condition));
   }
-  if (statements.deleteReturning && (named === 1 || !statements.areRowsKept))
+  if (statements.deleteReturning && isOneStatement(statements, condition))
     return (await sql.all(statements.deleteReturning(where), values)).map(endedRowOf);
   // Several rows are kept in order of id first, as every transaction keeps them: none waits for another in a circle.
   const rows = (await sql.all(statements.ended(where, named !== null), values)).map(endedRowOf);

@@ -14,7 +14,7 @@ import {
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
 import { checkedOptions, isDataSource, optionsOf } from './data-source.js';
 import { dialectOf } from './dialects.js';
-import { deleteRows } from './session-delete.js';
+import { deleteRows, isOneStatement } from './session-delete.js';
 import { insertSession } from './session-insert.js';
 import { pruneStep } from './session-prune.js';
 import { packedRowOf, rowOf } from './session-row-mapping.js';
@@ -110,8 +110,9 @@ export class TypeOrmSessionBackend extends SessionBackend {
 
   async delete(selection: RowSelection): Promise<readonly EndedRow[]> {
     const parts = selectionOf(selection);
-    if (parts.length === 0) return [];
-    const isStatement = parts.length === 1 && this.statements.deleteReturning !== null;
+    const [first, ...others] = parts;
+    if (first === undefined) return [];
+    const isStatement = others.length === 0 && isOneStatement(this.statements, first);
     const work = (sql: SqlRunner) => deleteRows(sql, this.statements, parts);
     if (isStatement && isByIds(selection)) return this.database.write(work);
     // All rows of one user while that user signs in: one after the other, or they would lock rows in two orders.
