@@ -2,7 +2,7 @@ import { type INestApplication, Module, type ModuleMetadata } from '@nestjs/comm
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { TypeOrmModule } from '@nestjs/typeorm';
+import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
 import type { AddressInfo } from 'node:net';
 import { SessionModule, type SessionOptions, SessionStore } from 'nest-sessions';
 import { ManualClock } from 'nest-sessions/testing';
@@ -33,6 +33,8 @@ export interface AppSetup extends Pick<ModuleMetadata, 'imports' | 'controllers'
   readonly clock?: ManualClock;
   /** TypeORM on this SQLite file instead of memory. */
   readonly sqlite?: string;
+  /** TypeORM on this database instead of memory. */
+  readonly database?: TypeOrmModuleOptions;
   /** What main.ts does between creating the app and listening. */
   readonly prepare?: (app: INestApplication) => void;
 }
@@ -55,20 +57,22 @@ class RootModule {}
 
 export type OpenApp = (setup?: AppSetup) => Promise<TestApp>;
 
+/** TypeORM 1 has no other driver for SQLite. */
+const onSqlite = (database: string): TypeOrmModuleOptions => ({
+  type: TYPEORM_MAJOR === 0 ? 'sqlite' : 'better-sqlite3',
+  database,
+});
+
 export async function openApp(platform: Platform, setup: AppSetup = {}): Promise<TestApp> {
   const { clock = new ManualClock(START), storage = await TestStorage.open(), sqlite, routes = {} } = setup;
   const log = new RecordingLog();
   const given = { key: KEY, clock, cleanup: false as const, ...setup.options };
+  const typeorm = setup.database ?? (sqlite === undefined ? null : onSqlite(sqlite));
   const sessions =
-    sqlite === undefined
+    typeorm === null
       ? [SessionModule.forRoot({ ...given, backend: storage.backend })]
       : [
-          TypeOrmModule.forRoot({
-            type: TYPEORM_MAJOR === 0 ? 'sqlite' : 'better-sqlite3', // TypeORM 1 has no other
-            database: sqlite,
-            autoLoadEntities: true,
-            retryAttempts: 0,
-          }),
+          TypeOrmModule.forRoot({ ...typeorm, autoLoadEntities: true, retryAttempts: 0 }),
           SessionModule.forRoot(given),
         ];
   const root = {

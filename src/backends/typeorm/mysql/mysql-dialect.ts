@@ -21,6 +21,9 @@ const namedIds = (count: number): string =>
 /** @see https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html */
 const FOUND_ROWS = 2;
 
+/** Milliseconds that the end of another connection may take. */
+const PATIENCE = 2_000;
+
 /** MySQL and MariaDB, which differ in nothing that is used here. */
 const mysqlPool: PoolDialect = {
   label: 'MySQL',
@@ -71,8 +74,7 @@ const mysqlPool: PoolDialect = {
   },
 
   abandon(connection, dataSource) {
-    const destroy = property(connection, 'destroy');
-    if (typeof destroy === 'function') destroy.call(connection);
+    destroy(connection);
     const id = property(connection, 'threadId');
     if (typeof id === 'number') void kill(dataSource.createQueryRunner('master'), id);
   },
@@ -102,13 +104,23 @@ function countsFoundRows(connection: unknown): boolean {
 
 /** Ends a connection at the server: it would notice only when the statement that hangs there has ended. */
 async function kill(runner: QueryRunner, id: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
   try {
+    const connection: unknown = await runner.connect();
+    timer = setTimeout(() => destroy(connection), PATIENCE).unref();
     await runner.query(`KILL ${id}`);
   } catch {
     // It is gone already, or the server is.
   } finally {
+    clearTimeout(timer);
     await runner.release();
   }
+}
+
+/** Takes a connection out of the pool, which may then make another one. */
+function destroy(connection: unknown): void {
+  const method = property(connection, 'destroy');
+  if (typeof method === 'function') method.call(connection);
 }
 
 /** MySQL and MariaDB, through `mysql2`. */
