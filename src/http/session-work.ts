@@ -51,9 +51,13 @@ export class SessionWork {
     return { persistent: this.context.persistent, createdAt: now, absoluteExpiresAt: now + absoluteTtl };
   }
 
-  /** Whether there is something to save. @throws SessionDataError when the data is not JSON */
+  /** Whether there is something to save, or to find out that it cannot be: `save` says why. */
   get isDirty(): boolean {
-    return !this.copy.isUnchanged && hasChanges(this.copy.take().changes);
+    try {
+      return !this.copy.isUnchanged && hasChanges(this.copy.take().changes);
+    } catch {
+      return true;
+    }
   }
 
   /** Saves what has changed; whether there was anything. */

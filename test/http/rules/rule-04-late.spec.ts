@@ -2,6 +2,10 @@ import { onEachPlatform } from '../support/open-app.js';
 import { BASICS, dataOf, door, userOf } from '../support/session-routes.js';
 import { rowsOf } from '../support/storage.js';
 
+function raise(message: string): never {
+  throw new Error(message);
+}
+
 onEachPlatform('rule 4, a change after the first byte', (open) => {
   it('is saved, with an error in the log that names the route', async () => {
     const { browser, log } = await open({
@@ -47,6 +51,35 @@ onEachPlatform('rule 4, a change after the first byte', (open) => {
     expect(log.sessionErrors).toEqual([
       expect.stringMatching(/^GET \/do\/:name: the session was changed after the response had begun/),
     ]);
+  });
+
+  it.each<[what: string, value: unknown]>([
+    ['is not JSON', new Map()],
+    ['cannot even be looked at', { toJSON: () => raise('of the app') }],
+  ])('that %s is an error in the log, and the app goes on', async (_what, value) => {
+    const changed = door();
+    const { browser, store, log } = await open({
+      routes: {
+        ...BASICS,
+        forget: ({ session }, response) => {
+          response.once('close', () =>
+            setImmediate(() => {
+              session.data['late'] = value;
+              changed.open();
+            }),
+          );
+        },
+      },
+    });
+    const ada = browser();
+    await ada.post('/do/in');
+    await ada.get('/do/forget');
+    await changed.opened;
+    while (log.sessionErrors.length === 0) await browser().get('/plain');
+    expect(log.sessionErrors).toEqual([
+      expect.stringMatching(/^GET \/do\/:name: the session was changed .* and could not be saved/),
+    ]);
+    expect((await store.listForUser('ada')).map(({ data }) => data)).toEqual([{}]);
   });
 
   it('that storage refuses is an error in the log, and the client keeps what it got', async () => {
