@@ -33,6 +33,8 @@ export class SessionWork {
   #stepsUnderWay = 0;
   /** Its session had been ended by another request, whose cookie a new session would replace. */
   #isStraggler = false;
+  /** This request has ended the session that its cookie led to. */
+  #isCookieSpent = false;
 
   constructor(
     readonly engine: SessionEngine,
@@ -105,9 +107,9 @@ export class SessionWork {
   begin(created: CreatedSession, snapshot: Snapshot): void {
     this.#adopt(created, snapshot);
     const { token, row, inserted } = created;
-    const hasEndedOwn = !this.context.isBearer && inserted.replaced?.id === this.resolved?.row.id;
+    this.#noteEnded(inserted.replaced);
     if (token.transport === 'cookie') this.cookieChange = { kind: 'set', token, row };
-    else this.cookieChange = hasEndedOwn && this.resolved !== null ? { kind: 'remove' } : null;
+    else this.cookieChange = this.#isCookieSpent ? { kind: 'remove' } : null;
     this.isRotationWanted = false;
   }
 
@@ -124,11 +126,17 @@ export class SessionWork {
    */
   ended({ by }: { by: 'this-request' | 'another' }): void {
     const hadCookie = this.stored !== null && transportOf(this.stored.content) === 'cookie';
+    if (by === 'this-request') this.#noteEnded(this.stored?.row);
     this.stored = null;
     this.discard();
     this.isRotationWanted = false;
-    this.cookieChange = hadCookie && by === 'this-request' ? { kind: 'remove' } : null;
+    const isRemoved = by === 'this-request' && (hadCookie || this.#isCookieSpent);
+    this.cookieChange = isRemoved ? { kind: 'remove' } : null;
     this.#isStraggler = by === 'another';
+  }
+
+  #noteEnded(row: Pick<SessionRow, 'id'> | null | undefined): void {
+    this.#isCookieSpent ||= !this.context.isBearer && row != null && row.id === this.resolved?.row.id;
   }
 
   /** Forgets what has not been saved. */

@@ -44,6 +44,18 @@ const ROUTES: Routes = {
     await session.logout();
     session.flash('info', 'goodbye');
   },
+  leave: async ({ session }) => {
+    await session.logout();
+    await session.authenticate('ada', { transport: 'bearer' });
+  },
+  switchUser: async ({ session }) => {
+    await session.authenticate('bob');
+    await session.authenticate('ada', { transport: 'bearer' });
+  },
+  giveUp: async ({ session }) => {
+    await session.authenticate('ada', { transport: 'bearer' });
+    await session.logout();
+  },
   count: ({ session }) => session.update((data) => (data.count = (data.count ?? 0) + 1)),
 };
 
@@ -220,6 +232,17 @@ onEachPlatform('rule 14, bearer', (open) => {
     client.token = reply.json<{ token: string }>().token;
     expect((await client.seen()).data).toEqual({ theme: 'dark' });
   });
+
+  it.each(['leave', 'switchUser', 'giveUp'])(
+    'takes the place of the cookie also where the request did more than that (%s)',
+    async (path) => {
+      const { browser } = await openBearer(open);
+      const app = browser();
+      await app.post('/do/in');
+      const reply = await app.post(`/do/${path}`);
+      expect(reply.setCookies).toEqual([expect.stringMatching(/^__Host-sid=; Max-Age=0/)]);
+    },
+  );
 
   it('that leads to no session begins none: data is refused, since no cookie may be set', async () => {
     const { client, store, storage } = await openBearer(open);
