@@ -1,4 +1,4 @@
-import type { JsonObject } from '../core/json-data.js';
+import { type JsonObject, toJsonObject } from '../core/json-data.js';
 import { describeClient } from './client-meta.js';
 import type { ResponseGate } from './response-gate.js';
 import type { Arrival } from './session-arrival.js';
@@ -40,9 +40,11 @@ export class ExchangeContext implements RequestContext {
     return this.exchange.isUse;
   }
 
+  /** @throws SessionDataError when the `meta` option gives no object; a promise of one is none */
   describeClient(): JsonObject {
     const { input, runtime } = this.exchange;
-    return { ...describeClient(input.request), ...runtime.options.meta(input.request) };
+    const added = toJsonObject(runtime.options.meta(input.request), 'meta');
+    return { ...describeClient(input.request), ...added };
   }
 
   clientFamily(): string | undefined {

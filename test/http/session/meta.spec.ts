@@ -104,11 +104,12 @@ onEachPlatform('meta', (open) => {
     expect(await ada.cookie()).toBeUndefined();
   });
 
-  it('of a `meta` option that is not JSON refuses the sign-in too', async () => {
-    const { browser, storage } = await open({
-      routes: BASICS,
-      options: { meta: () => ({ seen: new Map() }) },
-    });
+  it.each<[what: string, meta: () => object]>([
+    ['holds what is not JSON', () => ({ seen: new Map() })],
+    ['is async, so that nothing of it would be kept,', async () => ({ country: 'NZ' })],
+    ['gives a list', () => ['NZ']],
+  ])('of a `meta` option that %s refuses the sign-in too', async (_what, meta) => {
+    const { browser, storage } = await open({ routes: BASICS, options: { meta } });
     const reply = await browser().post('/do/in');
     expect(refusal(reply)).toEqual({ status: 500, code: 'session_data_invalid' });
     expect(rowsOf(storage)).toEqual([]);
