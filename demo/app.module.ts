@@ -5,6 +5,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { SessionModule } from 'nest-sessions';
 import { join } from 'node:path';
 import { AccountController } from './account/account.controller.js';
+import { ConfirmController } from './account/confirm.controller.js';
 import { Activity } from './devices/activity.js';
 import { DevicesController } from './devices/devices.controller.js';
 import { PageErrorFilter } from './errors/page-error.filter.js';
@@ -41,6 +42,7 @@ import { ShopController } from './shop/shop.controller.js';
     CartController,
     OrdersController,
     AccountController,
+    ConfirmController,
     DevicesController,
     HealthController,
   ],

@@ -1,5 +1,6 @@
 import { Controller, Get, HttpStatus, Param, Post, Redirect } from '@nestjs/common';
 import { RequireAuth, Session, UserId } from 'nest-sessions';
+import { RECENT } from '../account/guarded-action.js';
 import { page } from '../html/page.js';
 import { Activity } from './activity.js';
 import { devicesPage } from './devices.page.js';
@@ -20,6 +21,7 @@ export class DevicesController {
   }
 
   @Post(':id/log-out')
+  @RequireAuth({ within: RECENT })
   @Redirect('/devices', HttpStatus.SEE_OTHER)
   async logOutOne(@Param('id') id: string, @Session() session: Session): Promise<void> {
     const hasEnded = await session.revoke(id);
@@ -28,6 +30,7 @@ export class DevicesController {
   }
 
   @Post('log-out-others')
+  @RequireAuth({ within: RECENT })
   @Redirect('/devices', HttpStatus.SEE_OTHER)
   async logOutOthers(@Session() session: Session): Promise<void> {
     const count = await session.logoutOthers();
@@ -38,6 +41,7 @@ export class DevicesController {
   }
 
   @Post('log-out-everywhere')
+  @RequireAuth({ within: RECENT })
   @Redirect('/', HttpStatus.SEE_OTHER)
   async logOutEverywhere(@Session() session: Session): Promise<void> {
     await session.logoutAll();

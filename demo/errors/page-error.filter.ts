@@ -1,12 +1,16 @@
 import { type ArgumentsHost, Catch, HttpException, HttpStatus, Logger } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import type { Request, Response } from 'express';
-import { sessionOf } from 'nest-sessions';
+import { AuthenticationRequiredException, sessionOf } from 'nest-sessions';
+import { confirmPath, guardedAction } from '../account/guarded-action.js';
 import { localPath, signInPath } from '../account/return-to.js';
 import { page } from '../html/page.js';
 import { errorPage } from './error.page.js';
 
-/** Answers browsers with pages: 401 leads to the sign-in page and back, everything else says what to do. */
+/**
+ * Answers browsers with pages: 401 leads to the sign-in page and back, or to the one that asks for a fresh sign-in;
+ * everything else says what to do.
+ */
 @Catch()
 export class PageErrorFilter extends BaseExceptionFilter {
   readonly #logger = new Logger('Pages');
@@ -18,10 +22,18 @@ export class PageErrorFilter extends BaseExceptionFilter {
 
     const status: HttpStatus = exception instanceof HttpException ? exception.getStatus() : 500;
     if (status === HttpStatus.INTERNAL_SERVER_ERROR) this.#logger.error(exception);
+    if (needsRecentSignIn(exception))
+      return response.redirect(HttpStatus.SEE_OTHER, confirmPath(guardedAction(request.originalUrl)));
     if (status === HttpStatus.UNAUTHORIZED) return askToSignIn(request, response);
     const { title, main } = errorPage(status, request.method === 'GET' ? request.originalUrl : '/');
     response.status(status).send(page({ title, main, session: null }));
   }
+}
+
+function needsRecentSignIn(exception: unknown): boolean {
+  return (
+    exception instanceof AuthenticationRequiredException && exception.code === 'reauthentication_required'
+  );
 }
 
 function askToSignIn(request: Request, response: Response): void {

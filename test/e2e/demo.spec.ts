@@ -103,6 +103,51 @@ describe('npm start', () => {
     expect(await phone.devices()).toHaveLength(2);
   });
 
+  it('asks who somebody is before it logs a device out, when they signed in a while ago', async () => {
+    const { laptop, phone } = await twoDevicesOf('Lise');
+    await copy.ageSignIns(6);
+    await laptop.press('Log out Safari on iOS');
+    expect(laptop.path).toMatch(/^\/confirm\?action=%2Fdevices%2F\w{26}%2Flog-out$/);
+    await laptop.page.getByRole('heading', { name: 'Confirm that it is you' }).waitFor();
+    expect(await phone.visit('/devices')).toBe('/devices');
+
+    await laptop.page.getByLabel('Your name').fill('Otto');
+    await laptop.press('Confirm and log out');
+    expect(await laptop.messages()).toEqual(['That is not the name you signed in with.']);
+    await laptop.page.getByLabel('Your name').fill('Lise');
+    await laptop.press('Confirm and log out');
+    expect(laptop.path).toBe('/devices');
+    expect(await laptop.messages()).toEqual(['The device is logged out.']);
+    expect(await laptop.devices()).toEqual([expect.stringContaining('This device')]);
+    expect(await phone.visit('/devices')).toMatch(/^\/sign-in/);
+  });
+
+  it('asks so with the keyboard alone and without JavaScript', async () => {
+    const [laptop, phone] = [await visitor({ ...LAPTOP, javaScriptEnabled: false }), await visitor(PHONE)];
+    await phone.signIn('Emmy');
+    await laptop.signIn('Emmy');
+    await laptop.visit('/devices');
+    await copy.ageSignIns(6);
+    await laptop.press('Log out everywhere');
+    const { page } = laptop;
+    await page.getByRole('heading', { name: 'Confirm that it is you' }).waitFor();
+    // The field has the focus already.
+    await page.keyboard.type('Emmy');
+    await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')]);
+    expect(laptop.path).toBe('/');
+    expect(await laptop.messages()).toEqual(['You are logged out everywhere.']);
+    expect(await phone.visit('/devices')).toMatch(/^\/sign-in/);
+  });
+
+  it('goes on with nothing but its own actions after that', async () => {
+    const laptop = await visitor(LAPTOP);
+    await laptop.signIn('Sofja');
+    await laptop.visit('/confirm?action=//example.com/devices/log-out-others');
+    await laptop.page.getByLabel('Your name').fill('Sofja');
+    await laptop.press('Confirm');
+    expect(laptop.path).toBe('/devices');
+  });
+
   it('logs out the other devices, or all of them', async () => {
     const { laptop, phone } = await twoDevicesOf('Edsger');
     await laptop.press('Log out the other devices');
@@ -224,7 +269,7 @@ describe('npm start', () => {
     await phone.press('Add Mountain Oolong to cart');
     expect(await phone.overflow()).toBe(0);
     await phone.signIn('A name of forty characters is a long one');
-    for (const path of ['/', '/devices', '/sign-in', '/there-is-no-such-page']) {
+    for (const path of ['/', '/devices', '/sign-in', '/confirm', '/there-is-no-such-page']) {
       await phone.visit(path);
       expect({ path, overflow: await phone.overflow() }).toEqual({ path, overflow: 0 });
     }

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DataSource } from 'typeorm';
 import { RunningDemo } from './running-demo.js';
 
 const REPOSITORY = process.cwd();
@@ -48,6 +49,13 @@ export class DemoCopy {
   storedSessions(): Buffer {
     const files = readdirSync(this.data()).filter((name) => name.startsWith(SESSIONS));
     return Buffer.concat(files.map((name) => readFileSync(this.data(name))));
+  }
+
+  /** Moves every sign-in into the past, as if that much time had gone by since. */
+  async ageSignIns(minutes: number): Promise<void> {
+    const database = await new DataSource({ type: 'sqlite', database: this.data(SESSIONS) }).initialize();
+    await database.query('UPDATE sessions SET authenticated_at = authenticated_at - ?', [minutes * 60_000]);
+    await database.destroy();
   }
 
   /** Puts something else in the place of that database; gives the way to bring it back. */
