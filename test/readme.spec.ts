@@ -116,3 +116,23 @@ describe('docs/from-express-session.md', () => {
 function nameOf(signature: string): string {
   return signature.split('(', 1)[0] ?? '';
 }
+
+describe('docs/asvs.md', () => {
+  const page = Document.read(join(ROOT, 'docs/asvs.md'));
+  const sections = { 1: 3, 2: 4, 3: 2, 4: 5, 5: 3, 6: 2 };
+  const requirements = Object.entries(sections).flatMap(([section, count]) =>
+    Array.from({ length: count }, (_, n) => `7.${section}.${n + 1}`),
+  );
+
+  it('has all 19 requirements of ASVS 5.0 V7, in order', () => {
+    const rows = page.tableUnder('OWASP ASVS 5.0, V7: session management').rows;
+    expect(requirements).toHaveLength(19);
+    expect(rows.map(([id]) => id)).toEqual(requirements);
+  });
+
+  it('names a spec that exists for each, and has a policy for 7.1.1', () => {
+    const rows = page.tableUnder('OWASP ASVS 5.0, V7: session management');
+    expect(checkSpecs(page, rows, ROOT)).toEqual([]);
+    expect(page.tableUnder('A policy to start from').rows.length).toBeGreaterThan(3);
+  });
+});

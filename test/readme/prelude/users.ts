@@ -15,10 +15,21 @@ export class PasswordDto {
 /** Ada has the id 7, and everybody the password `secret` until it is changed. */
 export class UsersService {
   #password = 'secret';
+  readonly #disabled = new Set<string>();
 
   async verify(name: string, password: string): Promise<{ id: number }> {
     await this.checkPassword(name, password);
+    if (this.#disabled.has('7')) throw new UnauthorizedException();
     return { id: 7 };
+  }
+
+  /** `null` for an account that is disabled. */
+  async find(userId: string): Promise<{ id: string; name: string } | null> {
+    return this.#disabled.has(userId) ? null : { id: userId, name: 'Ada' };
+  }
+
+  async disable(userId: string): Promise<void> {
+    this.#disabled.add(userId);
   }
 
   async checkPassword(_userId: string, password: string): Promise<void> {
@@ -27,5 +38,15 @@ export class UsersService {
 
   async setPassword(_userId: string, password: string): Promise<void> {
     this.#password = password;
+  }
+}
+
+/** An identity provider, which signs its tokens `sub:sid` here. */
+export class IdentityProvider {
+  /** What the provider says, once its signature, issuer, audience and age are checked. */
+  async verify(token: string): Promise<{ sub: string; sid: string; exp: number }> {
+    const [sub = '', sid = '', exp = '0'] = token.split(':');
+    if (sub === '') throw new UnauthorizedException();
+    return { sub, sid, exp: Number(exp) };
   }
 }
