@@ -189,6 +189,11 @@ const PROGRAMS = { postgres: ['initdb', 'postgres'], mariadb: ['mariadb-install-
  */
 export function onEachOwnServer(title: string, body: (kind: ServerKind) => void): void {
   describe.each(['postgres', 'mariadb'] as const)(`${title}, on %s`, (kind) =>
-    withPrograms(PROGRAMS[kind], () => body(kind)),
+    withOwnServer(kind, () => body(kind)),
   );
+}
+
+/** The same for one kind. */
+export function withOwnServer(kind: ServerKind, body: () => void): void {
+  withPrograms(PROGRAMS[kind], body);
 }
