@@ -4,6 +4,7 @@ import type { Clock } from './clock.js';
 import { type StoredSession, SessionVault, transportOf } from './session-content.js';
 import { type CreatedSession, type NewSession, SessionCreation } from './session-creation.js';
 import { type RevokeReason, type SessionEvent, SessionEvents } from './session-events.js';
+import { LiveSessions } from './live-sessions.js';
 import { processLogger, type SessionLogger } from './session-logger.js';
 import { isActive } from './session-lifetime.js';
 import { type ResolvedStoreOptions, type SessionConfig } from './session-options.js';
@@ -37,6 +38,7 @@ export class SessionEngine {
   readonly resolver: SessionResolver;
   readonly pruning: SessionPruning;
   readonly touches: SessionTouches;
+  readonly liveSessions: LiveSessions;
   readonly #creation: SessionCreation;
 
   constructor(
@@ -59,6 +61,7 @@ export class SessionEngine {
     this.resolver = new SessionResolver(this.backend, this.vault, this.mint, clock, config, this.events);
     this.pruning = new SessionPruning(this.backend, clock, this.events);
     this.touches = new SessionTouches(this.backend, clock, config.touchInterval, logger);
+    this.liveSessions = new LiveSessions(this.backend, clock, ring);
     this.#creation = new SessionCreation(this.backend, this.vault, this.mint, clock, config);
   }
 

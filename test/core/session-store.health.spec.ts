@@ -105,7 +105,9 @@ describe('checkHealth', () => {
     backend.around = () => Promise.reject(new Error('connection refused'));
     expect(await store.checkHealth()).toMatchObject({
       healthy: false,
-      problems: [{ code: 'unreachable', message: 'Could not count sessions: connection refused' }],
+      problems: [
+        { code: 'unreachable', message: 'Could not record the use of a session: connection refused' },
+      ],
       latencyMs: null,
       liveSessions: {},
     });
@@ -129,6 +131,30 @@ describe('checkHealth', () => {
       },
     ]);
     expect(backend.calls).toEqual(['init']);
+  });
+
+  it('counts sessions, which reads the whole table, once a minute, however often it is asked', async () => {
+    const { store, backend, clock } = openStore({}, new WrappedBackend(new OpenMemoryBackend()));
+    const live = async () => Object.values((await store.checkHealth()).liveSessions);
+    await store.create({}, 'ada');
+    expect(await Promise.all([live(), live(), live()])).toEqual([[1], [1], [1]]);
+    await store.create({}, 'bob');
+    clock.advance('59s');
+    expect(await live()).toEqual([1]);
+    expect(backend.count('countByKey')).toBe(1);
+    clock.advance('1s');
+    expect(await live()).toEqual([1]); // the count is under way
+    expect(await live()).toEqual([2]);
+    expect(backend.count('countByKey')).toBe(2);
+  });
+
+  it('is healthy while a table is too large to be counted within the timeout', async () => {
+    const { store, backend } = openStore({ timeout: '20ms' }, new WrappedBackend(new OpenMemoryBackend()));
+    backend.around = (method, call) => (method === 'countByKey' ? hang() : call());
+    const expected = { healthy: true, latencyMs: expect.any(Number), liveSessions: {} };
+    expect(await store.checkHealth()).toMatchObject(expected);
+    expect(await store.checkHealth()).toMatchObject(expected);
+    expect(backend.count('countByKey')).toBe(1);
   });
 
   it('says nothing that is secret', async () => {
