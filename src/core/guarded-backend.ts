@@ -21,6 +21,13 @@ interface PendingLookup {
   reject(error: unknown): void;
 }
 
+/** One change that waits for the next `save`. */
+interface PendingSave {
+  readonly change: PayloadChange;
+  readonly resolve: (hit: boolean) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /**
  * A backend as the store uses it: made ready before its first use, every wait bounded, every failure a
  * `SessionStoreError`, outages logged once, and look-ups of one event-loop turn sharing a round trip.
@@ -29,6 +36,7 @@ export class GuardedBackend {
   #preparing: Promise<void> | null = null;
   #isReady = false;
   #pending = new Map<string, PendingLookup[]>();
+  #saves: PendingSave[] = [];
   readonly #outage: Outage;
 
   constructor(
@@ -72,9 +80,12 @@ export class GuardedBackend {
     return this.#call('write', 'store a session', () => this.backend.insert(request));
   }
 
-  async save(change: PayloadChange): Promise<boolean> {
-    const [hit = false] = await this.#call('write', 'save a session', () => this.backend.save([change]));
-    return hit;
+  /** Joins the other saves that what is running now leads to. Each has its own outcome, also when they fail together. */
+  save(change: PayloadChange): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#saves.push({ change, resolve, reject });
+      if (this.#saves.length === 1) process.nextTick(() => void this.#sendSaves());
+    });
   }
 
   touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
@@ -99,6 +110,28 @@ export class GuardedBackend {
 
   countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
     return this.#call('read', 'count sessions', () => this.backend.countByKey(now));
+  }
+
+  async #sendSaves(): Promise<void> {
+    const saves = this.#saves;
+    this.#saves = [];
+    const begun = performance.now();
+    try {
+      const hits = await this.#sendChanges(saves.map(({ change }) => change));
+      saves.forEach(({ resolve }, index) => resolve(hits[index] ?? false));
+    } catch (error) {
+      // Storage that answers, if only with an error, is asked for each of them: one that cannot be stored fails alone.
+      // One that is not found then may have been stored at first, so its caller hears of the failure.
+      const isTold = saves.length === 1 || performance.now() - begun > this.timeout / 2;
+      for (const { change, resolve, reject } of saves) {
+        if (isTold) reject(error);
+        else this.#sendChanges([change]).then(([hit]) => (hit ? resolve(true) : reject(error)), reject);
+      }
+    }
+  }
+
+  #sendChanges(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    return this.#call('write', 'save a session', () => this.backend.save(changes));
   }
 
   async #sendLookups(): Promise<void> {

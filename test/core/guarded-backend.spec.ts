@@ -185,3 +185,36 @@ describe('look-ups of one event-loop turn', () => {
     for (let n = 0; n < 10; n++) await Promise.all(Array.from({ length: 50 }, race));
   });
 });
+
+describe('saves that one moment leads to', () => {
+  async function saving(count: number) {
+    const opened = await openWrapped();
+    const { store, backend } = opened;
+    const created = await Promise.all(
+      Array.from({ length: count }, (_, index) => store.create({}, `u${index}`, { n: 0 })),
+    );
+    backend.calls.length = 0;
+    const ids = created.map(({ session }) => session.id);
+    const flushAll = () =>
+      Promise.allSettled(ids.map((id) => store.flush(id, { n: 1 }, START, START + HOUR)));
+    return { ...opened, ids, flushAll };
+  }
+
+  it('go to storage together', async () => {
+    const { backend, flushAll } = await saving(5);
+    expect(await flushAll()).toEqual(Array.from({ length: 5 }, () => ({ status: 'fulfilled', value: true })));
+    expect(backend.calls.filter((method) => method === 'save')).toHaveLength(1);
+  });
+
+  it('have an outcome each, also when storage refuses them for one', async () => {
+    const { store, backend, ids, flushAll } = await saving(5);
+    const whole = backend.inner.save.bind(backend.inner);
+    backend.inner.save = (changes) =>
+      changes.some(({ id }) => id === ids[2]) ? Promise.reject(new Error('too big')) : whole(changes);
+    const outcomes = await flushAll();
+    expect(outcomes.map(({ status }) => status === 'fulfilled')).toEqual([true, true, false, true, true]);
+    expect((await Promise.all(ids.map((id) => store.load(id)))).map((found) => found?.data['n'])).toEqual([
+      1, 1, 0, 1, 1,
+    ]);
+  });
+});

@@ -1,5 +1,6 @@
 import { COLUMNS, PACKED_COLUMNS } from './session-row-mapping.js';
 import { places } from './session-selection.js';
+import { SAVE_VALUES, TOUCH_VALUES, updateMany } from './session-updates.js';
 import type { SqlSyntax } from './sql-dialect.js';
 
 const ALL = COLUMNS.join(', ');
@@ -41,6 +42,10 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
     save: `UPDATE ${table} SET ${use}, version = ?, key_id = ?, payload = ? WHERE id = ? AND version = ? AND ${IS_ACTIVE}`,
     /** last active, expires, id, now, now, latest last activity */
     touch: `UPDATE ${table} SET ${use} WHERE id = ? AND ${IS_ACTIVE} AND last_active_at <= ?`,
+    /** values of each change, in the order of `SAVE_VALUES`; the ids of the rows that it found */
+    saveMany: updateMany(table, syntax, SAVE_VALUES, 's.version = v.expected_version'),
+    /** values of each touch, in the order of `TOUCH_VALUES`; the ids of the rows that it found */
+    touchMany: updateMany(table, syntax, TOUCH_VALUES, 's.last_active_at <= v.latest'),
     /** five values of the next token state, authenticated at or null, id, now, now, expected used, expected hash if any */
     changeToken: (hasToken: boolean) =>
       `UPDATE ${table} SET token_hash = ?, superseded_hash = ?, token_issued_at = ?, grace_until = ?, token_used = ?, ` +

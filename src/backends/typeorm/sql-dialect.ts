@@ -27,6 +27,11 @@ export interface SqlSyntax {
   readonly byKey: string;
   /** Deletes so many rows by id and waits for no others on the way; the ids come as `?`. */
   readonly deleteByKey: (table: string, count: number) => string;
+  /**
+   * How a `?` is typed in the rows that an UPDATE … FROM takes its values from. `null`: there is none that returns
+   * which rows it found.
+   */
+  readonly place: ((type: 'text' | 'integer' | 'bytes') => string) | null;
   /** Whether SQLite's JSON functions are there, so that a look-up binds and returns one text instead of many values. */
   readonly packs: boolean;
   /** Whether a DELETE can return rows, and `all` gives them. */

@@ -21,6 +21,7 @@ import { packedRowOf, rowOf } from './session-row-mapping.js';
 import { chunked, isByIds, selectionOf } from './session-selection.js';
 import { sessionStatements, type SessionStatements } from './session-statements.js';
 import { checkTableName, tablePath } from './session-table.js';
+import { saveValues, touchValues, updateRows } from './session-updates.js';
 import type { SqlConnection, SqlRunner, TypeOrmSessionBackendOptions } from './sql-dialect.js';
 
 /**
@@ -85,18 +86,24 @@ export class TypeOrmSessionBackend extends SessionBackend {
     });
   }
 
-  save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+  async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    const { save, saveMany } = this.statements;
+    const hits = await updateRows(this.database, saveMany, changes, saveValues);
+    if (hits !== null) return hits;
     return this.each(changes, async (sql, change) => {
       const { lastActiveAt, expiresAt, version, keyId, payload, id, expectedVersion, now } = change;
       const values = [lastActiveAt, expiresAt, version, keyId, payload, id, expectedVersion, now, now];
-      return (await sql.run(this.statements.save, values)) > 0;
+      return (await sql.run(save, values)) > 0;
     });
   }
 
-  touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+  async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    const { touch, touchMany } = this.statements;
+    const hits = await updateRows(this.database, touchMany, touches, touchValues);
+    if (hits !== null) return hits;
     return this.each(touches, async (sql, { lastActiveAt, expiresAt, id, now, unlessActiveAfter }) => {
       const latest = unlessActiveAfter ?? Number.MAX_SAFE_INTEGER;
-      return (await sql.run(this.statements.touch, [lastActiveAt, expiresAt, id, now, now, latest])) > 0;
+      return (await sql.run(touch, [lastActiveAt, expiresAt, id, now, now, latest])) > 0;
     });
   }
 

@@ -169,7 +169,7 @@ describe('a TypeOrmSessionBackend', () => {
     await backend.close();
   });
 
-  it('takes one statement for the change of one row, and one transaction for several', async () => {
+  it('takes one statement for changes of one row or several, and one transaction for several of one row', async () => {
     const faulty = new FaultyDriver();
     const database = join(await tempFolder(), 'app.sqlite');
     const app = new DataSource({ type: 'sqlite', database, driver: faulty.driver });
@@ -183,6 +183,12 @@ describe('a TypeOrmSessionBackend', () => {
     await backend.touch([
       { id: 'a', ...use },
       { id: 'b', ...use },
+    ]);
+    expect(faulty.statements.map((sql) => sql.split(' ')[0])).toEqual(['WITH']);
+    faulty.statements.length = 0;
+    await backend.touch([
+      { id: 'a', ...use },
+      { id: 'a', ...use },
     ]);
     expect(faulty.statements.map((sql) => sql.split(' ')[0])).toEqual([
       'BEGIN',

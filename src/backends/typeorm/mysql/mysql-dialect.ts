@@ -41,6 +41,7 @@ const mysqlPool: PoolDialect = {
       count === 1
         ? `DELETE FROM ${table} WHERE id = ?`
         : `DELETE s FROM (${namedIds(count)}) AS v STRAIGHT_JOIN ${table} AS s ON s.id = v.id`,
+    place: null,
     packs: false,
     returning: false,
   },

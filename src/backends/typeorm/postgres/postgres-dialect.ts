@@ -15,6 +15,8 @@ const numbered = new Map<string, string>();
  */
 const FILLFACTOR = 80;
 
+const TYPES = { text: 'varchar', integer: 'bigint', bytes: 'bytea' } as const;
+
 /** PostgreSQL. Nothing outlives a transaction and no statement is named, so PgBouncer may share connections out. */
 const postgresPool: PoolDialect = {
   label: 'PostgreSQL',
@@ -28,6 +30,7 @@ const postgresPool: PoolDialect = {
     noWait: ' FOR UPDATE NOWAIT',
     byKey: '',
     deleteByKey: deleteByIds,
+    place: (type) => `?::${TYPES[type]}`,
     packs: false,
     returning: true,
   },

@@ -16,6 +16,7 @@ export const sqliteDialect: SqlDialect = {
     noWait: '',
     byKey: '',
     deleteByKey: deleteByIds,
+    place: () => '?',
     packs: true,
     // TypeORM hands out the rows of no statement that starts with DELETE on sqlite3.
     returning: false,
