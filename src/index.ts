@@ -76,6 +76,7 @@ export {
   AuthenticationRequiredException,
   CrossSiteRequestException,
   SessionHttpException,
+  toHttpException,
   TwoTokensException,
 } from './http/session-exceptions.js';
 export { sessionOf } from './http/session-of.js';

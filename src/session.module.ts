@@ -18,6 +18,7 @@ import { SessionStore } from './core/session-store.js';
 import { mountSessions } from './http/session-mount.js';
 import type { HttpRuntime } from './http/session-runtime.js';
 import { HTTP_RUNTIME, SessionGuard } from './http/session.guard.js';
+import { SessionErrorFilter } from './http/session-error.filter.js';
 import { SessionInterceptor } from './http/session.interceptor.js';
 import {
   checkStructure,
@@ -55,6 +56,7 @@ export class SessionModule
     @Inject(SessionStore) private readonly store: SessionStore,
     @Inject(SessionGuard) private readonly guard: SessionGuard,
     @Inject(SessionInterceptor) private readonly interceptor: SessionInterceptor,
+    @Inject(SessionErrorFilter) private readonly filter: SessionErrorFilter,
     @Inject(ApplicationConfig) private readonly app: ApplicationConfig,
     @Inject(ModulesContainer) modules: ModulesContainer,
     @Inject(HTTP_RUNTIME) runtime: HttpRuntime,
@@ -121,6 +123,8 @@ export class SessionModule
   configure(): void {
     this.app.getGlobalGuards().unshift(this.guard);
     this.app.getGlobalInterceptors().unshift(this.interceptor);
+    // Filters are asked from the last to the first.
+    this.app.getGlobalFilters().unshift(this.filter);
   }
 
   /** Storage that is down does not keep the app from starting: requests with a session get 503 until it is back. */

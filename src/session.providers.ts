@@ -11,6 +11,7 @@ import { expected } from './core/session-options.js';
 import { SessionStore } from './core/session-store.js';
 import type { HttpRuntime } from './http/session-runtime.js';
 import { HTTP_RUNTIME, SessionGuard } from './http/session.guard.js';
+import { SessionErrorFilter } from './http/session-error.filter.js';
 import { SessionInterceptor } from './http/session.interceptor.js';
 import { SessionCleanup } from './ops/session-cleanup.js';
 import { SessionHealthIndicator } from './ops/session.health.js';
@@ -70,6 +71,7 @@ export function sessionProviders({ clock, backend, dataSource }: SessionStructur
     },
     SessionGuard,
     SessionInterceptor,
+    SessionErrorFilter,
     {
       provide: SessionCleanup,
       useFactory: (store: SessionStore, { cleanup }: ResolvedOptions, modules: ModuleRef) =>

@@ -96,7 +96,10 @@ export class TwoTokensException extends BadRequestException {
   }
 }
 
-/** What leaves the HTTP layer: a `SessionError` as its exception, anything else as it is. */
+/**
+ * What leaves the HTTP layer: a `SessionError` as its exception, anything else as it is. For filters of the app that
+ * catch everything, and for errors of `SessionStore` in its guards and middleware.
+ */
 export function toHttpException(error: unknown): unknown {
   const isBare = error instanceof SessionError && !(error instanceof HttpException);
   return isBare ? new SessionHttpException(error) : error;

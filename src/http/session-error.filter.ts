@@ -1,0 +1,35 @@
+import { type ArgumentsHost, Catch, Inject } from '@nestjs/common';
+import { BaseExceptionFilter } from '@nestjs/core';
+import { SessionError } from '../core/session-errors.js';
+import { reportFailure, SessionHttpException, toHttpException } from './session-exceptions.js';
+import { type PlatformRequest, type PlatformResponse, rawResponse, routeOf } from './session-of.js';
+import type { HttpRuntime } from './session-runtime.js';
+import { HTTP_RUNTIME } from './session.guard.js';
+
+/**
+ * The last of all filters: answers what a guard, a pipe or a middleware of the app let through of `SessionStore`, where
+ * no interceptor of ours is between, and which no filter of the app has caught. Nest would make a 500 of it.
+ */
+@Catch(SessionError)
+export class SessionErrorFilter extends BaseExceptionFilter {
+  constructor(@Inject(HTTP_RUNTIME) private readonly runtime: HttpRuntime) {
+    super();
+  }
+
+  /** Outside HTTP it does nothing: what comes of the error there is left to Nest. */
+  override catch(error: unknown, host: ArgumentsHost): void {
+    if (host.getType() !== 'http') return;
+    const exception = toHttpException(error);
+    // What passed the interceptor has been reported by it.
+    if (exception !== error && exception instanceof SessionHttpException) {
+      const http = host.switchToHttp();
+      const response = rawResponse(http.getResponse<PlatformResponse>());
+      const route = routeOf(http.getRequest<PlatformRequest>());
+      if (!response.headersSent) {
+        const status = exception.getStatus();
+        reportFailure(this.runtime.logger, { failure: error, status, route, response });
+      }
+    }
+    super.catch(exception, host);
+  }
+}
