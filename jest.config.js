@@ -66,7 +66,7 @@ export default {
       on(major, `http on ${kind}, typeorm ${major || '0.3'}`, overHttp, { TEST_DATABASE: kind }),
     ),
   ],
-  testTimeout: 20_000,
+  testTimeout: 60_000, // machines are shared, and databases are made and dropped
   maxWorkers: 2,
   reporters: ['default', '<rootDir>/test/support/summary-reporter.js'],
 };

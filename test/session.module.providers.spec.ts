@@ -151,7 +151,11 @@ describe('refused at startup', () => {
     ['a clock that is a number', { clock: START }, /`clock`: expected .*got 1893456000000/],
     ['null for a backend', { backend: null }, /`backend`: expected .*got null/],
     ['null for a clock', { clock: null }, /`clock`: expected .*got null/],
-    ['a data source that is no name', { dataSource: {} }, /`dataSource`: expected a name.*got/],
+    [
+      'a data source that is neither',
+      { dataSource: 5 },
+      /`dataSource`: expected the name or the options.*got/,
+    ],
   ])('%s, already by forRoot', (_what, options, message) => {
     expect(() => SessionModule.forRoot({ key: KEY, ...(options as object) })).toThrow(message);
   });
