@@ -13,6 +13,7 @@ import {
   type SessionOptions,
   type SessionSettings,
   type SessionSettingsFactory,
+  type SessionToken,
   UserId,
 } from 'nest-sessions';
 import { ManualClock, MemorySessionBackend } from 'nest-sessions/testing';
@@ -78,6 +79,17 @@ export class ShopController {
     await session.authenticate({ id: 42 });
     // @ts-expect-error no such option
     await session.authenticate('ada', { rememberMe: true });
+    expectType<void>()(await session.authenticate('ada'));
+    // @ts-expect-error not a transport
+    await session.authenticate('ada', { transport: 'url' });
+  }
+
+  @Post('token')
+  async token(@Session() session: Session): Promise<{ token: string }> {
+    const token = await session.authenticate('ada', { transport: 'bearer', data: { locale: 'en' } });
+    expectType<SessionToken>()(token);
+    expectType<void>()(await session.reauthenticate());
+    return { token: token.reveal() };
   }
 
   @Get('me')
@@ -99,6 +111,9 @@ const options: SessionOptions = {
   cookie: { sameSite: 'strict', domain: 'example.com' },
   cleanup: { cron: '0 3 * * *' },
   mount: 'middleware',
+  csrf: { origins: ['https://admin.example.com'] },
+  transport: ['cookie', 'bearer'],
+  onClientChange: 'notify',
   passportUserId: (user: { sub: string }) => user.sub,
   meta: (request: { headers: Record<string, unknown> }) => ({ country: request.headers['cf-ipcountry'] }),
 };
@@ -120,6 +135,13 @@ SessionModule.forRoot({ key: 'k', cookie: { sameSite: 'Lax' } });
 SessionModule.forRoot({ key: 'k', cookie: { httpOnly: false } });
 // @ts-expect-error not a place to mount at
 SessionModule.forRoot({ key: 'k', mount: 'interceptor' });
+SessionModule.forRoot({ key: 'k', csrf: false });
+// @ts-expect-error it is on by default
+SessionModule.forRoot({ key: 'k', csrf: true });
+// @ts-expect-error not a transport
+SessionModule.forRoot({ key: 'k', transport: ['cookie', 'url'] });
+// @ts-expect-error not a reaction
+SessionModule.forRoot({ key: 'k', onClientChange: 'log' });
 // @ts-expect-error gives no id
 SessionModule.forRoot({ key: 'k', passportUserId: (user: { admin: boolean }) => user.admin });
 // @ts-expect-error not a backend
