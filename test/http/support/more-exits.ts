@@ -115,7 +115,7 @@ export class MoreExitsController {
   @Get('passthrough-redirect')
   passthroughRedirect(@Session() session: TestSession, @Res({ passthrough: true }) response: Response): void {
     change(session);
-    response.status(302).header('Location', '/elsewhere');
+    response.status(302).redirect('/elsewhere');
   }
 
   @Get('not-modified')
