@@ -12,14 +12,19 @@ export class Deadline {
   waitedFor: Error | null = null;
   /** What the call is at, for the error when there was no failure. */
   stage = 'the first attempt has not ended';
-  private readonly start = performance.now();
   private readonly patience: number;
   /** Whether somebody has been told that the time is up. */
   isRefused = false;
   private executing = 0;
 
-  /** @param timeout milliseconds */
-  constructor(private readonly timeout: number) {
+  /**
+   * @param timeout milliseconds
+   * @param start when the call came, on the clock of `performance.now()`
+   */
+  constructor(
+    private readonly timeout: number,
+    private readonly start = performance.now(),
+  ) {
     this.patience = timeout - Math.min(500, timeout / 10);
   }
 

@@ -27,7 +27,7 @@ export async function insertSession(
   if (statements.areRowsKept && evicted.length > 0 && ending.length > 1)
     await sql.all(statements.keep(evicted.length), evictedIds);
   await deleteIds(sql, statements, ending);
-  const inserted = await sql.run(statements.insert, valuesOf(row));
+  const inserted = await sql.run(statements.insert(1), valuesOf(row));
   return inserted === 0 ? { status: 'taken' } : { status: 'inserted', row, replaced, evicted };
 }
 

@@ -32,11 +32,14 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
       : null,
     /** id; nobody changes the row until the transaction ends */
     findForUpdate: `SELECT ${ALL} FROM ${table} WHERE id = ?${forUpdate}`,
-    /** all columns; no row where the id is taken */
-    insert: `INSERT INTO ${table} (${ALL}) VALUES (${places(COLUMNS.length)})${syntax.unlessTaken}`,
+    /** all columns of each row; no row where an id is taken */
+    insert: (count: number) => {
+      const rows = Array.from({ length: count }, () => `(${places(COLUMNS.length)})`).join(', ');
+      return `INSERT INTO ${table} (${ALL}) VALUES ${rows}${syntax.unlessTaken}`;
+    },
     /** user id, now, now, id of the replaced row */
     counted:
-      `SELECT ${ENDED} FROM ${table} WHERE user_id = ? AND token_hash IS NOT NULL AND ${IS_ACTIVE} AND id <> ? ` +
+      `SELECT ${ENDED}, last_active_at FROM ${table} WHERE user_id = ? AND token_hash IS NOT NULL AND ${IS_ACTIVE} AND id <> ? ` +
       'ORDER BY last_active_at, id',
     /** last active, expires, version, key id, payload, id, expected version, now, now */
     save: `UPDATE ${table} SET ${use}, version = ?, key_id = ?, payload = ? WHERE id = ? AND version = ? AND ${IS_ACTIVE}`,

@@ -51,6 +51,8 @@ export interface TransactionOptions<T> {
   readonly userId: string | null;
   /** Whether a result is to be committed. Otherwise all is rolled back, and the result returned all the same. */
   readonly commitIf: (result: T) => boolean;
+  /** When the call came, on the clock of `performance.now()`, if it has waited before. Its time runs from then. */
+  readonly since?: number;
 }
 
 /** The way to one database. Every call rejects within the timeout, naming the database and the cause. */

@@ -19,6 +19,7 @@ import { insertSession } from './session-insert.js';
 import { pruneStep } from './session-prune.js';
 import { packedRowOf, rowOf } from './session-row-mapping.js';
 import { chunked, isByIds, selectionOf } from './session-selection.js';
+import { SignInQueue } from './sign-in-queue.js';
 import { sessionStatements, type SessionStatements } from './session-statements.js';
 import { checkTableName, tablePath } from './session-table.js';
 import { saveValues, touchValues, updateRows } from './session-updates.js';
@@ -32,6 +33,7 @@ import type { SqlConnection, SqlRunner, TypeOrmSessionBackendOptions } from './s
 export class TypeOrmSessionBackend extends SessionBackend {
   private readonly statements: SessionStatements;
   private readonly database: SqlConnection;
+  private readonly signIns: SignInQueue;
 
   /**
    * @param dataSource one that somebody else opens and closes, or options: then a pool of its own is opened when it is
@@ -45,6 +47,8 @@ export class TypeOrmSessionBackend extends SessionBackend {
     const connection = isDataSource(dataSource) ? dataSource.options : checkedOptions(dataSource);
     this.statements = sessionStatements(tablePath(connection, options.tableName), dialect.syntax);
     this.database = dialect.connect(dataSource, options);
+    const alone = (request: InsertRequest, since: number) => this.insertAlone(request, since);
+    this.signIns = new SignInQueue(this.database, this.statements, alone, options.timeout);
   }
 
   /** @throws SessionOptionsError when the table is missing and may not be created, or has other columns */
@@ -80,10 +84,9 @@ export class TypeOrmSessionBackend extends SessionBackend {
   }
 
   insert(request: InsertRequest): Promise<InsertResult> {
-    return this.database.transaction((sql) => insertSession(sql, this.statements, request), {
-      userId: request.limit === null ? null : request.userId,
-      commitIf: ({ status }) => status === 'inserted',
-    });
+    const { userId, limit, replaces } = request;
+    const mayShare = this.statements.areRowsKept && limit?.onLimit === 'evict' && replaces === null;
+    return mayShare && userId !== null ? this.signIns.insert(userId, request) : this.insertAlone(request);
   }
 
   async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
@@ -141,6 +144,14 @@ export class TypeOrmSessionBackend extends SessionBackend {
   async countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
     const rows = await this.database.read((sql) => sql.all(this.statements.countByKey, [now, now]));
     return new Map(rows.map((row) => [String(row.key_id), Number(row.total)]));
+  }
+
+  private insertAlone(request: InsertRequest, since?: number): Promise<InsertResult> {
+    return this.database.transaction((sql) => insertSession(sql, this.statements, request), {
+      userId: request.limit === null ? null : request.userId,
+      commitIf: ({ status }) => status === 'inserted',
+      since,
+    });
   }
 
   /** One change is one statement; several share a transaction, each with an outcome of its own. */

@@ -63,7 +63,7 @@ export class PooledConnection implements SqlConnection {
 
   transaction<T>(work: (sql: SqlRunner) => Promise<T>, options?: TransactionOptions<T>): Promise<T> {
     const userId = options?.userId ?? null;
-    return this.locked(userId === null ? null : this.lockOf(`user ${userId}`), work, options?.commitIf);
+    return this.locked(userId === null ? null : this.lockOf(`user ${userId}`), work, options);
   }
 
   async close(): Promise<void> {
@@ -75,24 +75,28 @@ export class PooledConnection implements SqlConnection {
   private locked<T>(
     lock: LockKey | null,
     work: (job: PooledJob) => Promise<T>,
-    commitIf: (result: T) => boolean = () => true,
+    { commitIf = () => true, since }: Partial<TransactionOptions<T>> = {},
   ): Promise<T> {
-    return this.perform(lock, async (job, deadline) => {
-      job.isInTransaction = true;
-      try {
-        await this.dialect.begin(job, lock, deadline.left);
-        const result = await work(job);
-        await this.dialect.end(job, commitIf(result) ? 'COMMIT' : 'ROLLBACK', lock);
-        job.isInTransaction = false;
-        return result;
-      } catch (error) {
-        await this.dialect.end(job, 'ROLLBACK', lock).then(
-          () => (job.isInTransaction = false),
-          () => undefined, // so the connection will be ended, and the transaction with it
-        );
-        throw error;
-      }
-    });
+    return this.perform(
+      lock,
+      async (job, deadline) => {
+        job.isInTransaction = true;
+        try {
+          await this.dialect.begin(job, lock, deadline.left);
+          const result = await work(job);
+          await this.dialect.end(job, commitIf(result) ? 'COMMIT' : 'ROLLBACK', lock);
+          job.isInTransaction = false;
+          return result;
+        } catch (error) {
+          await this.dialect.end(job, 'ROLLBACK', lock).then(
+            () => (job.isInTransaction = false),
+            () => undefined, // so the connection will be ended, and the transaction with it
+          );
+          throw error;
+        }
+      },
+      since,
+    );
   }
 
   /**
@@ -102,8 +106,9 @@ export class PooledConnection implements SqlConnection {
   private async perform<T>(
     lock: LockKey | null,
     attempt: (job: PooledJob, deadline: Deadline) => Promise<T>,
+    since?: number,
   ): Promise<T> {
-    const deadline = new Deadline(this.options.timeout);
+    const deadline = new Deadline(this.options.timeout, since);
     deadline.stage = 'others with the same lock have not ended';
     const attempts = () => deadline.bound(this.attempts(attempt, deadline));
     const call = lock === null ? attempts() : this.perUser.run(lock.toString('base64'), attempts);
