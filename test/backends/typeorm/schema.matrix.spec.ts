@@ -1,20 +1,13 @@
-import { DataSource, type DataSourceOptions, type EntityMetadata } from 'typeorm';
+import { DataSource, type DataSourceOptions } from 'typeorm';
 import { SessionEntity } from '../../../src/backends/typeorm/session.entity.js';
 import { TypeOrmSessionBackend } from '../../../src/backends/typeorm/typeorm-session-backend.js';
 import { SessionOptionsError } from '../../../src/core/session-errors.js';
 import { row, store } from '../../../src/testing/backend-contract/contract-rule.js';
 import { DATABASE_KINDS, onEachDatabase, openDatabase, type TestDatabase } from '../../support/databases.js';
 import { OPTIONS } from './support/open-backend.js';
+import { planned } from './support/planned.js';
 
 const NAMED = { ...OPTIONS, shared: false };
-
-/** What TypeORM would do to the database to make it fit the entities, were `SessionEntity` one that it synchronizes. */
-async function planned(dataSource: DataSource): Promise<string[]> {
-  const metadata: EntityMetadata = dataSource.getMetadata(SessionEntity);
-  Object.assign(metadata, { synchronize: true });
-  const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
-  return upQueries.map(({ query }) => query);
-}
 
 onEachDatabase('the table of sessions', DATABASE_KINDS, (kind) => {
   let database: TestDatabase;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sessionMigrations } from 'nest-sessions/migrations';
-import { Column, type DataSource, Entity, type EntityMetadata, PrimaryColumn } from 'typeorm';
+import { Column, type DataSource, Entity, PrimaryColumn } from 'typeorm';
 import { SessionEntity } from '../../../src/backends/typeorm/session.entity.js';
 import { TypeOrmSessionBackend } from '../../../src/backends/typeorm/typeorm-session-backend.js';
 import { SessionOptionsError } from '../../../src/core/session-errors.js';
@@ -14,6 +14,7 @@ import {
   type TestDatabase,
 } from '../../support/databases.js';
 import { OPTIONS } from './support/open-backend.js';
+import { planned } from './support/planned.js';
 
 @Entity('note')
 class Note {
@@ -58,12 +59,6 @@ async function schemaOf(dataSource: DataSource): Promise<unknown> {
     ),
     settings: await dataSource.query("SELECT reloptions FROM pg_class WHERE relname = 'sessions'"),
   };
-}
-
-async function planned(dataSource: DataSource): Promise<string[]> {
-  const metadata: EntityMetadata = dataSource.getMetadata(SessionEntity);
-  Object.assign(metadata, { synchronize: true });
-  return (await dataSource.driver.createSchemaBuilder().log()).upQueries.map(({ query }) => query);
 }
 
 onEachDatabase('the migrations of sessions', DATABASE_KINDS, (kind) => {
