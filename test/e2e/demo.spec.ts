@@ -227,6 +227,19 @@ describe('npm start', () => {
     expect(await laptop.devices()).toEqual([expect.stringContaining('This device')]);
   });
 
+  it('signs nobody in by a form on a page of another site', async () => {
+    const laptop = await visitor(LAPTOP);
+    const form = `<form method="post" action="${demo.url}/sign-in"><input name="name" value="Mallory"></form>`;
+    await laptop.page.setContent(
+      `${form}<button form="f">Win a prize</button>`.replace('<form', '<form id="f"'),
+    );
+    await laptop.press('Win a prize');
+    await laptop.page.getByRole('heading', { name: 'That did not come from here' }).waitFor();
+    expect(await laptop.sessionCookie()).toBeUndefined();
+    await laptop.visit('/');
+    expect(await laptop.page.getByRole('link', { name: 'Sign in', exact: true }).count()).toBe(1);
+  });
+
   it('shows what somebody typed as text', async () => {
     const name = `<b class="x">Bobby</b>'"&amp;`;
     const laptop = await visitor(LAPTOP);

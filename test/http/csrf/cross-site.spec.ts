@@ -3,6 +3,7 @@ import { SkipSession } from 'nest-sessions';
 import { ManualClock } from 'nest-sessions/testing';
 import { resolveOptions } from '../../../src/session.options.js';
 import { onEachPlatform, type OpenApp } from '../support/open-app.js';
+import { sendRaw } from '../support/raw-request.js';
 import { BASICS, refusal, userOf } from '../support/session-routes.js';
 import { rowsOf } from '../support/storage.js';
 
@@ -82,6 +83,34 @@ onEachPlatform('a request that a page of another site makes a browser send', (op
     const { ada } = await openActs(open, { origins: ['https://Admin.test:443', 'capacitor://localhost'] });
     // The jar keeps the cookie for app.test, whatever the Host header says.
     expect((await ada.post('/do/set', { theme: 'dark' }, headers)).status).toBe(200);
+  });
+
+  it('is told by the host that a proxy forwards, where the platform trusts the proxy', async () => {
+    const headers = { origin: 'https://shop.test', 'x-forwarded-host': 'shop.test', host: 'app.test' };
+    for (const [trustProxy, status] of [
+      [true, 200],
+      [false, 403],
+    ] as const) {
+      const { browser } = await open({ trustProxy, routes: BASICS });
+      const ada = browser();
+      await ada.post('/do/in');
+      expect((await ada.post('/do/set', { theme: 'dark' }, headers)).status).toBe(status);
+      // The Host header itself is what the browser addressed, whatever stands in front.
+      const direct = { ...headers, origin: 'https://app.test' };
+      expect((await ada.post('/do/set', { theme: 'dark' }, direct)).status).toBe(200);
+    }
+  });
+
+  it.each([
+    ['two origins, one of them its own', ['Origin: https://app.test', 'Origin: https://evil.test']],
+    ['two origins, both its own', ['Origin: https://app.test', 'Origin: https://app.test']],
+    ['two words on where it comes from', ['Sec-Fetch-Site: same-origin', 'Sec-Fetch-Site: cross-site']],
+  ])('is one with %s, over the wire', async (_, lines) => {
+    const { ada, port } = await openActs(open);
+    const cookie = `Cookie: __Host-sid=${await ada.cookie()}`;
+    const start = ['POST /acts HTTP/1.1', 'Host: app.test', 'Content-Length: 0', 'Connection: close', cookie];
+    const { status } = await sendRaw(port, Buffer.from([...start, ...lines, '', ''].join('\r\n')));
+    expect(status).toBe(403);
   });
 
   it.each(['POST', 'PUT', 'PATCH', 'DELETE'])('is refused for %s', async (method) => {

@@ -35,6 +35,8 @@ export interface AppSetup extends Pick<ModuleMetadata, 'imports' | 'controllers'
   readonly sqlite?: string;
   /** TypeORM on this database instead of memory. */
   readonly database?: TypeOrmModuleOptions;
+  /** Whether the platform believes what a proxy in front says. */
+  readonly trustProxy?: boolean;
   /** What main.ts does between creating the app and listening. */
   readonly prepare?: (app: INestApplication) => void;
 }
@@ -81,7 +83,9 @@ export async function openApp(platform: Platform, setup: AppSetup = {}): Promise
     controllers: [...(setup.controllers ?? []), RouteController],
     providers: [...(setup.providers ?? []), { provide: ROUTES, useValue: routes }],
   };
-  const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+  const { trustProxy = false } = setup;
+  const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter({ trustProxy });
+  if (adapter instanceof ExpressAdapter) adapter.set('trust proxy', trustProxy);
   const app = await NestFactory.create(root, adapter, {
     logger: log,
     abortOnError: false,
