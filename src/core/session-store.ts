@@ -152,7 +152,8 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
   }
 
   /**
-   * Issues a new token; the old one is superseded and works for `grace` more.
+   * Issues a new token; the old one is superseded and works for `grace` more. Requests with it are served after that
+   * too, while nobody has used the new one. To shut somebody out, `delete` the session.
    *
    * @param options.grace milliseconds or a string such as `'30s'`. @default 0
    * @throws SessionGoneError when the session is missing or has expired
