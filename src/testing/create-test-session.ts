@@ -20,6 +20,7 @@ export async function createTestSession<T extends object = SessionData>(
   const context = {
     isUse: () => true,
     persistent: true,
+    acceptsBearer: true,
     describeClient: () => ({}),
     canCarryCookie: () => true,
   };
