@@ -66,7 +66,8 @@ say 'publint'
 npx --no-install publint run "$tarball" --strict
 
 say 'are the types wrong?'
-npx --no-install attw "$tarball" --profile esm-only --no-color
+# Also for `"module": "commonjs"` of older starters, which does not read `exports`. That `require` gets ESM is meant.
+npx --no-install attw "$tarball" --profile strict --ignore-rules cjs-resolves-to-esm --no-color
 
 bash scripts/check-apps.sh "$tarball"
 
