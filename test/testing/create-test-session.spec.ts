@@ -114,6 +114,13 @@ describe('createTestSession', () => {
     expect(await session.list()).toEqual([]);
   });
 
+  it('signs in clients without cookies too, whatever the app allows', async () => {
+    const session = await createTestSession<Cart>({ data: { items: ['tea'] } });
+    const token = await session.authenticate('ada', { transport: 'bearer' });
+    expect(token.reveal()).toMatch(/^[\w-]{91}$/);
+    expect(session).toMatchObject({ userId: 'ada', data: { items: ['tea'] } });
+  });
+
   it('shares nothing with another', async () => {
     const [one, other] = [
       await createTestSession({ userId: 'ada' }),
