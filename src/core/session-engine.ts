@@ -3,7 +3,7 @@ import type { ListRequest, RowSelection, SessionBackend } from './session-backen
 import type { Clock } from './clock.js';
 import { type StoredSession, SessionVault, transportOf } from './session-content.js';
 import { type CreatedSession, type NewSession, SessionCreation } from './session-creation.js';
-import { type RevokeReason, type SessionEvent, SessionEvents } from './session-events.js';
+import { eventOf, type RevokeReason, type SessionEvent, SessionEvents } from './session-events.js';
 import { LiveSessions } from './live-sessions.js';
 import { processLogger, type SessionLogger } from './session-logger.js';
 import { isActive } from './session-lifetime.js';
@@ -132,12 +132,7 @@ export class SessionEngine {
   }
 
   eventOf(row: Pick<SessionRow, 'id' | 'userId'>, ip?: string): SessionEvent {
-    return {
-      sessionId: row.id,
-      userId: row.userId,
-      at: new Date(this.clock.now()),
-      ...(ip === undefined ? {} : { ip }),
-    };
+    return eventOf(row, this.clock.now(), ip);
   }
 
   #tellRevoked(rows: readonly EndedRow[], reason: RevokeReason, ip?: string): readonly EndedRow[] {

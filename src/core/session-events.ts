@@ -1,3 +1,5 @@
+import type { EpochMs, SessionRow } from './session-row.js';
+
 /** Why a session was ended on purpose. */
 export type RevokeReason =
   'logout' | 'logout-others' | 'logout-all' | 'revoked' | 'replaced' | 'reuse' | 'client-change';
@@ -9,6 +11,15 @@ export interface SessionEvent {
   readonly at: Date;
   /** Address of the client whose request caused the event, where one did. */
   readonly ip?: string;
+}
+
+/** What there is to say of a session that something happened to. @param ip of the client, where a request is behind it */
+export function eventOf(
+  { id, userId }: Pick<SessionRow, 'id' | 'userId'>,
+  now: EpochMs,
+  ip?: string,
+): SessionEvent {
+  return { sessionId: id, userId, at: new Date(now), ...(ip === undefined ? {} : { ip }) };
 }
 
 /** Events by name, with what their listeners get. */

@@ -3,7 +3,7 @@ import type { GuardedBackend } from './guarded-backend.js';
 import type { SessionConfig } from './session-options.js';
 import { type SessionVault, type StoredSession, transportOf } from './session-content.js';
 import { SessionConflictError, SessionTamperedError } from './session-errors.js';
-import type { SessionEvent, SessionEvents } from './session-events.js';
+import { eventOf, type SessionEvent, type SessionEvents } from './session-events.js';
 import { isActive } from './session-lifetime.js';
 import { isRotationDue, judgeToken, reissued, rotated, tokenState } from './session-rotation.js';
 import type { SessionRow, TokenState } from './session-row.js';
@@ -115,11 +115,6 @@ export class SessionResolver {
   }
 
   #event(row: SessionRow, { ip }: Client = {}): SessionEvent {
-    return {
-      sessionId: row.id,
-      userId: row.userId,
-      at: new Date(this.clock.now()),
-      ...(ip === undefined ? {} : { ip }),
-    };
+    return eventOf(row, this.clock.now(), ip);
   }
 }

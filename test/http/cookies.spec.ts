@@ -41,6 +41,18 @@ onEachPlatform('cookies of our name', (open) => {
     expect(await userWith(`${NAME}=${token}; ${NAME}=${next}`)).toBe('grace');
   });
 
+  it('are each answered for: what a later one meets is told with the address of the client', async () => {
+    const { token, userWith, store, ada, clock, events } = await openWithToken(open);
+    await store.destroyAll();
+    await ada.post('/do/in');
+    const expired = (await ada.cookie()) ?? '';
+    clock.advance('24h');
+    expect(await userWith(`${NAME}=${token}; ${NAME}=${expired}`)).toBeNull();
+    expect(events.filter(({ name }) => name === 'expired')).toEqual([
+      expect.objectContaining({ userId: 'ada', ip: '127.0.0.1' }),
+    ]);
+  });
+
   it('may be spread over several Cookie headers', async () => {
     const { token, userWith } = await openWithToken(open);
     expect(await userWith('theme=dark', `${NAME}=${token}`)).toBe('ada');
