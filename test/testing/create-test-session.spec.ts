@@ -36,12 +36,6 @@ class CartController {
 const controller = new CartController();
 
 describe('createTestSession', () => {
-  it('signs in by bearer token as well', async () => {
-    const session = await createTestSession<Cart>();
-    const token = await session.authenticate('ada', { transport: 'bearer' });
-    expect([token.transport, session.userId]).toEqual(['bearer', 'ada']);
-  });
-
   it('is anonymous and empty when nothing is said', async () => {
     const session = await createTestSession<Cart>();
     expect(session).toMatchObject({ id: null, userId: null, isAuthenticated: false, isNew: true });
