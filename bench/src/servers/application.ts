@@ -12,6 +12,8 @@ export interface Parts {
   readonly providers?: readonly Provider[];
   /** Adds middleware and the like, before the app listens. */
   readonly install?: (app: INestApplication) => Promise<void>;
+  /** Takes away what it has left in a database that others use. */
+  readonly cleanUp?: (app: INestApplication) => Promise<void>;
 }
 
 @Module({})

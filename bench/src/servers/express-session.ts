@@ -84,19 +84,30 @@ export function memoryStore(): Parts {
 
 /** connect-redis, with the client that its README uses. */
 export function redisStore({ table }: ServerSettings): Parts {
-  return withStore(async () => {
-    const client = createClient({ url: REDIS_URL });
-    await client.connect();
-    return new RedisStore({ client, prefix: `${table}:` });
-  });
+  const client = createClient({ url: REDIS_URL });
+  return {
+    ...withStore(async () => {
+      await client.connect();
+      return new RedisStore({ client, prefix: `${table}:` });
+    }),
+    cleanUp: async () => {
+      const keys = await client.keys(`${table}:*`);
+      if (keys.length > 0) await client.del(keys);
+    },
+  };
 }
 
-/** connect-pg-simple, with a pool as in its README. */
+/** connect-pg-simple, with a pool as in its README. In a schema of its own, since its key has always the same name. */
 export function pgStore({ table }: ServerSettings): Parts {
-  return withStore(async () => {
-    const Store = connectPgSimple(session);
-    return new Store({ pool: new pg.Pool(POSTGRES), tableName: table, createTableIfMissing: true });
-  });
+  const pool = new pg.Pool(POSTGRES);
+  return {
+    ...withStore(async () => {
+      await pool.query(`CREATE SCHEMA ${table}`);
+      const Store = connectPgSimple(session);
+      return new Store({ pool, schemaName: table, createTableIfMissing: true });
+    }),
+    cleanUp: async () => void (await pool.query(`DROP SCHEMA ${table} CASCADE`)),
+  };
 }
 
 /** The entity of connect-typeorm's README. */

@@ -47,12 +47,13 @@ async function partsOf(): Promise<Parts> {
   }
 }
 
-const app = await createApp(settings.platform, await partsOf());
+const parts = await partsOf();
+const app = await createApp(settings.platform, parts);
 await app.listen(0, '127.0.0.1');
 const { port } = app.getHttpServer().address() as AddressInfo;
 
 process.on('message', (message) => void answer(String(message)));
-process.on('disconnect', () => process.exit());
+process.on('disconnect', () => void leave());
 process.send?.({ port });
 
 async function answer(message: string): Promise<void> {
@@ -61,4 +62,9 @@ async function answer(message: string): Promise<void> {
   if (message.endsWith('.cpuprofile')) await keepProfile(message);
   const { user, system } = process.cpuUsage();
   process.send?.({ cpu: user + system, memory: process.memoryUsage() });
+}
+
+async function leave(): Promise<void> {
+  await parts.cleanUp?.(app).catch((error: unknown) => console.error(error));
+  process.exit();
 }

@@ -1,5 +1,6 @@
 import { Controller, Get, Post, Query } from '@nestjs/common';
 import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
 import { Session, SessionModule } from '../../../dist/index.js';
 import type { Parts } from './application.js';
 import type { ServerSettings } from './settings.js';
@@ -46,6 +47,10 @@ class OursController {
 export function ours(database: TypeOrmModuleOptions, settings: ServerSettings): Parts {
   return {
     controller: OursController,
+    cleanUp: async (app) => {
+      const isServer = database.type === 'postgres' || database.type === 'mariadb';
+      if (isServer) await app.get(DataSource).query(`DROP TABLE ${settings.table}`);
+    },
     imports: [
       TypeOrmModule.forRoot(database),
       SessionModule.forRoot({

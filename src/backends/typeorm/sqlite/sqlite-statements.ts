@@ -52,7 +52,7 @@ class SyncStatements implements SqliteStatements {
   constructor(private readonly database: { prepare(sql: string): SyncStatement }) {}
 
   async all(sql: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]> {
-    return this.prepare(sql).all(values);
+    return this.prepare(sql).all(values.map(bound));
   }
 
   async run(sql: string, values: readonly SqlValue[]): Promise<number> {

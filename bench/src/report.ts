@@ -1,0 +1,94 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { chart } from './chart.js';
+import { CONTENDERS } from './contenders.js';
+import { linesOf, loadResults, type ScenarioResult } from './results.js';
+import { SCENARIOS } from './scenarios.js';
+import type { Platform } from './servers/application.js';
+
+const DOCS = join(import.meta.dirname, '../../docs');
+const README = join(import.meta.dirname, '../../README.md');
+const [START, END] = ['<!-- benchmark -->', '<!-- /benchmark -->'];
+
+/** One table: a row for each scenario, a column for each contender. */
+function table(platform: Platform, results: readonly ScenarioResult[]): string {
+  const contenders = CONTENDERS.filter(({ platforms }) => platforms.includes(platform));
+  const rows = SCENARIOS.flatMap(({ name, label }) => {
+    const result = results.find((one) => one.platform === platform && one.scenario === name);
+    if (!result) return [];
+    const lines = new Map(linesOf(result).map((line) => [line.contender, line]));
+    const cells = contenders.map((contender) => {
+      const line = lines.get(contender.name);
+      if (!line) return '';
+      const cost = `${line.cpu.toFixed(0)} µs, ${line.requestsPerSecond.toFixed(0)}/s`;
+      if (contender.name === 'bare') return cost;
+      if (name === 'latency') return `p50 × ${line.latencyRatio.toFixed(2)}`;
+      return `**${line.ratio.toFixed(2)}** (${line.low.toFixed(2)} to ${line.high.toFixed(2)}) ${cost}`;
+    });
+    return [`| ${[label, ...cells].join(' | ')} |`];
+  });
+  return [
+    `| ${[platform === 'express' ? 'Express' : 'Fastify', ...contenders.map(({ label }) => label)].join(' | ')} |`,
+    `| ${['---', ...contenders.map(() => '---')].join(' | ')} |`,
+    ...rows,
+  ].join('\n');
+}
+
+/** The few figures that the README shows. */
+function summary(results: readonly ScenarioResult[]): string {
+  const chosen = ['no-cookie', 'read', 'write'];
+  const names = CONTENDERS.filter(({ name }) => name !== 'bare');
+  const rows = names.map(({ name, label }) => {
+    const cells = (['express', 'fastify'] as const).flatMap((platform) =>
+      chosen.map((scenario) => {
+        const result = results.find((one) => one.platform === platform && one.scenario === scenario);
+        const line = result && linesOf(result).find(({ contender }) => contender === name);
+        return line ? line.ratio.toFixed(2) : '';
+      }),
+    );
+    return `| ${[label, ...cells].join(' | ')} |`;
+  });
+  const heads = ['Express: no cookie', 'read', 'write', 'Fastify: no cookie', 'read', 'write'];
+  return [
+    `| ${['', ...heads].join(' | ')} |`,
+    `| ${['---', ...heads.map(() => '---')].join(' | ')} |`,
+    ...rows,
+  ].join('\n');
+}
+
+const results = loadResults();
+const date =
+  results
+    .map(({ at }) => at.slice(0, 10))
+    .toSorted()
+    .at(-1) ?? '';
+const machine = `Node ${process.versions.node}, ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'})`;
+
+writeFileSync(
+  join(DOCS, 'benchmarks.md'),
+  `# Benchmarks
+
+Made on ${date} by \`cd bench && npm ci && npm run bench -- --keep && npm run report\`. ${machine}; each server on one
+core, 32 connections, 64 sessions. Bold is the server CPU of the bare app ÷ that of the contender, per request, as the median of
+interleaved rounds, with its quartiles: 1 would be free, 0.5 is twice the cost of the bare app. Behind it the server CPU (user and
+system) of a request, and requests per second. See [where the time goes](../bench/profile.md).
+
+${table('express', results)}
+
+${table('fastify', results)}
+`,
+);
+
+for (const theme of ['light', 'dark'] as const) {
+  writeFileSync(join(DOCS, `benchmark-${theme}.svg`), chart(results, theme));
+}
+
+const readme = readFileSync(README, 'utf8');
+const [before = '', rest = ''] = readme.split(START);
+const [, after = ''] = rest.split(END);
+if (rest === '') throw new Error(`README.md has no ${START}`);
+writeFileSync(
+  README,
+  `${before}${START}\n\n${summary(results)}\n\nMeasured on ${date}, ${machine}.\n\n${END}${after}`,
+);
