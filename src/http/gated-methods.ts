@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { RequestSlot } from './request-slot.js';
 
 /** Ways to send something of a response. */
 export type Method = 'write' | 'end' | 'writeHead' | 'flushHeaders';
@@ -22,14 +23,17 @@ const METHODS: readonly Method[] = ['write', 'end', 'writeHead', 'flushHeaders']
 
 const GATE = Symbol('nest-sessions response gate');
 
-/** Gates of responses whose prototype is gated. */
-const gates = new WeakMap<object, Gate>();
+/** Gates of responses whose prototype is gated, by request. */
+const gates = new RequestSlot<Gate>('nest-sessions response gate');
 const gatedPrototypes = new WeakSet<object>();
 
 /** Sends every call that would send something through the gate, and the word that the response is over. */
 export function standBefore(response: ServerResponse, gate: Gate): Originals {
   const prototype = Object.getPrototypeOf(response) as object;
-  const isShared = isOfExpress(prototype) && !METHODS.some((method) => Object.hasOwn(response, method));
+  const isShared =
+    response.req !== undefined &&
+    isOfExpress(prototype) &&
+    !METHODS.some((method) => Object.hasOwn(response, method));
   return isShared ? standBeforeShared(response, prototype, gate) : standBeforeOwn(response, gate);
 }
 
@@ -45,7 +49,7 @@ function isOfExpress(prototype: object): boolean {
 
 function standBeforeShared(response: ServerResponse, prototype: object, gate: Gate): Originals {
   if (!gatedPrototypes.has(prototype)) gatePrototype(prototype);
-  gates.set(response, gate);
+  gates.set(response.req, gate);
   response.on('close', tellOfClose);
   return {
     call: (method, args) => inherited(prototype, method).apply(response, args as unknown[]),
@@ -59,11 +63,15 @@ function gatePrototype(prototype: object): void {
       configurable: true,
       writable: true,
       value(this: ServerResponse, ...args: unknown[]): unknown {
-        const gate = gates.get(this);
+        const gate = gateOf(this);
         return gate ? gate.pass(method, args) : inherited(prototype, method).apply(this, args);
       },
     });
   }
+}
+
+function gateOf(response: Pick<ServerResponse, never> & { readonly req?: object }): Gate | undefined {
+  return response.req && gates.get(response.req);
 }
 
 /** Looked up each time: what traces requests may replace the methods of Node later. */
@@ -72,7 +80,7 @@ function inherited(prototype: object, method: Method): Methods[Method] {
 }
 
 function tellOfClose(this: ServerResponse): void {
-  gates.get(this)?.tellClosed();
+  gateOf(this)?.tellClosed();
 }
 
 /** Own methods, the same functions for all responses: closures or property descriptors for each cost more. */

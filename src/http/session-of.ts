@@ -2,6 +2,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SessionData } from '../core/session-data.js';
 import type { ClientRequest } from './client-meta.js';
+import { RequestSlot } from './request-slot.js';
 import type { SessionExchange } from './session-exchange.js';
 import type { RequestSession } from './session.interface.js';
 
@@ -17,12 +18,8 @@ export interface PlatformRequest extends ClientRequest {
 
 export type PlatformResponse = ServerResponse | { readonly raw: ServerResponse };
 
-/**
- * By raw request: whatever wraps it, there is one exchange. A function makes it, or refuses, when it is asked for.
- * No property of the request: Express gives each request a prototype, and with it a shape of its own, so that another
- * property costs more than all look-ups here.
- */
-const exchanges = new WeakMap<object, SessionExchange | (() => SessionExchange)>();
+/** By raw request: whatever wraps it, there is one exchange. A function makes it, or refuses, when it is asked for. */
+const exchanges = new RequestSlot<SessionExchange | (() => SessionExchange)>('nest-sessions exchange');
 
 function rawRequest(request: object): object {
   const raw = 'raw' in request ? request.raw : null;
@@ -52,7 +49,7 @@ export function skipExchange(request: object): void {
   const exchange = exchanges.get(raw);
   if (exchange === undefined) return;
   if (typeof exchange !== 'function') exchange.skip();
-  exchanges.delete(raw);
+  exchanges.set(raw, undefined);
 }
 
 /**
@@ -66,7 +63,7 @@ export function exchangeOf(source: object): SessionExchange | null {
   const raw = rawRequest(request);
   const known = exchanges.get(raw) ?? null;
   if (typeof known !== 'function') return known;
-  exchanges.delete(raw); // what refuses does so once: the answer to that may look for the session too
+  exchanges.set(raw, undefined); // what refuses does so once: the answer to that may look for the session too
   const exchange = known();
   exchanges.set(raw, exchange);
   return exchange;

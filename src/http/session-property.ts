@@ -3,9 +3,6 @@ import type { ExpressSession } from './express-session.js';
 import type { SessionExchange } from './session-exchange.js';
 import { exchangeOf } from './session-of.js';
 
-/** Made when `req.session` is first read. */
-const views = new WeakMap<SessionExchange, ExpressSessionView>();
-
 /** Prototypes of requests that have the properties. */
 const provided = new WeakSet<object>();
 
@@ -26,13 +23,13 @@ function sessionOfThis(this: object): ExpressSession | undefined {
   const exchange = exchangeOf(this);
   if (exchange === null) return undefined;
   exchange.markRead();
-  let view = views.get(exchange);
-  if (view === undefined) {
-    view = new ExpressSessionView(exchange, this);
-    views.set(exchange, view);
-    exchange.beforeSave = view;
-  }
-  return view.bag;
+  return viewOf(exchange, this).bag;
+}
+
+/** Made when `req.session` is first read. */
+function viewOf(exchange: SessionExchange, request: object): ExpressSessionView {
+  if (exchange.beforeSave instanceof ExpressSessionView) return exchange.beforeSave;
+  return (exchange.beforeSave = new ExpressSessionView(exchange, request));
 }
 
 function idOfThis(this: object): string | null {
