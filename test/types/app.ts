@@ -169,6 +169,9 @@ class ClockAtZero extends Clock {
 }
 
 SessionModule.forRootAsync({ useClass: Settings, dataSource: 'sessions' });
+SessionModule.forRoot({ dataSource: { type: 'postgres', url: 'postgres://db/app', poolSize: 10 } });
+// @ts-expect-error options name the type of the database
+SessionModule.forRoot({ dataSource: { url: 'postgres://db/app' } });
 SessionModule.forRootAsync({ useExisting: Settings, imports: [AppModule], clock: ClockAtZero });
 SessionModule.forRootAsync({
   inject: [ConfigService, { token: 'LIMIT', optional: true }],

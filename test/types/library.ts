@@ -26,7 +26,9 @@ import {
   type TokenChange,
   type Touch,
 } from 'nest-sessions';
+import { type SessionMigration, sessionMigrations } from 'nest-sessions/migrations';
 import { createTestSession, MemorySessionBackend, signIn } from 'nest-sessions/testing';
+import { DataSource } from 'typeorm';
 import { expectType } from './expect-type.js';
 
 /** A storage of the app's own, from exported types alone. */
@@ -140,3 +142,10 @@ export async function inTests(app: Parameters<typeof signIn>[0]): Promise<void> 
   // @ts-expect-error of the wrong type
   await createTestSession<{ step: number }>({ data: { step: 'one' } });
 }
+
+/** Migrations of sessions beside the app's own. */
+expectType<SessionMigration[]>()(sessionMigrations());
+export const migrated = new DataSource({
+  type: 'mysql',
+  migrations: ['dist/migrations/*.js', ...sessionMigrations({ tableName: 'web_sessions' })],
+});
