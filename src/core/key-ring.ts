@@ -1,5 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
-import { HmacSha256 } from './hmac-sha256.js';
+import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { SessionOptionsError, SessionStoreError, SessionTamperedError } from './session-errors.js';
 
 /** One key as an option: 32 bytes, or their base64, base64url or hex form. A string may hold several, comma-separated. */
@@ -26,8 +25,8 @@ export const PLAINTEXT_KEY_ID = 'plain';
 
 interface RingKey {
   readonly id: string;
-  readonly sealing: HmacSha256;
-  readonly signing: HmacSha256;
+  readonly sealing: Buffer;
+  readonly signing: Buffer;
 }
 
 /** A payload ready to store. */
@@ -90,8 +89,8 @@ export class KeyRing {
     const parts = inputs.flatMap<KeyInput>((one) => (typeof one === 'string' ? one.split(',') : [one]));
     const keys = parts.map(decodeKey).map((key) => ({
       id: derive(key, 'key id', KEY_ID_BYTES).toString('hex'),
-      sealing: new HmacSha256(derive(key, 'seal payloads')),
-      signing: new HmacSha256(derive(key, 'sign tokens')),
+      sealing: derive(key, 'seal payloads'),
+      signing: derive(key, 'sign tokens'),
     }));
     if (keys.length === 0)
       throw new SessionOptionsError('`key`: expected at least one key, got an empty list');
@@ -161,9 +160,10 @@ export class KeyRing {
     decipher.setAAD(associatedData(header, sessionId, userId));
     decipher.setAuthTag(payload.subarray(-TAG_BYTES));
     try {
-      const text = decipher.update(payload.subarray(HEADER_BYTES, -TAG_BYTES));
-      decipher.final(); // throws unless the tag fits; a stream cipher has no bytes left
-      return text.toString('utf8');
+      return (
+        decipher.update(payload.subarray(HEADER_BYTES, -TAG_BYTES), undefined, 'utf8') +
+        decipher.final('utf8')
+      );
     } catch (cause) {
       throw tampered(cause);
     }
@@ -178,13 +178,13 @@ export class KeyRing {
         .toString('base64url', 0, 16);
     }
     for (const key of this.#keys) {
-      yield key.signing.digest(text).toString('base64url', 0, 16);
+      yield createHmac('sha256', key.signing).update(text).digest().toString('base64url', 0, 16);
     }
   }
 }
 
 function subkey(key: RingKey, sessionId: string): Buffer {
-  return key.sealing.digest(sessionId);
+  return createHmac('sha256', key.sealing).update(sessionId).digest();
 }
 
 function associatedData(header: Buffer, sessionId: string, userId: string | null): Buffer {

@@ -1,4 +1,4 @@
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { KeyRing } from './key-ring.js';
 
@@ -43,7 +43,7 @@ export class SessionToken {
 
   /** SHA-256 of the token in lower-case hex: what storage keeps. */
   get hash(): string {
-    return hash('sha256', this.#secret);
+    return createHash('sha256').update(this.#secret).digest('hex');
   }
 
   toString(): string {
