@@ -14,6 +14,10 @@ const KNOWN: readonly string[] = [
  * a boolean, nor a misspelt one for the default
  */
 export function checkAuthenticateOptions(options: AuthenticateOptions<object>, acceptsBearer: boolean): void {
+  if (typeof options !== 'object' || options === null)
+    throw new SessionDataError(
+      `Options of authenticate: expected an object, got ${options === null ? 'null' : `a ${typeof options}`}`,
+    );
   const { remember, notAfter, transport } = options;
   const unknown = Object.keys(options).find((name) => !KNOWN.includes(name));
   if (unknown !== undefined)

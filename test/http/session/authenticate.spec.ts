@@ -139,6 +139,8 @@ onEachPlatform('authenticate', (open) => {
     ['an invalid `notAfter`', { notAfter: new Date(Number.NaN) }],
     ['a `notAfter` that is no Date', { notAfter: '2031-01-01' as unknown as Date }],
     ['a `remember` that is no boolean', { remember: 'on' as unknown as boolean }],
+    ['null for options', null as never],
+    ['a name for options', 'ada' as never],
     ['an option that does not exist', { remember: undefined, rememberMe: true }],
   ])('refuses %s, and signs nobody in', async (_, options) => {
     const { browser, storage } = await open({ routes: { ...BASICS, bad: withOptions(options) } });
