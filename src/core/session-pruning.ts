@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from './clock.js';
 import type { GuardedBackend } from './guarded-backend.js';
 import { SessionOptionsError } from './session-errors.js';
@@ -17,6 +17,19 @@ export interface CleanupResult {
 /** Rows that one step of a clean-up looks at. */
 export const DEFAULT_BATCH_SIZE = 1000;
 
+/** The clean-up rests so many times as long as its last step took: storage is there for requests first. */
+const REST = 9;
+/** Milliseconds that it rests at most. */
+const LONGEST_REST = 500;
+
+/** Waits so many milliseconds, or until the signal. */
+type Pause = (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
+
+/** Milliseconds to rest after a step that took so many. */
+export function restAfter(took: number): number {
+  return Math.min(REST * took, LONGEST_REST);
+}
+
 /** Deletes expired sessions in small steps. Of concurrent calls in one process, one does the work. */
 export class SessionPruning {
   /** How the last one went; `null` before the first has ended. */
@@ -24,12 +37,13 @@ export class SessionPruning {
   /** When one last went through; `null` before the first. */
   lastSuccessAt: Date | null = null;
   #running: Promise<number> | null = null;
-  #isStopping = false;
+  readonly #stopping = new AbortController();
 
   constructor(
     private readonly backend: GuardedBackend,
     private readonly clock: Clock,
     private readonly events: SessionEvents,
+    private readonly pause: Pause = pauseUnlessAborted,
   ) {}
 
   /** Resolves to the number of deleted sessions. */
@@ -43,19 +57,22 @@ export class SessionPruning {
 
   /** Lets the walk under way end after its present step, and resolves then. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
+    this.#stopping.abort();
     await this.#running?.catch(() => undefined);
   }
 
   async #walk(batchSize: number): Promise<number> {
     let deleted = 0;
     try {
-      for (let after: string | null = null, isDone = false; !isDone;) {
+      const { signal } = this.#stopping;
+      for (let after: string | null = null; ;) {
+        const begun = performance.now();
         const step = await this.backend.prune({ now: this.clock.now(), after, batchSize });
         deleted += step.deleted;
         after = step.next;
-        isDone = after === null || this.#isStopping;
-        await turn();
+        if (after === null || signal.aborted) break;
+        await this.pause(restAfter(performance.now() - begun), signal);
+        if (signal.aborted) break;
       }
     } catch (error) {
       this.last = {
@@ -71,4 +88,8 @@ export class SessionPruning {
     this.events.emit('cleanup', { at, count: deleted });
     return deleted;
   }
+}
+
+function pauseUnlessAborted(milliseconds: number, signal: AbortSignal): Promise<unknown> {
+  return sleep(milliseconds, undefined, { signal }).catch(() => undefined);
 }

@@ -1,5 +1,7 @@
 import { jest } from '@jest/globals';
 import { SessionOptionsError } from '../../src/core/session-errors.js';
+import { restAfter, SessionPruning } from '../../src/core/session-pruning.js';
+import { door } from '../http/support/session-routes.js';
 import { OpenMemoryBackend, WrappedBackend } from './support/backends.js';
 import { openStore, recordEvents } from './support/open-store.js';
 
@@ -26,6 +28,33 @@ describe('cleanupExpired', () => {
     expect(await store.cleanupExpired(10)).toBe(25);
     expect(backend.count('prune')).toBe(4);
     expect(rows.size).toBe(6);
+  });
+
+  it('rests between two steps, longer after one that took long, and not after the last', async () => {
+    const { store, backend } = await openWith(25, 0);
+    const rests: number[] = [];
+    const pause = async (milliseconds: number) => void rests.push(milliseconds);
+    const pruning = new SessionPruning(store.engine.backend, store.engine.clock, store.events, pause);
+    expect(await pruning.run(10)).toBe(25);
+    expect(backend.count('prune')).toBe(3);
+    expect(rests).toHaveLength(2);
+    expect([restAfter(2), restAfter(50), restAfter(60_000)]).toEqual([18, 450, 500]);
+  });
+
+  it('ends its rest when the store is closed, and begins no other step', async () => {
+    const { store, backend } = await openWith(25, 0);
+    const { backend: guarded, clock } = store.engine;
+    const resting = door();
+    const pause = (_milliseconds: number, signal: AbortSignal) => {
+      resting.open();
+      return new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    };
+    const pruning = new SessionPruning(guarded, clock, store.events, pause);
+    const deleted = pruning.run(10);
+    await resting.opened;
+    await pruning.stop();
+    expect(await deleted).toBe(10);
+    expect(backend.count('prune')).toBe(1);
   });
 
   it('is done once for concurrent callers, and all get the number', async () => {

@@ -6,6 +6,7 @@ import type {
   RowSelection,
   TokenChange,
 } from '../../../src/core/session-backend.js';
+import { SessionPruning } from '../../../src/core/session-pruning.js';
 import { SessionTouches } from '../../../src/core/session-touches.js';
 import { SessionWriter } from '../../../src/core/session-writer.js';
 import { ManualClock } from '../../../src/testing/manual-clock.js';
@@ -87,6 +88,7 @@ export class World {
       );
       const { vault, backend: guarded } = store.engine;
       const pause = () => this.#passes(`  replica ${replica} waits before it tries again`, false);
+      const rest = () => this.#passes(`  replica ${replica} rests from its clean-up`, false);
       const writer = new SessionWriter(guarded, vault, this.clock, 3_600_000, pause);
       store.events.on('reuse', ({ sessionId }) => this.reused.add(sessionId));
       const touches = new SessionTouches(
@@ -96,7 +98,8 @@ export class World {
         new RecordingLogger(),
         NEVER,
       );
-      Object.assign(store.engine, { writer, touches });
+      const pruning = new SessionPruning(guarded, this.clock, store.events, rest);
+      Object.assign(store.engine, { writer, touches, pruning });
       return store;
     });
   }
@@ -194,7 +197,11 @@ export class World {
       request.replaces !== row.id &&
       isActive(replaced, this.clock.now())
     ) {
-      this.histories.set(row.id, [...this.historyOf(replaced.id)]);
+      // A write under way may have been made before this, or be made to what is put at that id later.
+      const writes = this.historyOf(replaced.id).map((write) =>
+        write.ended === Infinity ? { ...write } : write,
+      );
+      this.histories.set(row.id, writes);
     } else {
       const { data } = this.store(0).engine.vault.open(row);
       const { step } = this.scheduler;
