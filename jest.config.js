@@ -67,7 +67,7 @@ export default {
       on(major, `http on ${kind}, typeorm ${major || '0.3'}`, overHttp, { TEST_DATABASE: kind }),
     ),
   ],
-  testTimeout: 60_000, // machines are shared, and databases are made and dropped
+  testTimeout: 600_000, // ends what hangs: machines are shared and busy, and no test measures speed
   maxWorkers: 2,
   reporters: ['default', '<rootDir>/test/support/summary-reporter.js'],
 };

@@ -54,7 +54,6 @@ describe('src', () => {
     (entry) => {
       expect(undocumentedExports([join(ROOT, entry)])).toEqual([]);
     },
-    120_000,
   );
 });
 

@@ -157,7 +157,7 @@ onEachDatabase('the `dataSource` option', SERVER_KINDS, (kind) => {
   });
 
   it('lets ten transactions of the app end though each awaits a call of the same pool of ten', async () => {
-    const app = await startApp({ imports: onApp({ timeout: '1s' }, { poolSize: 10 }) });
+    const app = await startApp({ imports: onApp({ timeout: '3s' }, { poolSize: 10 }) });
     const store = app.get(SessionStore);
     const began = performance.now();
     const results = await Promise.allSettled(
@@ -168,16 +168,16 @@ onEachDatabase('the `dataSource` option', SERVER_KINDS, (kind) => {
         }),
       ),
     );
-    expect(performance.now() - began).toBeLessThan(2_500);
+    expect(performance.now() - began).toBeLessThan(20_000);
     const messages = results.flatMap((each) => (each.status === 'rejected' ? [String(each.reason)] : []));
-    for (const message of messages) expect(message).toContain('no success within 900 ms');
+    for (const message of messages) expect(message).toContain('no success within 2700 ms');
     expect((await store.create({}, 'ada')).session.userId).toBe('ada');
   });
 });
 
-/** The count when it has come down to zero, or after two seconds. */
+/** The count when it has come down to zero, or after half a minute. */
 async function eventuallyZero(count: () => Promise<number>): Promise<number> {
-  for (let attempt = 0; attempt < 40; attempt++) {
+  for (let attempt = 0; attempt < 600; attempt++) {
     if ((await count()) === 0) return 0;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

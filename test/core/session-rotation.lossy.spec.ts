@@ -102,5 +102,5 @@ async function browse(random: SeededRandom, server: TokenServer): Promise<string
 describe('an honest browser on a bad line', () => {
   it(`is never logged out in ${RUNS} runs of lost responses, parallel requests and quick double rotations`, async () => {
     expect(await simulate(PROPERTY_SEED, RUNS, browse)).toEqual([]);
-  }, 240_000);
+  });
 });

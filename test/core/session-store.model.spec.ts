@@ -24,5 +24,5 @@ describe('the store, beside a Map that does the same', () => {
     await fc.assert(property, { seed: PROPERTY_SEED, numRuns: RUNS });
     expect([...ran.keys()]).toHaveLength(storeCommands.length);
     expect(Math.min(...ran.values())).toBeGreaterThan(RUNS / 2);
-  }, 120_000);
+  });
 });

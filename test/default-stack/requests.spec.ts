@@ -59,5 +59,5 @@ onEachPlatform('parallel requests on the default stack', (open) => {
     expect(served).toBeLessThan(500);
     expect(await store.listForUser('ada')).toEqual([]);
     expect(await store.destroyAll()).toBe(0);
-  }, 120_000);
+  });
 });

@@ -27,7 +27,7 @@ function readable(): string {
 
 onEachPlatform('a sign-in on the default stack', (open) => {
   const openOnFile = (maxPerUser = 5) =>
-    open({ routes, sqlite: join(folder, 'app.sqlite'), options: { maxPerUser, timeout: '60s' } });
+    open({ routes, sqlite: join(folder, 'app.sqlite'), options: { maxPerUser } });
 
   it('leaves neither token, nor data, nor address, nor user agent readable in the database file', async () => {
     const { browser } = await openOnFile();

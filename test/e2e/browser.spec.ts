@@ -2,8 +2,6 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { canBrowse, launchChromium } from './support/chromium.js';
 import { EVIL, HOST, type HttpsSite, openHttpsSite } from './support/https-site.js';
 
-import.meta.jest.setTimeout(60_000);
-
 (canBrowse ? describe : describe.skip)('in Chromium, over https with a self-signed certificate', () => {
   let browser: Browser;
   let site: HttpsSite;
@@ -16,7 +14,7 @@ import.meta.jest.setTimeout(60_000);
       ignoreDefaultArgs: ['--disable-back-forward-cache'],
     });
     site = await openHttpsSite({ rotation: { every: '1h', grace: '30s' } });
-  }, 120_000);
+  });
   afterEach(async () => {
     site.toss();
     for (const window of windows.splice(0)) await window.close();

@@ -6,14 +6,13 @@ import { useVisitors } from './support/use-visitors.js';
 import { LAPTOP, PHONE } from './support/visitor.js';
 
 // A page takes its time on a machine that is busy with the other specs.
-import.meta.jest.setTimeout(60_000);
 
 const copy = new DemoCopy();
 let demo: RunningDemo;
 
 beforeAll(async () => {
   demo = await copy.npmStart();
-}, 180_000);
+});
 
 afterAll(() => copy.remove());
 

@@ -95,7 +95,7 @@ onEachPlatform('cookies of our name', (open) => {
     const started = performance.now();
     expect(await userWith(`${NAME}=${' '.repeat(15_000)}x`)).toBeNull();
     expect(await userWith(`${';'.repeat(15_000)}${NAME}`)).toBeNull();
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 
   it('are refused by the server itself in a larger one', async () => {

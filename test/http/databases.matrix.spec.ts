@@ -67,7 +67,7 @@ onEachDatabase('an app with TypeORM', DATABASE_KINDS, (kind) => {
       const { browser, store } = await open({
         database: database.options(),
         routes,
-        options: { timeout: '300ms' },
+        options: { timeout: '3s' },
       });
       const ada = browser();
       await ada.post('/do/in');

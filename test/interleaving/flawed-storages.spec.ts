@@ -17,7 +17,6 @@ describe('the schedules', () => {
       }
       expect(violations.at(-1)).toMatch(caughtBy);
     },
-    120_000,
   );
 
   it('run the same way again from the same seed', async () => {

@@ -37,13 +37,9 @@ describe('snippets of documents', () => {
     expect(snippets).toHaveLength(text.match(/^```(?:ts|typescript|js|javascript)\b/gm)?.length ?? 0);
   });
 
-  it.each(DOCUMENTS)(
-    'compile: %s',
-    (name) => {
-      expect(typeErrors(name, Document.read(join(ROOT, name)).snippets)).toEqual([]);
-    },
-    120_000,
-  );
+  it.each(DOCUMENTS)('compile: %s', (name) => {
+    expect(typeErrors(name, Document.read(join(ROOT, name)).snippets)).toEqual([]);
+  });
 
   it('are found, on their lines, when they do not compile', () => {
     const broken = Document.read(join(ROOT, 'test/readme/broken.md'));
@@ -57,7 +53,7 @@ describe('snippets of documents', () => {
       'await session.logOut();',
       "SessionModule.forRoot({ key: 'secret', csrfToken: true });",
     ]);
-  }, 120_000);
+  });
 });
 
 describe('the quick start', () => {

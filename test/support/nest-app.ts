@@ -152,8 +152,8 @@ export function temporaryFolder(): { path: (name: string) => string; remove: () 
   };
 }
 
-/** Waits until something holds, for two seconds at most; whether it came to hold. */
-export async function eventually(holds: () => boolean, withinMs = 2000): Promise<boolean> {
+/** Waits until something holds, for half a minute at most; whether it came to hold. */
+export async function eventually(holds: () => boolean, withinMs = 30_000): Promise<boolean> {
   const end = performance.now() + withinMs;
   while (!holds() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
   return holds();

@@ -30,7 +30,7 @@ describe('the table of sessions on PostgreSQL', () => {
       expect(hot / updated).toBeGreaterThanOrEqual(0.95);
       await dataSource.destroy();
       await server.remove();
-    }, 120_000);
+    });
   });
 });
 

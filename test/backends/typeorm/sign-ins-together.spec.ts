@@ -82,7 +82,7 @@ onEachDatabase('sign-ins of one user at once', SERVER_KINDS, (kind) => {
   });
 
   it('all fail in time when the database does not let them in', async () => {
-    const slow = new TypeOrmSessionBackend(app, { ...OPTIONS, timeout: 600 });
+    const slow = new TypeOrmSessionBackend(app, { ...OPTIONS, timeout: 2_000 });
     await slow.init();
     await store(slow, row('held'));
     const holder = app.createQueryRunner();
@@ -92,7 +92,7 @@ onEachDatabase('sign-ins of one user at once', SERVER_KINDS, (kind) => {
     const results = await Promise.allSettled(
       Array.from({ length: 8 }, (_, index) => slow.insert(inserting(row(`s${index}`), { limit: evict(1) }))),
     );
-    expect(performance.now() - began).toBeLessThan(3_000);
+    expect(performance.now() - began).toBeLessThan(20_000);
     expect(results.map(({ status }) => status)).toEqual(results.map(() => 'rejected'));
     await holder.rollbackTransaction();
     await holder.release();

@@ -3,7 +3,7 @@ import sqlite3 from 'sqlite3';
 import { DataSource } from 'typeorm';
 import { TypeOrmSessionBackend } from '../../../src/backends/typeorm/typeorm-session-backend.js';
 import { NOW, inserting, row, store } from '../../../src/testing/backend-contract/contract-rule.js';
-import { Child, PROCESSES, stopChildren } from './support/child.js';
+import { Child, stopChildren } from './support/child.js';
 import { OPTIONS, backendIn, sessionsFile } from './support/open-backend.js';
 import { removeTempFolders, tempFolder } from './support/temp-folder.js';
 
@@ -59,67 +59,55 @@ describe('sessions beside a busy app', () => {
 });
 
 describe('sessions of several processes', () => {
-  it(
-    'two that sign one user in at once never leave more than the limit',
-    async () => {
-      const folder = await tempFolder();
-      const children = [Child.start(), Child.start()];
-      const app = join(folder, 'app.sqlite');
-      await Promise.all(children.map((child) => child.call('open', app, OPTIONS)));
-      await Promise.all(children.map((child) => child.call('init')));
-      const backend = backendIn(folder);
-      const seen: number[] = [];
-      const watch = { isOver: false };
-      const watching = (async () => {
-        while (!watch.isOver) {
-          const request = { userId: 'ada', now: Date.now(), orderBy: 'createdAt', limit: null } as const;
-          seen.push((await backend.list(request)).length);
-        }
-      })();
-      const signIns = children.map((child, index) => child.call('insertMany', `p${index}-`, 100, 5));
-      await Promise.all(signIns).finally(() => (watch.isOver = true));
-      await watching;
-      expect(Math.max(...seen)).toBe(5);
-      expect(await backend.delete('all')).toHaveLength(5);
-      await backend.close();
-    },
-    PROCESSES,
-  );
+  it('two that sign one user in at once never leave more than the limit', async () => {
+    const folder = await tempFolder();
+    const children = [Child.start(), Child.start()];
+    const app = join(folder, 'app.sqlite');
+    await Promise.all(children.map((child) => child.call('open', app, OPTIONS)));
+    await Promise.all(children.map((child) => child.call('init')));
+    const backend = backendIn(folder);
+    const seen: number[] = [];
+    const watch = { isOver: false };
+    const watching = (async () => {
+      while (!watch.isOver) {
+        const request = { userId: 'ada', now: Date.now(), orderBy: 'createdAt', limit: null } as const;
+        seen.push((await backend.list(request)).length);
+      }
+    })();
+    const signIns = children.map((child, index) => child.call('insertMany', `p${index}-`, 100, 5));
+    await Promise.all(signIns).finally(() => (watch.isOver = true));
+    await watching;
+    expect(Math.max(...seen)).toBe(5);
+    expect(await backend.delete('all')).toHaveLength(5);
+    await backend.close();
+  });
 
-  it(
-    'several that start at once all find the table',
-    async () => {
-      const folder = await tempFolder();
-      const children = Array.from({ length: 3 }, () => Child.start());
-      await Promise.all(children.map((child) => child.call('open', join(folder, 'app.sqlite'), OPTIONS)));
-      await Promise.all(children.map((child) => child.call('init')));
-      const ids = children.map((_, index) => `from-${index}`);
-      await Promise.all(children.map((child, index) => child.call('insert', ids[index] ?? '')));
-      const found = await Promise.all(
-        children.map((child, index) => child.call('find', ids.at(index - 1) ?? '')),
-      );
-      expect(new Set(found)).toEqual(new Set(ids));
-    },
-    PROCESSES,
-  );
+  it('several that start at once all find the table', async () => {
+    const folder = await tempFolder();
+    const children = Array.from({ length: 3 }, () => Child.start());
+    await Promise.all(children.map((child) => child.call('open', join(folder, 'app.sqlite'), OPTIONS)));
+    await Promise.all(children.map((child) => child.call('init')));
+    const ids = children.map((_, index) => `from-${index}`);
+    await Promise.all(children.map((child, index) => child.call('insert', ids[index] ?? '')));
+    const found = await Promise.all(
+      children.map((child, index) => child.call('find', ids.at(index - 1) ?? '')),
+    );
+    expect(new Set(found)).toEqual(new Set(ids));
+  });
 
-  it(
-    'one that is killed has lost nothing that was acknowledged',
-    async () => {
-      const folder = await tempFolder();
-      const child = Child.start();
-      await child.call('open', join(folder, 'app.sqlite'), OPTIONS);
-      const signIns = child.call('insertMany', 's', 100_000, 1_000_000).catch(() => undefined);
-      await child.hasAcknowledged(50);
-      await child.kill();
-      await signIns;
-      const backend = backendIn(folder);
-      const stored = await backend.find(child.acknowledged);
-      expect(stored.filter((each) => each === null)).toEqual([]);
-      await backend.close();
-    },
-    PROCESSES,
-  );
+  it('one that is killed has lost nothing that was acknowledged', async () => {
+    const folder = await tempFolder();
+    const child = Child.start();
+    await child.call('open', join(folder, 'app.sqlite'), OPTIONS);
+    const signIns = child.call('insertMany', 's', 100_000, 1_000_000).catch(() => undefined);
+    await child.hasAcknowledged(50);
+    await child.kill();
+    await signIns;
+    const backend = backendIn(folder);
+    const stored = await backend.find(child.acknowledged);
+    expect(stored.filter((each) => each === null)).toEqual([]);
+    await backend.close();
+  });
 });
 
 describe('what makes a commit durable', () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import { TypeOrmSessionBackend } from '../../../src/backends/typeorm/typeorm-session-backend.js';
 import { inserting, row, store } from '../../../src/testing/backend-contract/contract-rule.js';
-import { Child, PROCESSES, stopChildren } from './support/child.js';
+import { Child, stopChildren } from './support/child.js';
 import { OPTIONS, backendIn, otherFile, sessionsFile } from './support/open-backend.js';
 import { removeTempFolders, tempFolder } from './support/temp-folder.js';
 
@@ -25,67 +25,55 @@ describe('a file that cannot be written', () => {
     return child;
   }
 
-  it.each([0o444, 0o000])(
-    'is refused with mode %o, and used again when that is over',
-    async (mode) => {
-      const folder = await tempFolder();
-      const file = sessionsFile(folder);
-      const backend = backendIn(folder);
-      await store(backend, row('a'));
-      await backend.close();
-      chmodSync(file, mode);
-      const child = await unprivileged(folder);
-      const refusal = `Sessions in '${file}': SQLITE_READONLY: this process may not write the file`;
-      await expect(child.call('init')).rejects.toThrow(refusal);
-      await expect(child.call('find', 'a')).rejects.toThrow(refusal);
-      await expect(child.call('insert', 'b')).rejects.toThrow(refusal);
-      chmodSync(file, 0o644);
-      expect(await child.call('find', 'a')).toBe('a');
-      expect(await child.call('insert', 'b')).toBe('inserted');
-      await child.call('close');
-    },
-    PROCESSES,
-  );
+  it.each([0o444, 0o000])('is refused with mode %o, and used again when that is over', async (mode) => {
+    const folder = await tempFolder();
+    const file = sessionsFile(folder);
+    const backend = backendIn(folder);
+    await store(backend, row('a'));
+    await backend.close();
+    chmodSync(file, mode);
+    const child = await unprivileged(folder);
+    const refusal = `Sessions in '${file}': SQLITE_READONLY: this process may not write the file`;
+    await expect(child.call('init')).rejects.toThrow(refusal);
+    await expect(child.call('find', 'a')).rejects.toThrow(refusal);
+    await expect(child.call('insert', 'b')).rejects.toThrow(refusal);
+    chmodSync(file, 0o644);
+    expect(await child.call('find', 'a')).toBe('a');
+    expect(await child.call('insert', 'b')).toBe('inserted');
+    await child.call('close');
+  });
 
-  it(
-    'though its connection was opened is refused by SQLite, and used again when that is over',
-    async () => {
-      const folder = await tempFolder();
-      const file = sessionsFile(folder);
-      const backend = backendIn(folder);
-      await store(backend, row('a'));
-      // The log of a read-only process: SQLite gives it the mode of the file.
-      for (const name of [`${file}-wal`, `${file}-shm`]) copyFileSync(name, `${name}.kept`);
-      await backend.close();
-      for (const name of [`${file}-wal`, `${file}-shm`]) renameSync(`${name}.kept`, name);
-      chmodSync(`${file}-wal`, 0o444);
-      const child = await unprivileged(folder);
-      await expect(child.call('insert', 'b')).rejects.toThrow(`Sessions in '${file}': SQLITE_`);
-      chmodSync(`${file}-wal`, 0o644);
-      expect(await child.call('insert', 'b')).toBe('inserted');
-      await child.call('close');
-    },
-    PROCESSES,
-  );
+  it('though its connection was opened is refused by SQLite, and used again when that is over', async () => {
+    const folder = await tempFolder();
+    const file = sessionsFile(folder);
+    const backend = backendIn(folder);
+    await store(backend, row('a'));
+    // The log of a read-only process: SQLite gives it the mode of the file.
+    for (const name of [`${file}-wal`, `${file}-shm`]) copyFileSync(name, `${name}.kept`);
+    await backend.close();
+    for (const name of [`${file}-wal`, `${file}-shm`]) renameSync(`${name}.kept`, name);
+    chmodSync(`${file}-wal`, 0o444);
+    const child = await unprivileged(folder);
+    await expect(child.call('insert', 'b')).rejects.toThrow(`Sessions in '${file}': SQLITE_`);
+    chmodSync(`${file}-wal`, 0o644);
+    expect(await child.call('insert', 'b')).toBe('inserted');
+    await child.call('close');
+  });
 
-  it(
-    'is refused in a read-only folder that it cannot be created in, and created when that is over',
-    async () => {
-      const folder = await tempFolder();
-      await writeFile(sessionsFile(folder), '');
-      const child = await unprivileged(folder);
-      rmSync(sessionsFile(folder));
-      chmodSync(folder, 0o555);
-      await expect(child.call('init')).rejects.toThrow(
-        `Sessions in '${sessionsFile(folder)}': SQLITE_CANTOPEN`,
-      );
-      chmodSync(folder, 0o755);
-      await child.call('init');
-      expect(await child.call('insert', 'a')).toBe('inserted');
-      await child.call('close');
-    },
-    PROCESSES,
-  );
+  it('is refused in a read-only folder that it cannot be created in, and created when that is over', async () => {
+    const folder = await tempFolder();
+    await writeFile(sessionsFile(folder), '');
+    const child = await unprivileged(folder);
+    rmSync(sessionsFile(folder));
+    chmodSync(folder, 0o555);
+    await expect(child.call('init')).rejects.toThrow(
+      `Sessions in '${sessionsFile(folder)}': SQLITE_CANTOPEN`,
+    );
+    chmodSync(folder, 0o755);
+    await child.call('init');
+    expect(await child.call('insert', 'a')).toBe('inserted');
+    await child.call('close');
+  });
 });
 
 describe('a disk that fails', () => {
@@ -131,24 +119,20 @@ describe('a disk that fails', () => {
 });
 
 describe('a file that is damaged', () => {
-  it(
-    'is refused when it is no database, and used when it has been replaced',
-    async () => {
-      const folder = await tempFolder();
-      const file = sessionsFile(folder);
-      await writeFile(file, 'This is not a database. '.repeat(1_000));
-      const backend = backendIn(folder);
-      for (let turn = 0; turn < 2; turn++) {
-        await expect(backend.init()).rejects.toThrow(
-          `Sessions in '${file}': SQLITE_NOTADB: file is not a database`,
-        );
-      }
-      copyFileSync(await otherFile('good'), file);
-      expect(await backend.find(['good'])).toEqual([row('good')]);
-      await backend.close();
-    },
-    PROCESSES,
-  );
+  it('is refused when it is no database, and used when it has been replaced', async () => {
+    const folder = await tempFolder();
+    const file = sessionsFile(folder);
+    await writeFile(file, 'This is not a database. '.repeat(1_000));
+    const backend = backendIn(folder);
+    for (let turn = 0; turn < 2; turn++) {
+      await expect(backend.init()).rejects.toThrow(
+        `Sessions in '${file}': SQLITE_NOTADB: file is not a database`,
+      );
+    }
+    copyFileSync(await otherFile('good'), file);
+    expect(await backend.find(['good'])).toEqual([row('good')]);
+    await backend.close();
+  });
 
   it('is refused where it is malformed, and used when it has been repaired', async () => {
     const folder = await tempFolder();

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import { TypeOrmSessionBackend } from '../../../src/backends/typeorm/typeorm-session-backend.js';
 import { MINUTE, NOW, inserting, row, store } from '../../../src/testing/backend-contract/contract-rule.js';
-import { Child, PROCESSES, stopChildren } from './support/child.js';
+import { Child, stopChildren } from './support/child.js';
 import { FaultyDriver } from './support/faulty-driver.js';
-import { OPTIONS, backendIn, sessionsFile } from './support/open-backend.js';
+import { OPTIONS, PATIENCE, backendIn, sessionsFile } from './support/open-backend.js';
 import { removeTempFolders, tempFolder } from './support/temp-folder.js';
 
 afterEach(stopChildren);
@@ -20,102 +20,86 @@ async function lockedBy(file: string): Promise<Child> {
 }
 
 describe('while another process holds the lock of the file', () => {
-  it(
-    'a write waits, and succeeds when the lock is released',
-    async () => {
-      const folder = await tempFolder();
-      const backend = backendIn(folder);
-      await store(backend, row('a'));
-      const child = await lockedBy(sessionsFile(folder));
-      const writes = Promise.all([backend.insert(inserting(row('b'))), backend.touch([use])]);
-      expect(await backend.find(['a', 'b'])).toEqual([row('a'), null]);
-      await child.call('unlock');
-      expect(await writes).toMatchObject([{ status: 'inserted' }, [true]]);
-      await backend.close();
-    },
-    PROCESSES,
-  );
+  it('a write waits, and succeeds when the lock is released', async () => {
+    const folder = await tempFolder();
+    const backend = backendIn(folder);
+    await store(backend, row('a'));
+    const child = await lockedBy(sessionsFile(folder));
+    const writes = Promise.all([backend.insert(inserting(row('b'))), backend.touch([use])]);
+    expect(await backend.find(['a', 'b'])).toEqual([row('a'), null]);
+    await child.call('unlock');
+    expect(await writes).toMatchObject([{ status: 'inserted' }, [true]]);
+    await backend.close();
+  });
 
-  it(
-    'reads go on, however many writes wait, since only one at a time asks for the lock',
-    async () => {
-      const faulty = new FaultyDriver();
-      const folder = await tempFolder();
-      const app = new DataSource({
-        type: 'sqlite',
-        database: join(folder, 'app.sqlite'),
-        driver: faulty.driver,
-      });
-      const backend = new TypeOrmSessionBackend(app, OPTIONS);
-      await store(backend, row('a'));
-      const child = await lockedBy(sessionsFile(folder));
-      faulty.statements.length = 0;
-      const writes = Array.from({ length: 200 }, (_, index) => backend.insert(inserting(row(`s${index}`))));
-      const began = performance.now();
-      for (let turn = 0; turn < 10; turn++) expect(await backend.find(['a'])).toEqual([row('a')]);
-      const took = performance.now() - began;
-      expect(took).toBeLessThan(4_000);
-      expect(faulty.statements.filter((sql) => sql.startsWith('BEGIN')).length).toBeLessThan(100);
-      await child.call('unlock');
-      expect((await Promise.all(writes)).every(({ status }) => status === 'inserted')).toBe(true);
-      await backend.close();
-    },
-    PROCESSES,
-  );
+  it('reads go on, however many writes wait, since only one at a time asks for the lock', async () => {
+    const faulty = new FaultyDriver();
+    const folder = await tempFolder();
+    const app = new DataSource({
+      type: 'sqlite',
+      database: join(folder, 'app.sqlite'),
+      driver: faulty.driver,
+    });
+    const backend = new TypeOrmSessionBackend(app, OPTIONS);
+    await store(backend, row('a'));
+    const child = await lockedBy(sessionsFile(folder));
+    faulty.statements.length = 0;
+    const writes = Array.from({ length: 200 }, (_, index) => backend.insert(inserting(row(`s${index}`))));
+    const began = performance.now();
+    for (let turn = 0; turn < 10; turn++) expect(await backend.find(['a'])).toEqual([row('a')]);
+    const took = performance.now() - began;
+    expect(took).toBeLessThan(PATIENCE / 2);
+    expect(faulty.statements.filter((sql) => sql.startsWith('BEGIN')).length).toBeLessThan(100);
+    await child.call('unlock');
+    expect((await Promise.all(writes)).every(({ status }) => status === 'inserted')).toBe(true);
+    await backend.close();
+  });
 
-  it(
-    'a write is refused when the timeout is over, by a message that names the file and the cause',
-    async () => {
-      const folder = await tempFolder();
-      const backend = backendIn(folder, { timeout: 1_000 });
-      await store(backend, row('a'));
-      const child = await lockedBy(sessionsFile(folder));
-      const began = performance.now();
-      const results = await Promise.allSettled([
-        backend.insert(inserting(row('b'))),
-        backend.touch([use]),
-        backend.save([{ ...use, expectedVersion: 1, version: 2, keyId: 'k1', payload: Buffer.from('x') }]),
-        backend.delete({ ids: ['a'] }),
-        backend.prune({ now: NOW + 9_000 * MINUTE, after: null, batchSize: 10 }),
-      ]);
-      const took = performance.now() - began;
-      for (const result of results) {
-        expect(result).toMatchObject({ status: 'rejected' });
-        const { message } = (result as PromiseRejectedResult).reason as Error;
-        expect(message).toMatch(
-          `Sessions in '${sessionsFile(folder)}': no success within 900 ms; the last attempt`,
-        );
-        expect(message).toMatch('SQLITE_BUSY: database is locked');
-      }
-      expect(took).toBeGreaterThan(700);
-      expect(took).toBeLessThan(2_000);
-      expect(await backend.find(['a', 'b'])).toEqual([row('a'), null]);
-      await child.call('unlock');
-      // Nothing that was refused is done afterwards.
-      expect(await backend.find(['a', 'b'])).toEqual([row('a'), null]);
-      expect(await backend.touch([use])).toEqual([true]);
-      await backend.close();
-    },
-    PROCESSES,
-  );
+  it('a write is refused when the timeout is over, by a message that names the file and the cause', async () => {
+    const folder = await tempFolder();
+    const backend = backendIn(folder, { timeout: 3_000 });
+    await store(backend, row('a'));
+    const child = await lockedBy(sessionsFile(folder));
+    const began = performance.now();
+    const results = await Promise.allSettled([
+      backend.insert(inserting(row('b'))),
+      backend.touch([use]),
+      backend.save([{ ...use, expectedVersion: 1, version: 2, keyId: 'k1', payload: Buffer.from('x') }]),
+      backend.delete({ ids: ['a'] }),
+      backend.prune({ now: NOW + 9_000 * MINUTE, after: null, batchSize: 10 }),
+    ]);
+    const took = performance.now() - began;
+    for (const result of results) {
+      expect(result).toMatchObject({ status: 'rejected' });
+      const { message } = (result as PromiseRejectedResult).reason as Error;
+      expect(message).toMatch(
+        `Sessions in '${sessionsFile(folder)}': no success within 2700 ms; the last attempt`,
+      );
+      expect(message).toMatch('SQLITE_BUSY: database is locked');
+    }
+    expect(took).toBeGreaterThan(2_500);
+    expect(took).toBeLessThan(13_000);
+    expect(await backend.find(['a', 'b'])).toEqual([row('a'), null]);
+    await child.call('unlock');
+    // Nothing that was refused is done afterwards.
+    expect(await backend.find(['a', 'b'])).toEqual([row('a'), null]);
+    expect(await backend.touch([use])).toEqual([true]);
+    await backend.close();
+  });
 
-  it(
-    'init waits as well, and is refused likewise',
-    async () => {
-      const folder = await tempFolder();
-      const child = await lockedBy(sessionsFile(folder));
-      const hasty = backendIn(folder, { timeout: 1_000 });
-      await expect(hasty.init()).rejects.toThrow('SQLITE_BUSY: database is locked');
-      await hasty.close();
-      const backend = backendIn(folder);
-      const init = backend.init();
-      await child.call('unlock');
-      await init;
-      await store(backend, row('a'));
-      await backend.close();
-    },
-    PROCESSES,
-  );
+  it('init waits as well, and is refused likewise', async () => {
+    const folder = await tempFolder();
+    const child = await lockedBy(sessionsFile(folder));
+    const hasty = backendIn(folder, { timeout: 3_000 });
+    await expect(hasty.init()).rejects.toThrow('SQLITE_BUSY: database is locked');
+    await hasty.close();
+    const backend = backendIn(folder);
+    const init = backend.init();
+    await child.call('unlock');
+    await init;
+    await store(backend, row('a'));
+    await backend.close();
+  });
 });
 
 describe('calls that wait for each other', () => {
@@ -130,12 +114,12 @@ describe('calls that wait for each other', () => {
   }
 
   it('are refused at their deadline, and not executed later', async () => {
-    const { backend, release } = await heldBackend(/^INSERT/, 1_000);
+    const { backend, release } = await heldBackend(/^INSERT/, 3_000);
     const held = backend.insert(inserting(row('held')));
     const waiting = backend.insert(inserting(row('waiting')));
     await Promise.all([
-      expect(waiting).rejects.toThrow('no success within 900 ms; the first attempt has not ended'),
-      expect(held).rejects.toThrow('no success within 900 ms; the first attempt has not ended'),
+      expect(waiting).rejects.toThrow('no success within 2700 ms; the first attempt has not ended'),
+      expect(held).rejects.toThrow('no success within 2700 ms; the first attempt has not ended'),
     ]);
     release();
     await backend.init();
@@ -158,7 +142,7 @@ describe('a commit that fails', () => {
     const faulty = new FaultyDriver();
     const database = join(await tempFolder(), 'app.sqlite');
     const app = new DataSource({ type: 'sqlite', database, driver: faulty.driver });
-    const backend = new TypeOrmSessionBackend(app, { ...OPTIONS, timeout: 1_000 });
+    const backend = new TypeOrmSessionBackend(app, { ...OPTIONS, timeout: 3_000 });
     await store(backend, row('a'));
     return { faulty, backend };
   }

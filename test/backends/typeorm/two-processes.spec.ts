@@ -4,11 +4,9 @@ import type { TokenState } from '../../../src/core/session-row.js';
 import { SessionStore } from '../../../src/core/session-store.js';
 import { onEachDatabase, openDatabase, type TestDatabase } from '../../support/databases.js';
 import { Replica, stopReplicas } from './support/replica.js';
-import { OPTIONS } from './support/open-backend.js';
+import { OPTIONS, PATIENCE } from './support/open-backend.js';
 
 const MAX = 5;
-/** Milliseconds for a test that starts processes, on a machine that is busy with others. */
-const PROCESSES = 120_000;
 
 onEachDatabase('two processes', ['sqlite', 'postgres', 'mariadb'], (kind) => {
   let database: TestDatabase;
@@ -20,16 +18,15 @@ onEachDatabase('two processes', ['sqlite', 'postgres', 'mariadb'], (kind) => {
     const backend = new TypeOrmSessionBackend(database.options(), {
       ...OPTIONS,
       shared: false,
-      timeout: 20_000,
     });
-    store = new SessionStore(backend, { plaintext: true, timeout: '20s', maxPerUser: MAX });
+    store = new SessionStore(backend, { plaintext: true, timeout: PATIENCE, maxPerUser: MAX });
     replicas = await Promise.all([1, 2].map(() => Replica.on(database.options(), { maxPerUser: MAX })));
-  }, PROCESSES);
+  });
   afterEach(async () => {
     await stopReplicas();
     await store.close();
     await database.drop();
-  }, PROCESSES);
+  });
 
   async function tokenOf(id: string): Promise<TokenState> {
     const row = await store.engine.backend.lookUp(id);
@@ -37,83 +34,58 @@ onEachDatabase('two processes', ['sqlite', 'postgres', 'mariadb'], (kind) => {
     return tokenState(row);
   }
 
-  it(
-    'create the table at the same time',
-    async () => {
-      const more = await Promise.all([1, 2].map(() => Replica.on(database.options())));
-      await Promise.all([...replicas, ...more].map((replica) => replica.call('init')));
-      const { session } = await store.create({}, 'ada');
-      expect((await store.load(session.id))?.userId).toBe('ada');
-    },
-    PROCESSES,
-  );
+  it('create the table at the same time', async () => {
+    const more = await Promise.all([1, 2].map(() => Replica.on(database.options())));
+    await Promise.all([...replicas, ...more].map((replica) => replica.call('init')));
+    const { session } = await store.create({}, 'ada');
+    expect((await store.load(session.id))?.userId).toBe('ada');
+  });
 
-  it(
-    'never exceed the limit of a user at any moment that a third connection sees, and leave exactly as many',
-    async () => {
-      await store.initSchema();
-      const signingIn = { isOver: false };
-      const counts: number[] = [];
-      const watching = (async () => {
-        while (!signingIn.isOver) counts.push((await store.listForUser('ada')).length);
-      })();
-      const failures = await Promise.all(replicas.map((replica) => replica.call('signIn', 'ada', 8, 16)));
-      signingIn.isOver = true;
-      await watching;
-      expect(failures.flat()).toEqual([]);
-      expect(counts.length).toBeGreaterThan(5);
-      expect(Math.max(...counts)).toBe(MAX);
-      expect(await store.listForUser('ada')).toHaveLength(MAX);
-    },
-    PROCESSES,
-  );
+  it('never exceed the limit of a user at any moment that a third connection sees, and leave exactly as many', async () => {
+    await store.initSchema();
+    const signingIn = { isOver: false };
+    const counts: number[] = [];
+    const watching = (async () => {
+      while (!signingIn.isOver) counts.push((await store.listForUser('ada')).length);
+    })();
+    const failures = await Promise.all(replicas.map((replica) => replica.call('signIn', 'ada', 8, 16)));
+    signingIn.isOver = true;
+    await watching;
+    expect(failures.flat()).toEqual([]);
+    expect(counts.length).toBeGreaterThan(5);
+    expect(Math.max(...counts)).toBe(MAX);
+    expect(await store.listForUser('ada')).toHaveLength(MAX);
+  });
 
-  it(
-    'rotate one token with one winner',
-    async () => {
-      const { session } = await store.create({}, 'ada');
-      for (let round = 0; round < 5; round++) {
-        const before = await tokenOf(session.id);
-        const won = await Promise.all(
-          replicas.map((replica) => replica.call('rotate', session.id, before, 10)),
-        );
-        expect(won.flat()).toHaveLength(1);
-        expect(await tokenOf(session.id)).toMatchObject({
-          tokenHash: won.flat()[0],
-          supersededHash: before.tokenHash,
-        });
-      }
-    },
-    PROCESSES,
-  );
-
-  it(
-    'lose no increment of a counter',
-    async () => {
-      const { session } = await store.create({}, 'ada');
-      const failures = await Promise.all(
-        replicas.map((replica) => replica.call('increment', session.id, 100)),
+  it('rotate one token with one winner', async () => {
+    const { session } = await store.create({}, 'ada');
+    for (let round = 0; round < 5; round++) {
+      const before = await tokenOf(session.id);
+      const won = await Promise.all(
+        replicas.map((replica) => replica.call('rotate', session.id, before, 10)),
       );
-      expect(failures.flat()).toEqual([]);
-      expect((await store.load(session.id))?.data).toEqual({ count: 200 });
-    },
-    PROCESSES,
-  );
+      expect(won.flat()).toHaveLength(1);
+      expect(await tokenOf(session.id)).toMatchObject({
+        tokenHash: won.flat()[0],
+        supersededHash: before.tokenHash,
+      });
+    }
+  });
 
-  it(
-    'cycle one session with one winner',
-    async () => {
-      await store.put('old', { userId: 'ada', data: {} }, '1h');
-      const said = await Promise.all(
-        replicas.map((replica, index) => replica.call('cycle', 'old', `new-${index}`, 10)),
-      );
-      expect(said.flat().toSorted()).toEqual([
-        ...Array.from({ length: 19 }, () => 'SessionGoneError'),
-        'won',
-      ]);
-      expect(await store.listForUser('ada')).toHaveLength(1);
-      expect(await store.read('old')).toBeNull();
-    },
-    PROCESSES,
-  );
+  it('lose no increment of a counter', async () => {
+    const { session } = await store.create({}, 'ada');
+    const failures = await Promise.all(replicas.map((replica) => replica.call('increment', session.id, 100)));
+    expect(failures.flat()).toEqual([]);
+    expect((await store.load(session.id))?.data).toEqual({ count: 200 });
+  });
+
+  it('cycle one session with one winner', async () => {
+    await store.put('old', { userId: 'ada', data: {} }, '1h');
+    const said = await Promise.all(
+      replicas.map((replica, index) => replica.call('cycle', 'old', `new-${index}`, 10)),
+    );
+    expect(said.flat().toSorted()).toEqual([...Array.from({ length: 19 }, () => 'SessionGoneError'), 'won']);
+    expect(await store.listForUser('ada')).toHaveLength(1);
+    expect(await store.read('old')).toBeNull();
+  });
 });

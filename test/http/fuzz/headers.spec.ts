@@ -56,6 +56,5 @@ describe.each(PLATFORMS)('Cookie and Authorization headers on %s', (platform) =>
       expect(app.log.lines).toEqual([]);
       await app.app.close();
     },
-    240_000,
   );
 });

@@ -94,7 +94,7 @@ onEachPlatform('rule 2, no resurrection', (open) => {
     }
     expect([...statuses]).toEqual([[401, ROUNDS * AT_ONCE]]);
     expect(rowsOf(storage)).toEqual([]);
-  }, 180_000);
+  });
 
   it.each(['change', 'clear', 'flash', 'update', 'save', 'reauthenticate'])(
     'answers a straggler that wants to %s with 401, and leaves the cookie of the newer sign-in',

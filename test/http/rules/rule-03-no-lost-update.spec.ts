@@ -115,7 +115,7 @@ onEachPlatform('rule 3, no lost update', (open) => {
         session.data.count = 1;
         return 'never';
       },
-      { options: { timeout: '1s' } },
+      { options: { timeout: '3s' } },
     );
     const { memory, backend } = storage;
     const { around } = backend;

@@ -77,7 +77,7 @@ onEachPlatform('rule 9, storage that is unreachable', (open) => {
   });
 
   it('that never answers is a 503 after `timeout`', async () => {
-    const { ada, storage } = await openSignedIn(open, '50ms');
+    const { ada, storage } = await openSignedIn(open, '2s');
     const held = storage.hold('find');
     expect(refusal(await ada.get('/do/see'))).toEqual({ status: 503, code: 'session_store_unavailable' });
     held.release();

@@ -75,7 +75,7 @@ export async function newDatabaseRows(kind: DatabaseKind): Promise<DatabaseRows>
   dataSource ??= await database.open();
   const source = dataSource;
   const tableName = `sessions_${++tables}`;
-  const options = { tableName, createTable: true, timeout: 5_000, shared: false };
+  const options = { tableName, createTable: true, timeout: 60_000, shared: false };
   const backend = new TypeOrmSessionBackend(source, options);
   return new DatabaseRows(backend, async () => {
     const rows: Array<{ id: string | Buffer }> = await source.query(`SELECT id FROM ${tableName}`);

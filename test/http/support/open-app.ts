@@ -68,7 +68,7 @@ const onSqlite = (database: string): TypeOrmModuleOptions => ({
 export async function openApp(platform: Platform, setup: AppSetup = {}): Promise<TestApp> {
   const { clock = new ManualClock(START), storage = await TestStorage.open(), sqlite, routes = {} } = setup;
   const log = new RecordingLog();
-  const given = { key: KEY, clock, cleanup: false as const, ...setup.options };
+  const given = { key: KEY, clock, cleanup: false as const, timeout: '60s', ...setup.options };
   const typeorm = setup.database ?? (sqlite === undefined ? null : onSqlite(sqlite));
   const sessions =
     typeorm === null

@@ -14,7 +14,7 @@ class HealthController {
   @Get()
   @HealthCheck()
   check(): Promise<HealthCheckResult> {
-    return this.health.check([() => this.sessions.isHealthy('sessions', { timeout: '300ms' })]);
+    return this.health.check([() => this.sessions.isHealthy('sessions', { timeout: '3s' })]);
   }
 
   @Get('named')

@@ -3,9 +3,6 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { TypeOrmSessionBackendOptions } from '../../../../src/backends/typeorm/sql-dialect.js';
 
-/** Milliseconds for a test that starts processes, on a machine that is busy with others. */
-export const PROCESSES = 90_000;
-
 /** What a child process can be told. */
 export interface ChildCalls {
   open(database: string, options: TypeOrmSessionBackendOptions): Promise<void>;

@@ -5,10 +5,13 @@ import { row, store } from '../../../../src/testing/backend-contract/contract-ru
 import { tempFolder } from './temp-folder.js';
 import type { TypeOrmSessionBackendOptions } from '../../../../src/backends/typeorm/sql-dialect.js';
 
+/** Milliseconds for a call that is to succeed, on a machine that is busy. */
+export const PATIENCE = 60_000;
+
 export const OPTIONS: TypeOrmSessionBackendOptions = {
   tableName: 'sessions',
   createTable: true,
-  timeout: 5_000,
+  timeout: PATIENCE,
   shared: true,
 };
 

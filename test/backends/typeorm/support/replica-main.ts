@@ -3,6 +3,7 @@ import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-
 import { SessionStore } from '../../../../src/core/session-store.js';
 import { rotated } from '../../../../src/core/session-rotation.js';
 import { unused } from '../../../../src/core/session-writer.js';
+import { PATIENCE } from './open-backend.js';
 import type { ReplicaCalls, ReplicaRequest } from './replica.js';
 import { type Failures, storm } from './storm.js';
 
@@ -27,10 +28,10 @@ const calls: ReplicaCalls = {
     const backend = new TypeOrmSessionBackend(options, {
       tableName: 'sessions',
       createTable: true,
-      timeout: 20_000,
+      timeout: PATIENCE,
       shared: false,
     });
-    store = new SessionStore(backend, { plaintext: true, timeout: '20s', ...more });
+    store = new SessionStore(backend, { plaintext: true, timeout: PATIENCE, ...more });
   },
   init: () => opened().initSchema(),
   close: () => opened().close(),
