@@ -1,3 +1,4 @@
+import type { ScenarioName } from './scenarios.js';
 import type { Platform } from './servers/application.js';
 
 /** One server to measure. */
@@ -5,6 +6,8 @@ export interface Contender {
   readonly name: string;
   readonly label: string;
   readonly platforms: readonly Platform[];
+  /** Those that it can be compared in, by default all. */
+  readonly scenarios?: readonly ScenarioName[];
 }
 
 const BOTH = ['express', 'fastify'] as const;
@@ -22,4 +25,11 @@ export const CONTENDERS: readonly Contender[] = [
   { name: 'connect-pg-simple', label: 'connect-pg-simple', platforms: ['express'] },
   { name: 'connect-typeorm', label: 'connect-typeorm, sqlite3', platforms: ['express'] },
   { name: 'fastify-session', label: '@fastify/session, memory', platforms: ['fastify'] },
+  {
+    name: 'better-auth',
+    label: 'better-auth, better-sqlite3',
+    platforms: BOTH,
+    // Look-ups only: its sign-in hashes a password, and it saves no data that a handler has changed.
+    scenarios: ['no-cookie', 'forged', 'read', 'read-3k', 'page', 'latency'],
+  },
 ];

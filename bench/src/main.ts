@@ -55,7 +55,8 @@ async function run(): Promise<void> {
         platforms.includes(platform) && (name === 'bare' || isChosen(values.contender, name)),
     );
     for (const scenario of SCENARIOS.filter(({ name }) => isChosen(values.scenario, name))) {
-      const samples = await measure(contenders, platform, scenario, effort());
+      const partakers = contenders.filter(({ scenarios }) => scenarios?.includes(scenario.name) ?? true);
+      const samples = await measure(partakers, platform, scenario, effort());
       const result: ScenarioResult = {
         platform,
         scenario: scenario.name,

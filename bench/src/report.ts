@@ -20,7 +20,7 @@ function table(platform: Platform, results: readonly ScenarioResult[]): string {
     const lines = new Map(linesOf(result).map((line) => [line.contender, line]));
     const cells = contenders.map((contender) => {
       const line = lines.get(contender.name);
-      if (!line) return '';
+      if (!line) return '–';
       const cost = `${line.cpu.toFixed(0)} µs, ${line.requestsPerSecond.toFixed(0)}/s`;
       if (contender.name === 'bare') return cost;
       if (name === 'latency') return `p50 × ${line.latencyRatio.toFixed(2)}`;
@@ -44,7 +44,7 @@ function summary(results: readonly ScenarioResult[]): string {
       chosen.map((scenario) => {
         const result = results.find((one) => one.platform === platform && one.scenario === scenario);
         const line = result && linesOf(result).find(({ contender }) => contender === name);
-        return line ? line.ratio.toFixed(2) : '';
+        return line ? line.ratio.toFixed(2) : '–';
       }),
     );
     return `| ${[label, ...cells].join(' | ')} |`;
@@ -72,7 +72,8 @@ writeFileSync(
 Made on ${date} by \`cd bench && npm ci && npm run bench -- --keep && npm run report\`. ${machine}; each server on one
 core, 32 connections, 64 sessions. Bold is the server CPU of the bare app ÷ that of the contender, per request, as the median of
 interleaved rounds, with its quartiles: 1 would be free, 0.5 is twice the cost of the bare app. Behind it the server CPU (user and
-system) of a request, and requests per second. See [where the time goes](../bench/profile.md).
+system) of a request, and requests per second. A dash is what was not measured: better-auth takes part in look-ups only, since it
+hashes a password at each sign-in and saves no data that a handler has changed. See [where the time goes](../bench/profile.md).
 
 ${table('express', results)}
 

@@ -9,9 +9,22 @@ export interface Prepared {
   readonly cookies: readonly string[];
 }
 
+export type ScenarioName =
+  | 'no-cookie'
+  | 'forged'
+  | 'read'
+  | 'read-3k'
+  | 'touch'
+  | 'write'
+  | 'write-3k'
+  | 'sign-in'
+  | 'sign-out'
+  | 'page'
+  | 'latency';
+
 /** One way of using sessions. */
 export interface Scenario {
-  readonly name: string;
+  readonly name: ScenarioName;
   readonly label: string;
   /** Bytes of a session, about. */
   readonly bytes: number;

@@ -42,6 +42,8 @@ async function partsOf(): Promise<Parts> {
       return (await peers()).redisStore(settings);
     case 'fastify-session':
       return (await import('./fastify-session.js')).fastifyMemory();
+    case 'better-auth':
+      return (await import('./better-auth.js')).betterAuthSessions(settings);
     default:
       throw new Error(`No contender '${settings.contender}'`);
   }
