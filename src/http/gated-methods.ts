@@ -43,6 +43,7 @@ export function standBefore(response: ServerResponse, gate: Gate): Originals {
  * app takes the prototype away again when a request leaves it.
  */
 function isOfExpress(prototype: object): boolean {
+  if (!Object.hasOwn(prototype, 'app')) return false;
   const app: unknown = Object.getOwnPropertyDescriptor(prototype, 'app')?.value;
   return typeof app === 'function' && !('parent' in app && Boolean(app.parent));
 }

@@ -13,7 +13,11 @@ export const BOTH_HEADERS: readonly string[] = ['Cookie', 'Authorization'];
 
 /** Tells caches that the response depends on these headers, beside whatever else the app says. */
 export function varyBy(response: ServerResponse, headers: readonly string[]): void {
-  const present = String(response.getHeader('Vary') ?? '');
+  if (!response.hasHeader('Vary')) {
+    response.setHeader('Vary', headers.join(', '));
+    return;
+  }
+  const present = String(response.getHeader('Vary'));
   const names = present.split(',').map((name) => name.trim().toLowerCase());
   if (names.includes('*')) return;
   const missing = headers.filter((name) => !names.includes(name.toLowerCase()));

@@ -4,6 +4,7 @@ import type { SessionToken } from '../core/session-token.js';
 import { bearerOf } from './bearer.js';
 import type { ClientRequest } from './client-meta.js';
 import type { ClientWatch } from './client-watch.js';
+import { routeOf } from './platform-request.js';
 import { RETRY_AFTER_SECONDS, toHttpException, TwoTokensException } from './session-exceptions.js';
 import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
 
@@ -53,7 +54,7 @@ async function resolveFirst(
   cookies: readonly string[],
 ): Promise<Arrival> {
   const { engine, logger } = runtime;
-  const { request, response, route } = input;
+  const { request, response } = input;
   const isBearer = genuine.transport === 'bearer';
   try {
     const first = await engine.resolver.resolve(genuine, request);
@@ -68,7 +69,7 @@ async function resolveFirst(
     if (error instanceof SessionStoreError) {
       response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
       // An outage, which has a cause, is in the log already; an unknown key is not.
-      if (error.cause === undefined) logger.error(`${route}: ${error.message}`);
+      if (error.cause === undefined) logger.error(`${routeOf(request)}: ${error.message}`);
     }
     throw toHttpException(error);
   }

@@ -35,14 +35,19 @@ const NONE: readonly string[] = [];
  * from a name with a space of Unicode in front of it must not be misunderstood, or a sibling host could toss us a cookie.
  */
 function trimmed(text: string): string {
-  let [start, end] = [0, text.length];
-  while (start < end && isSpace(text[start])) start++;
-  while (end > start && isSpace(text[end - 1])) end--;
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(text.charCodeAt(start))) start++;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
   return text.slice(start, end);
 }
 
-function isSpace(character: string | undefined): boolean {
-  return character === ' ' || character === '\t';
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+function unquoted(text: string): string {
+  return text.length > 1 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
 }
 
 /**
@@ -75,7 +80,7 @@ export class SessionCookie {
     for (const pair of header.split(';')) {
       const at = pair.indexOf('=');
       if (at < 0 || trimmed(pair.slice(0, at)) !== this.name) continue;
-      values.push(trimmed(pair.slice(at + 1)).replace(/^"(.*)"$/, '$1'));
+      values.push(unquoted(trimmed(pair.slice(at + 1))));
       if (values.length === MAX_CANDIDATES) break;
     }
     return values;

@@ -2,6 +2,7 @@ import { HttpException } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import { SessionError } from '../core/session-errors.js';
 import { isTouchDue } from '../core/session-lifetime.js';
+import { routeOf } from './platform-request.js';
 import { ResponseGate, type ResponseExit } from './response-gate.js';
 import { type Arrival, NO_TOKEN, resolveArrival } from './session-arrival.js';
 import { ExchangeContext, type ExchangeView } from './session-context.js';
@@ -160,8 +161,7 @@ export class SessionExchange implements ResponseExit, ExchangeView {
     }
     if (this.#failure !== null) {
       const { statusCode: status } = response;
-      const { route } = this.input;
-      reportFailure(this.runtime.logger, { failure: this.#failure, status, route, response });
+      reportFailure(this.runtime.logger, { failure: this.#failure, status, route: this.#route, response });
       // What the handler had decided is not what happens.
       if (status >= 400) response.removeHeader('Location');
     }
@@ -174,7 +174,7 @@ export class SessionExchange implements ResponseExit, ExchangeView {
       this.#failure = error;
       return { status: exception.getStatus(), body: exception.getResponse() as object };
     }
-    this.runtime.logger.error(`${this.input.route}: the response could not be sent: ${String(error)}`);
+    this.runtime.logger.error(`${this.#route}: the response could not be sent: ${String(error)}`);
     return { status: 500, body: { statusCode: 500, message: 'Internal server error' } };
   }
 
@@ -204,7 +204,7 @@ export class SessionExchange implements ResponseExit, ExchangeView {
       const token = await engine.resolver.nextToken(resolved, isRotationWanted);
       if (token) this.work.cookieChange = { kind: 'set', token, row: stored.row };
     } catch (error) {
-      this.runtime.logger.warn(`${this.input.route}: the session token was not rotated: ${String(error)}`);
+      this.runtime.logger.warn(`${this.#route}: the session token was not rotated: ${String(error)}`);
     }
   }
 
@@ -224,15 +224,20 @@ export class SessionExchange implements ResponseExit, ExchangeView {
     try {
       if (!(await this.work.save())) return;
       this.runtime.logger.error(
-        `${this.input.route}: the session was changed after the response had begun. It was saved, but the client was ` +
+        `${this.#route}: the session was changed after the response had begun. It was saved, but the client was ` +
           'not told, and no cookie could be set: change sessions before answering',
       );
     } catch (error) {
       this.work.discard();
       this.runtime.logger.error(
-        `${this.input.route}: the session was changed after the response had begun, and could not be saved: ${String(error)}`,
+        `${this.#route}: the session was changed after the response had begun, and could not be saved: ${String(error)}`,
       );
     }
+  }
+
+  /** For the log. */
+  get #route(): string {
+    return routeOf(this.input.request);
   }
 
   /** Whether serving the request counts as use of its session. */

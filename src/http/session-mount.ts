@@ -2,7 +2,8 @@ import type { HttpAdapterHost } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
 import { SessionOptionsError } from '../core/session-errors.js';
 import { SessionExchange } from './session-exchange.js';
-import { keepExchange, type PlatformRequest, routeOf } from './session-of.js';
+import type { PlatformRequest } from './platform-request.js';
+import { keepExchange } from './session-of.js';
 import { provideSession } from './session-property.js';
 import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
 
@@ -31,7 +32,7 @@ function useSessions(runtime: HttpRuntime, { httpAdapter }: HttpAdapterHost): vo
 
 function sessionMiddleware(runtime: HttpRuntime) {
   return (request: PlatformRequest, response: ServerResponse, next: (error?: unknown) => void): void => {
-    const input = { request, response, route: routeOf(request), isUse: null };
+    const input = { request, response, isUse: null };
     if (presentsNothing(runtime, request)) {
       keepExchange(request, () => SessionExchange.empty(runtime, input));
       provideSession(request);

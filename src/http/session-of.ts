@@ -1,43 +1,12 @@
 import type { ExecutionContext } from '@nestjs/common';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SessionData } from '../core/session-data.js';
-import type { ClientRequest } from './client-meta.js';
+import { rawRequest } from './platform-request.js';
 import { RequestSlot } from './request-slot.js';
 import type { SessionExchange } from './session-exchange.js';
 import type { RequestSession } from './session.interface.js';
 
-/** A request as Express (Node's own, extended) or Fastify (a wrapper with `raw`) gives it. */
-export interface PlatformRequest extends ClientRequest {
-  readonly raw?: IncomingMessage;
-  readonly url?: string;
-  readonly originalUrl?: string;
-  readonly route?: { readonly path?: string };
-  readonly routeOptions?: { readonly url?: string };
-  session?: unknown;
-}
-
-export type PlatformResponse = ServerResponse | { readonly raw: ServerResponse };
-
 /** By raw request: whatever wraps it, there is one exchange. A function makes it, or refuses, when it is asked for. */
 const exchanges = new RequestSlot<SessionExchange | (() => SessionExchange)>('nest-sessions exchange');
-
-function rawRequest(request: object): object {
-  const raw = 'raw' in request ? request.raw : null;
-  return typeof raw === 'object' && raw !== null && 'socket' in raw ? raw : request;
-}
-
-export function rawResponse(response: PlatformResponse): ServerResponse {
-  return 'raw' in response ? response.raw : response;
-}
-
-/** Method and path pattern, without anything a client made up where the platform knows the pattern. */
-export function routeOf(request: PlatformRequest): string {
-  const path =
-    request.route?.path ??
-    request.routeOptions?.url ??
-    (request.originalUrl ?? request.url ?? '').split('?')[0];
-  return `${request.method ?? ''} ${path ?? ''}`.trim();
-}
 
 export function keepExchange(request: object, exchange: SessionExchange | (() => SessionExchange)): void {
   exchanges.set(rawRequest(request), exchange);

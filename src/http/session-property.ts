@@ -40,13 +40,21 @@ function idOfThis(this: object): string | null {
 export function provideSession(request: { session?: unknown }): void {
   const prototype = Object.getPrototypeOf(request) as object;
   if (provided.has(prototype)) return;
-  if (Object.hasOwn(prototype, 'app') && !('session' in request)) {
-    // All requests of an Express app inherit from one object. Properties of each one's own would cost more than the
-    // rest, since Express gives each request a shape of its own with that prototype.
+  if (isOfOneApp(request, prototype) && !('session' in request)) {
     Object.defineProperties(prototype, PROPERTIES);
     provided.add(prototype);
     return;
   }
   if (Object.getOwnPropertyDescriptor(request, 'session')?.get === sessionOfThis) return;
   if ((request.session ?? null) === null) Object.defineProperties(request, PROPERTIES);
+}
+
+/**
+ * Whether all requests of one app inherit from this, and nothing else does. Properties of each request's own would cost
+ * more than the rest: Express gives each of them a shape of its own, and accessors are dear to define.
+ */
+function isOfOneApp(request: object, prototype: object): boolean {
+  const isOfExpress = Object.hasOwn(prototype, 'app');
+  const isOfFastify = 'raw' in request && 'server' in prototype && Object.hasOwn(prototype, 'constructor');
+  return isOfExpress || isOfFastify;
 }

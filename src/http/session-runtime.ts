@@ -1,7 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import type { SessionEngine } from '../core/session-engine.js';
-import type { ClientRequest } from './client-meta.js';
+import type { PlatformRequest } from './platform-request.js';
 import type { ResolvedHttpOptions } from './http-options.js';
 
 /** What all exchanges of an app share. */
@@ -13,14 +13,12 @@ export interface HttpRuntime {
 
 /** One request and its response. */
 export interface ExchangeInput {
-  readonly request: ClientRequest;
+  readonly request: PlatformRequest;
   /** The raw response of Node, whatever the platform. */
   readonly response: ServerResponse;
-  /** Method and path of the route, for the log. */
-  readonly route: string;
   /** Whether serving the request counts as use of the session; `null`: it does when something reads the session. */
   readonly isUse: boolean | null;
 }
 
 /** What is known of a request once it has been routed. */
-export type RoutedInput = Pick<ExchangeInput, 'request' | 'route' | 'isUse'>;
+export type RoutedInput = Pick<ExchangeInput, 'request' | 'isUse'>;

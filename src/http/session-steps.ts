@@ -1,5 +1,6 @@
 import type { ExpressSessionCallback } from './express-session.js';
 import { Outcome } from './outcome.js';
+import { routeOf } from './platform-request.js';
 import { toHttpException } from './session-exceptions.js';
 import type { SessionExchange } from './session-exchange.js';
 
@@ -56,7 +57,7 @@ export class SessionSteps {
     if (gate.isHeadPending) this.#failed.set(outcome, error);
     else if (outcome.isForgotten) {
       runtime.logger.error(
-        `${input.route}: a step of req.session failed after the response had begun: ${String(error)}`,
+        `${routeOf(input.request)}: a step of req.session failed after the response had begun: ${String(error)}`,
       );
     }
   }

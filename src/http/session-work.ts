@@ -159,7 +159,8 @@ export class SessionWork {
     const myTurn = this.isBusy ? this.#waitFor(before) : before;
     this.#stepsUnderWay++;
     const done = myTurn.then(step).finally(() => this.#stepsUnderWay--);
-    this.#lastStep = Promise.allSettled([before, done]);
+    this.#lastStep =
+      this.#stepsUnderWay > 1 ? Promise.allSettled([before, done]) : done.catch(() => undefined);
     return done;
   }
 

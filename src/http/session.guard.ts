@@ -5,15 +5,8 @@ import { SessionExchange } from './session-exchange.js';
 import { provideSession } from './session-property.js';
 import type { HttpRuntime } from './session-runtime.js';
 import { AuthenticationRequiredException, CrossSiteRequestException } from './session-exceptions.js';
-import {
-  exchangeOf,
-  keepExchange,
-  type PlatformRequest,
-  type PlatformResponse,
-  rawResponse,
-  routeOf,
-  skipExchange,
-} from './session-of.js';
+import { type PlatformRequest, type PlatformResponse, rawResponse } from './platform-request.js';
+import { exchangeOf, keepExchange, skipExchange } from './session-of.js';
 
 /** Injection token of what the guard and the interceptor share. */
 export const HTTP_RUNTIME = Symbol('nest-sessions http runtime');
@@ -55,15 +48,15 @@ export class SessionGuard implements CanActivate {
       skipExchange(request);
       return null;
     }
-    const routed = { request, route: routeOf(request), isUse: !skipsTouch };
+    const isUse = !skipsTouch;
     const known = exchangeOf(request);
     if (known) {
-      known.enter(routed);
+      known.enter({ request, isUse });
       provideSession(request);
       return known;
     }
     const response = rawResponse(http.getResponse<PlatformResponse>());
-    const opened = SessionExchange.open(this.runtime, { ...routed, response });
+    const opened = SessionExchange.open(this.runtime, { request, response, isUse });
     return opened instanceof Promise
       ? opened.then((exchange) => keep(request, exchange))
       : keep(request, opened);

@@ -10,13 +10,8 @@ import { FlushingObserver } from './flushing-observer.js';
 import { reportFailure, saysUnsaved, SessionHttpException, toHttpException } from './session-exceptions.js';
 import type { SessionExchange } from './session-exchange.js';
 import type { HttpRuntime } from './session-runtime.js';
-import {
-  exchangeOf,
-  type PlatformRequest,
-  type PlatformResponse,
-  rawResponse,
-  routeOf,
-} from './session-of.js';
+import { type PlatformRequest, type PlatformResponse, rawResponse, routeOf } from './platform-request.js';
+import { exchangeOf } from './session-of.js';
 import { HTTP_RUNTIME } from './session.guard.js';
 
 /**
