@@ -46,12 +46,9 @@ export function isSameJson(value: unknown, json: JsonValue | undefined): boolean
   if (typeof value !== 'object' || value === null) return value === json;
   if (typeof json !== 'object' || json === null) return false;
   if (Array.isArray(json)) {
-    return (
-      Array.isArray(value) &&
-      value.length === json.length &&
-      !('toJSON' in value) &&
-      json.every((item, index) => isSameJson(value[index], item))
-    );
+    if (!Array.isArray(value) || value.length !== json.length || 'toJSON' in value) return false;
+    for (let i = 0; i < json.length; i++) if (!isSameJson(value[i], json[i])) return false;
+    return true;
   }
   if (Object.getPrototypeOf(value) !== Object.prototype) return false;
   const keys = Object.keys(value);

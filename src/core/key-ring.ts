@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes } from 'node:crypto';
 import { SessionOptionsError, SessionStoreError, SessionTamperedError } from './session-errors.js';
 
 /** One key as an option: 32 bytes, or their base64, base64url or hex form. A string may hold several, comma-separated. */
@@ -149,36 +149,26 @@ export class KeyRing {
     const key = this.#keys.find((one) => one.id === id);
     if (key === undefined) throw unknownKey(`a payload sealed by the key ${id}`);
     const header = payload.subarray(0, HEADER_BYTES);
-    const decipher = createDecipheriv(
-      'aes-256-gcm',
-      subkey(key, sessionId),
-      header.subarray(1 + KEY_ID_BYTES),
-      {
-        authTagLength: TAG_BYTES,
-      },
-    );
+    const nonce = header.subarray(1 + KEY_ID_BYTES);
+    const decipher = createDecipheriv('aes-256-gcm', subkey(key, sessionId), nonce, {
+      authTagLength: TAG_BYTES,
+    });
     decipher.setAAD(associatedData(header, sessionId, userId));
     decipher.setAuthTag(payload.subarray(-TAG_BYTES));
+    const opened = decipher.update(payload.subarray(HEADER_BYTES, -TAG_BYTES));
     try {
-      return (
-        decipher.update(payload.subarray(HEADER_BYTES, -TAG_BYTES), undefined, 'utf8') +
-        decipher.final('utf8')
-      );
+      decipher.final();
     } catch (cause) {
       throw tampered(cause);
     }
+    return opened.toString();
   }
 
   /** Signatures of `text`, the one by the first key first. 22 base64url characters each: 128 bits. */
   *signatures(text: string): Iterable<string> {
-    if (this.isPlaintext) {
-      yield createHash('sha256')
-        .update(`nest-sessions checksum ${text}`)
-        .digest()
-        .toString('base64url', 0, 16);
-    }
+    if (this.isPlaintext) yield signature(hash('sha256', `nest-sessions checksum ${text}`, 'base64url'));
     for (const key of this.#keys) {
-      yield createHmac('sha256', key.signing).update(text).digest().toString('base64url', 0, 16);
+      yield signature(createHmac('sha256', key.signing).update(text).digest('base64url'));
     }
   }
 }
@@ -187,8 +177,24 @@ function subkey(key: RingKey, sessionId: string): Buffer {
   return createHmac('sha256', key.sealing).update(sessionId).digest();
 }
 
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+/**
+ * The first 128 bits of a MAC, in base64url as that is: 21 characters, and 2 bits of the next. A digest of the whole
+ * MAC as text, cut, takes half of the time that one as a Buffer takes.
+ *
+ * @see RFC 2104, 5 (a truncated MAC, of at least half of the hash)
+ */
+function signature(mac: string): string {
+  return mac.slice(0, 21) + BASE64URL.charAt(BASE64URL.indexOf(mac.charAt(21)) & 0b110000);
+}
+
 function associatedData(header: Buffer, sessionId: string, userId: string | null): Buffer {
-  return Buffer.concat([header, Buffer.from(JSON.stringify([sessionId, userId]))]);
+  const owner = JSON.stringify([sessionId, userId]);
+  const data = Buffer.allocUnsafe(header.length + Buffer.byteLength(owner));
+  header.copy(data);
+  data.write(owner, header.length);
+  return data;
 }
 
 function tampered(cause?: unknown): SessionTamperedError {
