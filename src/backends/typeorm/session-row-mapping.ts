@@ -51,7 +51,8 @@ export function valuesOf(row: SessionRow): SqlValue[] {
 /** A row as a SELECT of all `COLUMNS` returns it. Databases differ in how they give numbers and booleans. */
 export function rowOf(raw: SqlRow): SessionRow {
   return {
-    ...endedRowOf(raw),
+    id: text(raw.id),
+    userId: textOrNull(raw.user_id),
     tokenHash: textOrNull(raw.token_hash),
     supersededHash: textOrNull(raw.superseded_hash),
     tokenIssuedAt: Number(raw.token_issued_at),
@@ -64,6 +65,8 @@ export function rowOf(raw: SqlRow): SessionRow {
     createdAt: Number(raw.created_at),
     authenticatedAt: raw.authenticated_at === null ? null : Number(raw.authenticated_at),
     lastActiveAt: Number(raw.last_active_at),
+    expiresAt: Number(raw.expires_at),
+    absoluteExpiresAt: Number(raw.absolute_expires_at),
     payload: bytes(raw.payload),
   };
 }

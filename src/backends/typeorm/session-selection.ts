@@ -60,3 +60,13 @@ export function places(count: number): string {
 export function deleteByIds(table: string, count: number): string {
   return `DELETE FROM ${table} WHERE id IN (${places(count)})`;
 }
+
+/** Statements by the number of their rows, made once each. */
+export function byCount(make: (count: number) => string): (count: number) => string {
+  const made = new Map<number, string>();
+  return (count) => {
+    const statement = made.get(count) ?? make(count);
+    made.set(count, statement);
+    return statement;
+  };
+}

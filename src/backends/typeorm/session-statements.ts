@@ -1,5 +1,5 @@
 import { COLUMNS, PACKED_COLUMNS } from './session-row-mapping.js';
-import { places } from './session-selection.js';
+import { byCount, places } from './session-selection.js';
 import { SAVE_VALUES, TOUCH_VALUES, updateMany } from './session-updates.js';
 import type { SqlSyntax } from './sql-dialect.js';
 
@@ -25,7 +25,7 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
     /** Whether a transaction keeps others from rows, so that it matters in which order it does. */
     areRowsKept: forUpdate !== '',
     /** id, … */
-    find: (count: number) => `SELECT ${ALL} FROM ${table} WHERE id IN (${places(count)})`,
+    find: byCount((count) => `SELECT ${ALL} FROM ${table} WHERE id IN (${places(count)})`),
     /** ids as a JSON array; whole rows for `packedRowOf`. `null` where that is not possible */
     findPacked: syntax.packs
       ? `SELECT json_array(${PACKED}) AS packed, payload FROM ${table} WHERE id IN (SELECT value FROM json_each(?))`
@@ -33,10 +33,10 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
     /** id; nobody changes the row until the transaction ends */
     findForUpdate: `SELECT ${ALL} FROM ${table} WHERE id = ?${forUpdate}`,
     /** all columns of each row; no row where an id is taken */
-    insert: (count: number) => {
+    insert: byCount((count) => {
       const rows = Array.from({ length: count }, () => `(${places(COLUMNS.length)})`).join(', ');
       return `INSERT INTO ${table} (${ALL}) VALUES ${rows}${syntax.unlessTaken}`;
-    },
+    }),
     /** user id, now, now, id of the replaced row */
     counted:
       `SELECT ${ENDED}, last_active_at FROM ${table} WHERE user_id = ? AND token_hash IS NOT NULL AND ${IS_ACTIVE} AND id <> ? ` +

@@ -1,4 +1,5 @@
 import type { PayloadChange, Touch } from '../../core/session-backend.js';
+import { byCount } from './session-selection.js';
 import type { SqlConnection, SqlSyntax, SqlValue } from './sql-dialect.js';
 
 /** Rows of one statement at most. */
@@ -45,10 +46,12 @@ export function updateMany(
     `expires_at = ${greatest}(s.expires_at, ${least}(v.expires_at, s.absolute_expires_at))`,
     ...names.filter((name) => COPIED.has(name)).map((name) => `${name} = v.${name}`),
   ];
-  return (count) =>
-    `WITH v(${names.join(', ')}) AS (VALUES ${Array.from({ length: count }, () => row).join(', ')}) ` +
-    `UPDATE ${table} AS s SET ${set.join(', ')} FROM v ` +
-    `WHERE s.id = v.wanted AND s.expires_at > v.now AND s.absolute_expires_at > v.now AND ${condition} RETURNING id`;
+  return byCount(
+    (count) =>
+      `WITH v(${names.join(', ')}) AS (VALUES ${Array.from({ length: count }, () => row).join(', ')}) ` +
+      `UPDATE ${table} AS s SET ${set.join(', ')} FROM v ` +
+      `WHERE s.id = v.wanted AND s.expires_at > v.now AND s.absolute_expires_at > v.now AND ${condition} RETURNING id`,
+  );
 }
 
 /** What `touchMany` binds for one touch. */

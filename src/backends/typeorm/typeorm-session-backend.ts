@@ -17,8 +17,9 @@ import { dialectOf } from './dialects.js';
 import { deleteRows, isOneStatement } from './session-delete.js';
 import { insertSession } from './session-insert.js';
 import { pruneStep } from './session-prune.js';
-import { packedRowOf, rowOf } from './session-row-mapping.js';
+import { rowOf } from './session-row-mapping.js';
 import { chunked, isByIds, selectionOf } from './session-selection.js';
+import { SharedLookup } from './shared-lookup.js';
 import { SignInQueue } from './sign-in-queue.js';
 import { sessionStatements, type SessionStatements } from './session-statements.js';
 import { checkTableName, tablePath } from './session-table.js';
@@ -34,6 +35,8 @@ export class TypeOrmSessionBackend extends SessionBackend {
   private readonly statements: SessionStatements;
   private readonly database: SqlConnection;
   private readonly signIns: SignInQueue;
+  /** `null` where several connections look rows up at the same time. */
+  private readonly lookups: SharedLookup | null;
 
   /**
    * @param dataSource one that somebody else opens and closes, or options: then a pool of its own is opened when it is
@@ -47,6 +50,8 @@ export class TypeOrmSessionBackend extends SessionBackend {
     const connection = isDataSource(dataSource) ? dataSource.options : checkedOptions(dataSource);
     this.statements = sessionStatements(tablePath(connection, options.tableName), dialect.syntax);
     this.database = dialect.connect(dataSource, options);
+    const { findPacked } = this.statements;
+    this.lookups = findPacked === null ? null : new SharedLookup(this.database, findPacked, options.timeout);
     const alone = (request: InsertRequest, since: number) => this.insertAlone(request, since);
     this.signIns = new SignInQueue(this.database, this.statements, alone, options.timeout);
   }
@@ -62,24 +67,7 @@ export class TypeOrmSessionBackend extends SessionBackend {
 
   async find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>> {
     if (ids.length === 0) return [];
-    const { findPacked } = this.statements;
-    const found = await this.database.read(async (sql) => {
-      const rows = new Map<string, SessionRow>();
-      if (findPacked !== null) {
-        for (const raw of await sql.all(findPacked, [JSON.stringify(ids)])) {
-          const row = packedRowOf(raw);
-          rows.set(row.id, row);
-        }
-        return rows;
-      }
-      for (const chunk of chunked(ids)) {
-        for (const raw of await sql.all(this.statements.find(chunk.length), chunk)) {
-          const row = rowOf(raw);
-          rows.set(row.id, row);
-        }
-      }
-      return rows;
-    });
+    const found = await (this.lookups === null ? this.findAlone(ids) : this.lookups.find(ids));
     return ids.map((id) => found.get(id) ?? null);
   }
 
@@ -144,6 +132,19 @@ export class TypeOrmSessionBackend extends SessionBackend {
   async countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
     const rows = await this.database.read((sql) => sql.all(this.statements.countByKey, [now, now]));
     return new Map(rows.map((row) => [String(row.key_id), Number(row.total)]));
+  }
+
+  private findAlone(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRow>> {
+    return this.database.read(async (sql) => {
+      const rows = new Map<string, SessionRow>();
+      for (const chunk of chunked(ids)) {
+        for (const raw of await sql.all(this.statements.find(chunk.length), chunk)) {
+          const row = rowOf(raw);
+          rows.set(row.id, row);
+        }
+      }
+      return rows;
+    });
   }
 
   private insertAlone(request: InsertRequest, since?: number): Promise<InsertResult> {

@@ -59,6 +59,19 @@ describe('writes that wait for the connection', () => {
     await backend.close();
   });
 
+  it('share one transaction also when the connection was free and they come one by one in a turn', async () => {
+    const { faulty, backend } = await watched();
+    // As requests do: each in a step of its own, with all that it leads to at once, before the next.
+    const results = await Promise.all(
+      ['b', 'c', 'd'].map(
+        (id) => new Promise((resolve) => setImmediate(() => resolve(backend.insert(inserting(row(id)))))),
+      ),
+    );
+    expect(results).toMatchObject(['b', 'c', 'd'].map(() => ({ status: 'inserted' })));
+    expect(commits(faulty)).toBe(1);
+    await backend.close();
+  });
+
   it('are acknowledged after the commit, not before', async () => {
     const { faulty, backend } = await watched();
     const release = faulty.hold(/^COMMIT$/);

@@ -56,12 +56,15 @@ export class GroupCommit {
     });
   }
 
+  /** Requests of one turn come one by one: the first waits for the others, also where the connection is free. */
   private schedule(): void {
-    void this.target.mutex.run(() => {
-      const writes = this.waiting.splice(0, LARGEST_GROUP);
-      if (this.waiting.length > 0) this.schedule();
-      return this.commit(writes);
-    });
+    setImmediate(() => void this.target.mutex.run(() => this.commitWaiting()));
+  }
+
+  private commitWaiting(): Promise<void> {
+    const writes = this.waiting.splice(0, LARGEST_GROUP);
+    if (this.waiting.length > 0) this.schedule();
+    return this.commit(writes);
   }
 
   private async commit(writes: readonly WaitingWrite[]): Promise<void> {
