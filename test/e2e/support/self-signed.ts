@@ -25,7 +25,12 @@ export function selfSigned(...hosts: readonly string[]): { key: string; cert: st
   );
   const signature = sign('sha256', toSign, privateKey);
   const certificate = sequence(toSign, algorithm, der(0x03, Buffer.from([0]), signature));
-  const lines = certificate.toString('base64').replaceAll(/.{64}/g, '$&\n');
+  // No empty line before the end where the last one is full: OpenSSL takes that for a broken file.
+  const lines =
+    certificate
+      .toString('base64')
+      .match(/.{1,64}/g)
+      ?.join('\n') ?? '';
   return {
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
