@@ -6,8 +6,14 @@ import { SCENARIOS } from './scenarios.js';
 import { pinGenerator } from './server-process.js';
 import type { Platform } from './servers/application.js';
 
+/** What a quick look takes, by default. */
+const QUICK = {
+  scenario: 'no-cookie,read,write',
+  contender: 'ours-sqlite3,ours-better-sqlite3,ours-postgres,express-session,fastify-session',
+};
+
 const USAGE = `npm run bench -- [options]
-  --quick                 everything in about a minute, roughly
+  --quick                 in about a minute, roughly: ${QUICK.scenario} of ${QUICK.contender}, unless others are named
   --scenario a,b          only these: ${SCENARIOS.map(({ name }) => name).join(', ')}
   --contender a,b         only these, and the bare app: ${CONTENDERS.map(({ name }) => name).join(', ')}
   --platform a            express or fastify; default both
@@ -29,6 +35,11 @@ const { values } = parseArgs({
     profile: { type: 'string' },
   },
 });
+
+/** Names that are chosen, each a list, or everything. */
+const chosen: { readonly scenario?: string; readonly contender?: string } = values.quick
+  ? { ...QUICK, ...values }
+  : values;
 
 const isChosen = (list: string | undefined, name: string): boolean =>
   list === undefined || list.split(',').includes(name);
@@ -52,9 +63,9 @@ async function run(): Promise<void> {
     if (!isChosen(values.platform, platform)) continue;
     const contenders = CONTENDERS.filter(
       ({ name, platforms }) =>
-        platforms.includes(platform) && (name === 'bare' || isChosen(values.contender, name)),
+        platforms.includes(platform) && (name === 'bare' || isChosen(chosen.contender, name)),
     );
-    for (const scenario of SCENARIOS.filter(({ name }) => isChosen(values.scenario, name))) {
+    for (const scenario of SCENARIOS.filter(({ name }) => isChosen(chosen.scenario, name))) {
       const partakers = contenders.filter(({ scenarios }) => scenarios?.includes(scenario.name) ?? true);
       const samples = await measure(partakers, platform, scenario, effort());
       const result: ScenarioResult = {
