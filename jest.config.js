@@ -69,5 +69,6 @@ export default {
   ],
   testTimeout: 600_000, // ends what hangs: machines are shared and busy, and no test measures speed
   maxWorkers: 2,
+  workerIdleMemoryLimit: '1GB', // what native ESM loads for a file stays: a worker of four gigabytes is a slow one
   reporters: ['default', '<rootDir>/test/support/summary-reporter.js'],
 };
