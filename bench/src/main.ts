@@ -8,8 +8,8 @@ import type { Platform } from './servers/application.js';
 
 /** What a quick look takes, by default. */
 const QUICK = {
-  scenario: 'no-cookie,read,write',
-  contender: 'ours-sqlite3,ours-better-sqlite3,ours-postgres,express-session,fastify-session',
+  scenario: 'read,write',
+  contender: 'ours-sqlite3,ours-better-sqlite3,express-session,fastify-session',
 };
 
 const USAGE = `npm run bench -- [options]
@@ -46,7 +46,7 @@ const isChosen = (list: string | undefined, name: string): boolean =>
 
 function effort(): Effort {
   const base = values.quick
-    ? { rounds: 5, duration: 100, warmUp: 600 }
+    ? { rounds: 5, duration: 100, warmUp: 2000 }
     : { rounds: 15, duration: 400, warmUp: 3000 };
   return {
     ...base,

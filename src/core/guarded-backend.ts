@@ -108,10 +108,14 @@ export class GuardedBackend {
     return this.#call('write', 'delete expired sessions', () => this.backend.prune(step));
   }
 
-  /** Reads the whole table: one that takes too long is no outage, so that the log has nothing to say. */
+  /** Reads the whole table, which may take too long: a count that fails is no outage, and not told to the log. */
   async countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
     if (!this.#isReady) await this.init();
-    return this.#withinTimeout(() => this.backend.countByKey(now));
+    try {
+      return await this.#withinTimeout(() => this.backend.countByKey(now));
+    } catch (cause) {
+      throw storeError('count sessions', cause);
+    }
   }
 
   async #sendSaves(): Promise<void> {

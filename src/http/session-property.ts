@@ -39,7 +39,7 @@ function idOfThis(this: object): string | null {
 /** Gives a request `session` and `sessionID`, unless it has a session of somebody else. */
 export function provideSession(request: { session?: unknown }): void {
   const prototype = Object.getPrototypeOf(request) as object;
-  if (inherits(prototype)) return;
+  if (provided.has(prototype)) return;
   if (isOfOneApp(request, prototype) && !('session' in request)) {
     Object.defineProperties(prototype, PROPERTIES);
     provided.add(prototype);
@@ -57,10 +57,4 @@ function isOfOneApp(request: object, prototype: object): boolean {
   const isOfExpress = Object.hasOwn(prototype, 'app');
   const isOfFastify = 'raw' in request && 'server' in prototype && Object.hasOwn(prototype, 'constructor');
   return isOfExpress || isOfFastify;
-}
-
-/** Whether the properties stand on it, or on what it inherits from, as in a plugin of Fastify. */
-function inherits(prototype: object | null): boolean {
-  if (prototype === null) return false;
-  return provided.has(prototype) || inherits(Object.getPrototypeOf(prototype) as object | null);
 }

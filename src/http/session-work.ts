@@ -156,11 +156,11 @@ export class SessionWork {
    */
   inTurn<T>(step: () => Promise<T>): Promise<T> {
     const before = this.#lastStep;
-    const myTurn = this.isBusy ? this.#waitFor(before) : before;
+    const { isBusy } = this;
+    const myTurn = isBusy ? this.#waitFor(before) : before;
     this.#stepsUnderWay++;
     const done = myTurn.then(step).finally(() => this.#stepsUnderWay--);
-    this.#lastStep =
-      this.#stepsUnderWay > 1 ? Promise.allSettled([before, done]) : done.catch(() => undefined);
+    this.#lastStep = isBusy ? Promise.allSettled([before, done]) : done.catch(() => undefined);
     return done;
   }
 

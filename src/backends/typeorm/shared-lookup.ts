@@ -9,7 +9,7 @@ interface Batch {
   readonly ids: Set<string>;
   /** On the clock of `performance.now()`. */
   readonly since: number;
-  rows: Promise<Rows>;
+  readonly rows: Promise<Rows>;
 }
 
 /**
@@ -39,20 +39,19 @@ export class SharedLookup {
   }
 
   private begin(ids: Set<string>, since: number): Promise<Rows> {
-    const batch: Batch = { ids, since, rows: Promise.resolve(new Map()) };
-    this.waiting = batch;
-    batch.rows = this.database
+    const rows = this.database
       .read((sql) => {
-        this.leave(batch);
+        this.leave(ids);
         return this.select(sql, ids);
       })
-      .finally(() => this.leave(batch));
-    return batch.rows;
+      .finally(() => this.leave(ids));
+    this.waiting = { ids, since, rows };
+    return rows;
   }
 
-  /** Nobody joins any more. */
-  private leave(batch: Batch): void {
-    if (this.waiting === batch) this.waiting = null;
+  /** Nobody joins these any more. */
+  private leave(ids: ReadonlySet<string>): void {
+    if (this.waiting?.ids === ids) this.waiting = null;
   }
 
   private async select(sql: SqlRunner, ids: ReadonlySet<string>): Promise<Rows> {
