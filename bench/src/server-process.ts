@@ -14,6 +14,8 @@ export interface ServerUsage {
 export class ServerProcess {
   private constructor(
     private readonly child: ChildProcess,
+    /** Rejects when the server has ended. */
+    private readonly ended: Promise<never>,
     readonly origin: string,
   ) {}
 
@@ -26,12 +28,12 @@ export class ServerProcess {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, NODE_ENV: 'production' },
     });
-    const failed = once(child, 'exit').then(() => {
-      throw new Error(`The server '${settings.contender}' ended before it listened`);
+    const ended = once(child, 'exit').then(() => {
+      throw new Error(`The server '${settings.contender}' has ended: see what it says above`);
     });
-    const [ready] = (await Promise.race([once(child, 'message'), failed])) as [{ port: number }];
-    failed.catch(() => undefined);
-    return new ServerProcess(child, `http://127.0.0.1:${ready.port}`);
+    ended.catch(() => undefined);
+    const [ready] = (await Promise.race([once(child, 'message'), ended])) as [{ port: number }];
+    return new ServerProcess(child, ended, `http://127.0.0.1:${ready.port}`);
   }
 
   /** @param collect whether to collect garbage first */
@@ -52,13 +54,12 @@ export class ServerProcess {
   private async ask(question: string): Promise<ServerUsage> {
     const answer = once(this.child, 'message') as Promise<[ServerUsage]>;
     this.child.send(question);
-    return (await answer)[0];
+    return (await Promise.race([answer, this.ended]))[0];
   }
 
   async stop(): Promise<void> {
-    const ended = once(this.child, 'exit');
-    this.child.disconnect();
-    await ended;
+    if (this.child.connected) this.child.disconnect();
+    await this.ended.catch(() => undefined);
   }
 }
 

@@ -1,5 +1,6 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { Session } from 'node:inspector/promises';
+import { dirname } from 'node:path';
 
 const session = new Session();
 
@@ -14,5 +15,6 @@ export async function startProfile(): Promise<void> {
 /** Stops sampling, and writes what a browser's developer tools open. */
 export async function keepProfile(file: string): Promise<void> {
   const { profile } = await session.post('Profiler.stop');
+  await mkdir(dirname(file), { recursive: true });
   await writeFile(file, JSON.stringify(profile));
 }
