@@ -1,5 +1,4 @@
 import type { JsonObject } from './json-data.js';
-import { toJsonObject } from './json-data.js';
 import type { KeyRing } from './key-ring.js';
 import { SessionTamperedError, SessionTooLargeError } from './session-errors.js';
 import type { SessionRow } from './session-row.js';
@@ -53,13 +52,13 @@ export class SessionVault {
   ) {}
 
   /**
-   * @throws SessionDataError when the data or the meta is not JSON
+   * @param content JSON already, as `toJsonObject` makes it: nothing is checked twice
    * @throws SessionTooLargeError when it is larger than `maxDataBytes`, as UTF-8 JSON with the flashes
    */
   seal(content: SessionContent, id: string, userId: string | null): Pick<SessionRow, 'payload' | 'keyId'> {
-    const data = JSON.stringify(toJsonObject(content.data));
+    const data = JSON.stringify(content.data);
     const flashes = JSON.stringify(content.flashes);
-    const meta = JSON.stringify(toJsonObject(content.meta, 'meta'));
+    const meta = JSON.stringify(content.meta);
     const size = Buffer.byteLength(data) + (content.flashes.length > 0 ? Buffer.byteLength(flashes) : 0);
     if (size > this.maxDataBytes) throw tooLarge('data', size, this.maxDataBytes, '`maxDataBytes`');
     const metaSize = Buffer.byteLength(meta);

@@ -4,7 +4,7 @@ import { SAVE_VALUES, TOUCH_VALUES, updateMany } from './session-updates.js';
 import type { SqlSyntax } from './sql-dialect.js';
 
 const ALL = COLUMNS.join(', ');
-const PACKED = PACKED_COLUMNS.join(', ');
+const PACKED = PACKED_COLUMNS.map((column) => `s.${column}`).join(', ');
 const ENDED = 'id, user_id, expires_at, absolute_expires_at';
 const IS_ACTIVE = 'expires_at > ? AND absolute_expires_at > ?';
 const BATCH = 'id > ? AND id <= ?';
@@ -26,9 +26,13 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
     areRowsKept: forUpdate !== '',
     /** id, … */
     find: byCount((count) => `SELECT ${ALL} FROM ${table} WHERE id IN (${places(count)})`),
-    /** ids as a JSON array; whole rows for `packedRowOf`. `null` where that is not possible */
+    /**
+     * ids as a JSON array, each once; whole rows for `packedRowOf`. `null` where that is not possible. `CROSS JOIN` keeps
+     * the order: SQLite would put the ids of an `IN` into a table of their own first.
+     */
     findPacked: syntax.packs
-      ? `SELECT json_array(${PACKED}) AS packed, payload FROM ${table} WHERE id IN (SELECT value FROM json_each(?))`
+      ? `SELECT json_array(${PACKED}) AS packed, s.payload FROM json_each(?) AS wanted CROSS JOIN ${table} AS s ` +
+        'ON s.id = wanted.value'
       : null,
     /** id; nobody changes the row until the transaction ends */
     findForUpdate: `SELECT ${ALL} FROM ${table} WHERE id = ?${forUpdate}`,

@@ -19,12 +19,14 @@ export class SqliteJob implements SqlRunner {
   }
 
   private async execute<T>(statement: () => Promise<T>): Promise<T> {
-    return this.deadline.execute(async () => {
-      try {
-        return await statement();
-      } catch (error) {
-        throw SqliteFailure.of(error);
-      }
-    });
+    this.deadline.check();
+    const end = this.deadline.begin();
+    try {
+      return await statement();
+    } catch (error) {
+      throw SqliteFailure.of(error);
+    } finally {
+      end();
+    }
   }
 }
