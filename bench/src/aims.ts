@@ -1,0 +1,92 @@
+import { linesOf, type ScenarioResult } from './results.js';
+import type { Sample } from './measure.js';
+import type { ScenarioName } from './scenarios.js';
+import type { Platform } from './servers/application.js';
+import { median } from './statistics.js';
+
+/** A figure of one platform that was aimed at, and what it is held against. */
+interface Aim {
+  readonly scenario: ScenarioName;
+  readonly contender: string;
+  /** Whose server CPU is divided by the contender's. */
+  readonly against: string;
+  /** The least ratio, by platform. */
+  readonly least: Partial<Record<Platform, number>>;
+}
+
+/** Aims of this project, set before it was written, on another machine. */
+const AIMS: readonly Aim[] = [
+  aim('no-cookie', 'empty', 'bare', 0.93, 0.65),
+  aim('no-cookie', 'ours-sqlite3', 'bare', 0.88, 0.6),
+  aim('forged', 'ours-sqlite3', 'bare', 0.88, 0.6),
+  aim('read', 'ours-sqlite3', 'bare', 0.82, 0.42),
+  aim('read', 'ours-better-sqlite3', 'bare', 0.88, 0.5),
+  aim('read', 'ours-postgres', 'bare', 0.72, 0.38),
+  aim('write', 'ours-sqlite3', 'bare', 0.6, 0.3),
+  aim('write', 'ours-better-sqlite3', 'bare', 0.75, 0.4),
+  aim('write', 'ours-postgres', 'bare', 0.6, 0.3),
+  aim('read', 'ours-sqlite3', 'express-session', 1.4),
+  aim('write', 'ours-sqlite3', 'express-session', 1.1),
+  aim('read', 'ours-sqlite3', 'connect-typeorm', 5),
+  aim('write', 'ours-sqlite3', 'connect-typeorm', 5),
+  aim('read', 'ours-postgres', 'connect-pg-simple', 2),
+  aim('write', 'ours-postgres', 'connect-pg-simple', 1.7),
+];
+
+/** Median time of a read at one connection, as a multiple of the bare app's, at most. */
+const LATENCY_AIM = 1.25;
+
+function aim(
+  scenario: ScenarioName,
+  contender: string,
+  against: string,
+  express: number,
+  fastify?: number,
+): Aim {
+  return { scenario, contender, against, least: fastify === undefined ? { express } : { express, fastify } };
+}
+
+/**
+ * A line for each aim, as cells: what was measured, what it was divided by, and figure and aim for each platform. In bold
+ * where the aim is reached.
+ *
+ * @param labelOf how a contender or a scenario is called
+ */
+export function aimLines(results: readonly ScenarioResult[], labelOf: (name: string) => string): string[][] {
+  const ratios = AIMS.map(({ scenario, contender, against, least }) => [
+    `${labelOf(scenario)}: ${labelOf(contender)}`,
+    labelOf(against),
+    ...(['express', 'fastify'] as const).map((platform) => {
+      const result = resultOf(results, platform, scenario);
+      const wanted = least[platform];
+      return result && wanted !== undefined
+        ? cell(ratioOf(result.samples, against, contender), wanted, '≥', (got) => got >= wanted)
+        : '';
+    }),
+  ]);
+  const latencies = ['ours-sqlite3', 'ours-better-sqlite3', 'ours-postgres'].map((contender) => [
+    `${labelOf('latency')}: p50 of ${labelOf(contender)} ÷ bare`,
+    '',
+    ...(['express', 'fastify'] as const).map((platform) => {
+      const result = resultOf(results, platform, 'latency');
+      const line = result && linesOf(result).find((one) => one.contender === contender);
+      return line ? cell(line.latencyRatio, LATENCY_AIM, '≤', (got) => got <= LATENCY_AIM) : '';
+    }),
+  ]);
+  return [...ratios, ...latencies];
+}
+
+function resultOf(results: readonly ScenarioResult[], platform: Platform, scenario: string) {
+  return results.find((one) => one.platform === platform && one.scenario === scenario);
+}
+
+/** Server CPU of one ÷ that of the other, round by round. */
+function ratioOf(samples: Readonly<Record<string, readonly Sample[]>>, one: string, other: string): number {
+  const others = samples[other] ?? [];
+  return median((samples[one] ?? []).map(({ cpu }, round) => cpu / (others[round]?.cpu ?? NaN)));
+}
+
+function cell(got: number, wanted: number, sign: string, reaches: (got: number) => boolean): string {
+  const figure = got.toFixed(2);
+  return `${reaches(Number(figure)) ? `**${figure}**` : figure} (${sign} ${wanted})`;
+}
