@@ -17,7 +17,8 @@ const USAGE = `npm run bench -- [options]
   --scenario a,b          only these: ${SCENARIOS.map(({ name }) => name).join(', ')}
   --contender a,b         only these, and the bare app: ${CONTENDERS.map(({ name }) => name).join(', ')}
   --platform a            express or fastify; default both
-  --rounds n --duration ms --warm-up ms
+  --starts n --rounds n --duration ms --warm-up ms
+                          how often servers are started, how often each is measured then, and how long
   --profile folder        keeps a CPU profile of each server there
   --keep                  keeps the samples in results.json, from which npm run report makes table and chart`;
 
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     scenario: { type: 'string' },
     contender: { type: 'string' },
     platform: { type: 'string' },
+    starts: { type: 'string' },
     rounds: { type: 'string' },
     duration: { type: 'string' },
     'warm-up': { type: 'string' },
@@ -46,10 +48,11 @@ const isChosen = (list: string | undefined, name: string): boolean =>
 
 function effort(): Effort {
   const base = values.quick
-    ? { rounds: 5, duration: 100, warmUp: 2000 }
-    : { rounds: 15, duration: 400, warmUp: 3000 };
+    ? { starts: 1, rounds: 5, duration: 100, warmUp: 2000, warmRequests: 0, leadIn: 100 }
+    : { starts: 2, rounds: 4, duration: 300, warmUp: 2000, warmRequests: 6000, leadIn: 700 };
   return {
     ...base,
+    starts: Number(values.starts ?? base.starts),
     rounds: Number(values.rounds ?? base.rounds),
     duration: Number(values.duration ?? base.duration),
     warmUp: Number(values['warm-up'] ?? base.warmUp),

@@ -11,6 +11,9 @@ import { median } from './statistics.js';
 /** Connections to a server at once. */
 const CONNECTIONS = 32;
 
+/** As a multiple of what is asked for. */
+const LONGEST_WARM_UP = 4;
+
 /** One measurement of one contender. */
 export interface Sample {
   /** Server CPU of a request, in microseconds. */
@@ -24,11 +27,18 @@ export interface Sample {
 export type Samples = Record<string, Sample[]>;
 
 export interface Effort {
+  /** How often each server is started anew: one process may be slower than the next that runs the same code. */
+  readonly starts: number;
+  /** Of each start. */
   readonly rounds: number;
   /** Milliseconds of one measurement. */
   readonly duration: number;
-  /** Milliseconds of load before the first one. */
+  /** Milliseconds of load before the first one, */
   readonly warmUp: number;
+  /** and how many requests there have to be in it: a slow machine is given up to four times as long. */
+  readonly warmRequests: number;
+  /** Milliseconds of load that is not measured before each one. */
+  readonly leadIn: number;
   /** Folder for CPU profiles of the measured time. Sampling costs time itself. */
   readonly profiles?: string;
 }
@@ -63,12 +73,17 @@ class Subject {
     return new Subject(contender, scenario, server, load);
   }
 
-  async warmUp(duration: number): Promise<void> {
-    await this.measure(duration);
+  async warmUp({ warmUp, warmRequests }: Effort): Promise<void> {
+    let requests = 0;
+    for (let times = 0; times === 0 || (times < LONGEST_WARM_UP && requests < warmRequests); times++) {
+      const { requestsPerSecond } = await this.measure(warmUp, 0);
+      requests += (requestsPerSecond * warmUp) / 1000;
+    }
   }
 
-  async measure(duration: number): Promise<Sample> {
+  async measure(duration: number, leadIn: number): Promise<Sample> {
     await this.prepare(duration);
+    await this.wake(leadIn);
     const before = await this.server.usage();
     const { requests, elapsed, latencies } = await this.scenario.run(
       this.load,
@@ -81,6 +96,15 @@ class Subject {
       requestsPerSecond: (1000 * requests) / elapsed,
       p50: median(latencies),
     };
+  }
+
+  /**
+   * A virtual machine may take memory from processes that are idle while others are measured, and take a second to give
+   * it back. Signing in has been load enough.
+   */
+  private async wake(leadIn: number): Promise<void> {
+    if (this.scenario.isConsuming || leadIn === 0) return;
+    await this.scenario.run(this.load, this.prepared, performance.now() + leadIn);
   }
 
   private async prepare(duration: number): Promise<void> {
@@ -115,27 +139,39 @@ export async function measure(
   contenders: readonly Contender[],
   platform: Platform,
   scenario: Scenario,
-  { rounds, duration, warmUp, profiles }: Effort,
+  effort: Effort,
 ): Promise<Samples> {
-  const folder = await mkdtemp(join(tmpdir(), 'nest-sessions-bench-'));
-  const subjects: Subject[] = [];
   const samples: Samples = {};
-  try {
-    for (const contender of contenders) {
-      subjects.push(await Subject.start(contender, platform, scenario, folder));
-    }
-    for (const subject of subjects) await subject.warmUp(warmUp);
-    if (profiles !== undefined) for (const subject of subjects) await subject.startProfile();
-    for (let round = 0; round < rounds; round++) {
-      for (let i = 0; i < subjects.length; i++) {
-        const subject = subjects[(i + round) % subjects.length];
-        if (subject) (samples[subject.contender.name] ??= []).push(await subject.measure(duration));
+  for (let start = 0; start < effort.starts; start++) {
+    const folder = await mkdtemp(join(tmpdir(), 'nest-sessions-bench-'));
+    const subjects: Subject[] = [];
+    try {
+      for (const contender of contenders) {
+        subjects.push(await Subject.start(contender, platform, scenario, folder));
       }
+      await measureInTurns(subjects, samples, platform, effort);
+    } finally {
+      await Promise.allSettled(subjects.map((subject) => subject.stop()));
+      await rm(folder, { recursive: true, force: true });
     }
-    if (profiles !== undefined) for (const subject of subjects) await subject.keepProfile(profiles, platform);
-  } finally {
-    await Promise.allSettled(subjects.map((subject) => subject.stop()));
-    await rm(folder, { recursive: true, force: true });
   }
   return samples;
+}
+
+async function measureInTurns(
+  subjects: readonly Subject[],
+  samples: Samples,
+  platform: Platform,
+  effort: Effort,
+): Promise<void> {
+  const { rounds, duration, leadIn, profiles } = effort;
+  for (const subject of subjects) await subject.warmUp(effort);
+  if (profiles !== undefined) for (const subject of subjects) await subject.startProfile();
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < subjects.length; i++) {
+      const subject = subjects[(i + round) % subjects.length];
+      if (subject) (samples[subject.contender.name] ??= []).push(await subject.measure(duration, leadIn));
+    }
+  }
+  if (profiles !== undefined) for (const subject of subjects) await subject.keepProfile(profiles, platform);
 }

@@ -74,6 +74,9 @@ const date =
     .map(({ at }) => at.slice(0, 10))
     .toSorted()
     .at(-1) ?? '';
+const rounds = Math.max(
+  ...results.flatMap(({ samples }) => Object.values(samples).map(({ length }) => length)),
+);
 const machine = `Node ${process.versions.node}, ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'})`;
 
 writeFileSync(
@@ -82,7 +85,7 @@ writeFileSync(
 
 Made on ${date} by \`cd bench && npm ci && npm run bench -- --keep && npm run report\`. ${machine}; each server on one
 core, 32 connections, 64 sessions. Bold is the server CPU of the bare app ÷ that of the contender, per request, as the median of
-interleaved rounds, with its quartiles: 1 would be free, 0.5 is twice the cost of the bare app. Behind it the server CPU (user and
+${rounds} interleaved rounds, with its quartiles: 1 would be free, 0.5 is twice the cost of the bare app. Behind it the server CPU (user and
 system) of a request, and requests per second. A dash is what was not measured: better-auth takes part in look-ups only, since it
 hashes a password at each sign-in and saves no data that a handler has changed. See [where the time goes](../bench/profile.md).
 
