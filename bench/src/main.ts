@@ -91,6 +91,7 @@ function print(label: string, result: ScenarioResult): void {
         line.contender,
         {
           'requests/s': Math.round(line.requestsPerSecond),
+          '÷ bare': line.speedRatio.toFixed(2),
           'CPU µs/request': Math.round(line.cpu),
           'bare ÷ CPU': line.ratio.toFixed(2),
           spread: `${line.low.toFixed(2)} to ${line.high.toFixed(2)}`,
