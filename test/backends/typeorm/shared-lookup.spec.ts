@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
+import { sessionsFileBeside } from '../../../src/backends/typeorm/sqlite/sqlite-path.js';
 import { TypeOrmSessionBackend } from '../../../src/backends/typeorm/typeorm-session-backend.js';
 import { inserting, row, store } from '../../../src/testing/backend-contract/contract-rule.js';
 import { FaultyDriver } from './support/faulty-driver.js';
@@ -22,7 +23,7 @@ async function watched(options = {}) {
   const begun = async (sql: RegExp) => {
     while (!faulty.statements.some((statement) => sql.test(statement))) await new Promise(setImmediate);
   };
-  return { faulty, backend, lookups, begun };
+  return { faulty, backend, lookups, begun, database };
 }
 
 describe('look-ups on a connection that is busy', () => {
@@ -87,5 +88,23 @@ describe('look-ups on a connection that is busy', () => {
     await insert;
     expect(await late).toEqual([row('a')]);
     await backend.close();
+  });
+
+  it('go by the primary key, so that they cost the same in a large table', async () => {
+    const { faulty, backend, database } = await watched();
+    await backend.find(['a']);
+    await backend.close();
+    const sessions = await new DataSource({
+      type: 'better-sqlite3',
+      database: sessionsFileBeside(database),
+    }).initialize();
+    const plan: { detail: string }[] = await sessions.query(`EXPLAIN QUERY PLAN ${faulty.statements[0]}`, [
+      '["a"]',
+    ]);
+    await sessions.destroy();
+    expect(plan.map(({ detail }) => detail)).toEqual([
+      expect.stringMatching(/^SCAN wanted /),
+      expect.stringMatching(/^SEARCH s USING INDEX .*\(id=\?\)/),
+    ]);
   });
 });

@@ -18,15 +18,11 @@ export class SqliteJob implements SqlRunner {
     return this.execute(() => this.statements.run(sql, values));
   }
 
-  private async execute<T>(statement: () => Promise<T>): Promise<T> {
-    this.deadline.check();
-    const end = this.deadline.begin();
-    try {
-      return await statement();
-    } catch (error) {
-      throw SqliteFailure.of(error);
-    } finally {
-      end();
-    }
+  private execute<T>(statement: () => Promise<T>): Promise<T> {
+    return this.deadline.execute(() =>
+      statement().catch((error: unknown) => {
+        throw SqliteFailure.of(error);
+      }),
+    );
   }
 }
