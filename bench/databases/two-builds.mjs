@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { median } from './harness.mjs';
 
 const ROUNDS = 31;
 const SESSIONS = 64;
@@ -59,8 +60,6 @@ const WORK = {
   'a read among sixteen': { times: 1600, run: inGroups(AT_ONCE, readOne) },
   'a read and a save among sixteen': { times: 640, run: inGroups(AT_ONCE, saveOne) },
 };
-
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 async function cpuOf(work, subject) {
   const before = process.cpuUsage();

@@ -47,37 +47,36 @@ function aim(
 }
 
 /**
- * A line for each aim, as cells: what was measured, what it was divided by, and figure and aim for each platform. In bold
+ * A line for each aim, as cells: what was measured, what it was divided into, and figure and aim for each platform. In bold
  * where the aim is reached.
  *
  * @param labelOf how a contender or a scenario is called
  */
 export function aimLines(results: readonly ScenarioResult[], labelOf: (name: string) => string): string[][] {
+  const onEach = (scenario: string, figure: (result: ScenarioResult) => string): string[] =>
+    (['express', 'fastify'] as const).map((platform) => {
+      const result = results.find((one) => one.platform === platform && one.scenario === scenario);
+      return result ? figure(result) : '';
+    });
   const ratios = AIMS.map(({ scenario, contender, against, least }) => [
     `${labelOf(scenario)}: ${labelOf(contender)}`,
     labelOf(against),
-    ...(['express', 'fastify'] as const).map((platform) => {
-      const result = resultOf(results, platform, scenario);
+    ...onEach(scenario, ({ platform, samples }) => {
       const wanted = least[platform];
-      return result && wanted !== undefined
-        ? cell(ratioOf(result.samples, against, contender), wanted, '≥', (got) => got >= wanted)
-        : '';
+      if (wanted === undefined) return '';
+      const got = ratioOf(samples, against, contender);
+      return cell(got, got >= wanted, `≥ ${wanted}`);
     }),
   ]);
   const latencies = ['ours-sqlite3', 'ours-better-sqlite3', 'ours-postgres'].map((contender) => [
     `${labelOf('latency')}: p50 of ${labelOf(contender)} ÷ bare`,
     '',
-    ...(['express', 'fastify'] as const).map((platform) => {
-      const result = resultOf(results, platform, 'latency');
-      const line = result && linesOf(result).find((one) => one.contender === contender);
-      return line ? cell(line.latencyRatio, LATENCY_AIM, '≤', (got) => got <= LATENCY_AIM) : '';
+    ...onEach('latency', (result) => {
+      const got = linesOf(result).find((line) => line.contender === contender)?.latencyRatio ?? NaN;
+      return cell(got, got <= LATENCY_AIM, `≤ ${LATENCY_AIM}`);
     }),
   ]);
   return [...ratios, ...latencies];
-}
-
-function resultOf(results: readonly ScenarioResult[], platform: Platform, scenario: string) {
-  return results.find((one) => one.platform === platform && one.scenario === scenario);
 }
 
 /** Server CPU of one ÷ that of the other, round by round. */
@@ -86,7 +85,7 @@ function ratioOf(samples: Readonly<Record<string, readonly Sample[]>>, one: stri
   return median((samples[one] ?? []).map(({ cpu }, round) => cpu / (others[round]?.cpu ?? NaN)));
 }
 
-function cell(got: number, wanted: number, sign: string, reaches: (got: number) => boolean): string {
+function cell(got: number, isReached: boolean, wanted: string): string {
   const figure = got.toFixed(2);
-  return `${reaches(Number(figure)) ? `**${figure}**` : figure} (${sign} ${wanted})`;
+  return `${isReached ? `**${figure}**` : figure} (${wanted})`;
 }

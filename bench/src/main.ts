@@ -19,7 +19,7 @@ const USAGE = `npm run bench -- [options]
   --platform a            express or fastify; default both
   --starts n --rounds n --duration ms --warm-up ms
                           how often servers are started, how often each is measured then, and how long
-  --profile folder        keeps a CPU profile of each server there
+  --profile folder        keeps a CPU profile of each server there, of its last start
   --keep                  keeps the samples in results.json, from which npm run report makes table and chart`;
 
 const { values } = parseArgs({

@@ -11,7 +11,7 @@ import { median } from './statistics.js';
 /** Connections to a server at once. */
 const CONNECTIONS = 32;
 
-/** As a multiple of what is asked for. */
+/** So often at most as long as asked for, where requests are slow. */
 const LONGEST_WARM_UP = 4;
 
 /** One measurement of one contender. */

@@ -64,7 +64,7 @@ function aims(results: readonly ScenarioResult[]): string {
     [...CONTENDERS, ...SCENARIOS].map(({ name, label }) => [name, label]),
   );
   const lines = aimLines(results, (name) => labels.get(name) ?? name);
-  const head = ['CPU of a request', 'of the one ÷ of the other', 'Express', 'Fastify'];
+  const head = ['server CPU of a request', 'divided into that of', 'Express', 'Fastify'];
   return [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
@@ -95,7 +95,7 @@ ${table('fastify', results)}
 
 ## Beside what was aimed at
 
-These ratios were set as aims before the first line was written, on another machine, where an empty guard and interceptor alone came
+These ratios were set as aims beforehand, on another machine, where an empty guard and interceptor alone came
 to 0.93 of the bare app on Express and 0.65 on Fastify. Figures in bold reach their aim. What keeps the others from it is in the
 [profile](../bench/profile.md).
 

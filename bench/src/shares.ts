@@ -9,10 +9,13 @@ interface Frame {
   readonly at: string;
 }
 
+/** What belongs to nothing else. */
+const REST = 'Node: HTTP and sockets';
+
 /** What a frame belongs to, by the first that fits. Frames that fit none belong to whoever called them. */
 const PARTS: readonly (readonly [part: string, fits: (frame: Frame) => boolean])[] = [
   ['garbage collection', ({ functionName }) => functionName === '(garbage collector)'],
-  ['Node: HTTP and sockets', ({ at }) => at.startsWith('dist/http/gated-methods.js call')],
+  [REST, ({ at }) => at.startsWith('dist/http/gated-methods.js call')],
   ['cryptography', ({ at }) => /^dist\/core\/(key-ring|session-token)/.test(at)],
   [
     'data: JSON, copies, comparisons',
@@ -26,8 +29,6 @@ const PARTS: readonly (readonly [part: string, fits: (frame: Frame) => boolean])
     ({ at }) => /^(@nestjs|@fastify|rxjs|fastify|express|router|body-parser|finalhandler|send|qs)/.test(at),
   ],
 ];
-
-const REST = 'Node: HTTP and sockets';
 
 function frameOf({ url, functionName }: Profiler.ProfileNode['callFrame']): Frame {
   const file = /.*\/node_modules\/(.*)/.exec(url)?.[1] ?? /.*\/(dist\/.*)/.exec(url)?.[1] ?? url;
