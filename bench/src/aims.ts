@@ -86,6 +86,7 @@ function ratioOf(samples: Readonly<Record<string, readonly Sample[]>>, one: stri
 }
 
 function cell(got: number, isReached: boolean, wanted: string): string {
+  if (Number.isNaN(got)) return ''; // one of the two was not measured
   const figure = got.toFixed(2);
   return `${isReached ? `**${figure}**` : figure} (${wanted})`;
 }
