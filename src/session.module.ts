@@ -15,6 +15,7 @@ import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/co
 import { setTimeout as delay } from 'node:timers/promises';
 import { SessionOptionsError, SessionStoreError } from './core/session-errors.js';
 import { SessionStore } from './core/session-store.js';
+import { noteArrivals } from './http/request-arrival.js';
 import { mountSessions } from './http/session-mount.js';
 import type { HttpRuntime } from './http/session-runtime.js';
 import { HTTP_RUNTIME, SessionGuard } from './http/session.guard.js';
@@ -60,7 +61,7 @@ export class SessionModule
     @Inject(ApplicationConfig) private readonly app: ApplicationConfig,
     @Inject(ModulesContainer) modules: ModulesContainer,
     @Inject(HTTP_RUNTIME) runtime: HttpRuntime,
-    @Inject(HttpAdapterHost) host: HttpAdapterHost,
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
   ) {
     const count = [...modules.values()].filter((module) => module.metatype === SessionModule).length;
     if (count > 1) {
@@ -129,6 +130,7 @@ export class SessionModule
 
   /** Storage that is down does not keep the app from starting: requests with a session get 503 until it is back. */
   async onModuleInit(): Promise<void> {
+    noteArrivals(this.store.engine.clock, this.host);
     try {
       await this.store.initSchema();
     } catch (error) {

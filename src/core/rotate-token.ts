@@ -2,7 +2,7 @@ import { transportOf } from './session-content.js';
 import type { SessionEngine } from './session-engine.js';
 import { SessionConflictError, SessionDataError } from './session-errors.js';
 import { isActive } from './session-lifetime.js';
-import { rotated } from './session-rotation.js';
+import { nextGeneration, rotated } from './session-rotation.js';
 import type { SessionRow } from './session-row.js';
 import type { SessionToken, Transport } from './session-token.js';
 import { gone } from './session-writer.js';
@@ -20,8 +20,8 @@ export async function rotateToken(engine: SessionEngine, id: string, grace: numb
       'The session has no token to rotate: it was stored with `save`, `put` or `cycle`',
     );
   }
-  const token = mint.issue(row.id, knownTransport(engine, row));
-  const next = rotated(row, token.hash, now, grace);
+  const token = mint.issue(row.id, nextGeneration(row), knownTransport(engine, row));
+  const next = rotated(row, token.hash, { now, clock: engine.clockName, grace });
   if (!(await backend.changeToken({ id, expected: row, next, now }))) {
     requireActive(await backend.lookUp(id), clock.now());
     throw new SessionConflictError('Another rotation of the same token won. Read the session again');

@@ -25,8 +25,10 @@ export interface NewSession {
   /** Owner; `null`: anonymous. */
   readonly userId: string | null;
   readonly meta: JsonObject;
-  /** Id of the session that it replaces, with which it ends in one step. */
+  /** Id of the session that it replaces, which ends in the same step. */
   readonly previousId: string | null;
+  /** `false`: nothing of the replaced session is carried over, since its token was not good enough to read it. */
+  readonly carries?: boolean;
   /** Made to the content that is carried over; without a previous session, to an empty one. */
   readonly changes: SessionChanges;
   /** Top-level keys set last. */
@@ -110,7 +112,7 @@ export class SessionCreation {
         const now = this.clock.now();
         const id = this.#nextId(now);
         content = this.#contentOf(session, replaced, now);
-        token = this.mint.issue(id, transportOf(content));
+        token = this.mint.issue(id, 0, transportOf(content));
         return sealRow(this.vault, {
           ...this.#lifetimeOf(session, now),
           id,
@@ -148,11 +150,11 @@ export class SessionCreation {
   }
 
   #contentOf(
-    { userId, meta, previousId, changes, data, marks }: NewSession,
+    { userId, meta, previousId, carries = true, changes, data, marks }: NewSession,
     replaced: SessionRow | null,
     now: number,
   ): SessionContent {
-    const carried = previousId === null ? EMPTY_CONTENT : this.#carried(replaced, userId, now);
+    const carried = previousId === null || !carries ? EMPTY_CONTENT : this.#carried(replaced, userId, now);
     const content = carried === null ? EMPTY_CONTENT : applyChanges(carried, changes);
     const merged = mergeData(content.data, { replace: false, set: data, remove: [] });
     return { data: merged, flashes: content.flashes, meta, marks };

@@ -1,6 +1,6 @@
 import { GuardedBackend } from './guarded-backend.js';
 import type { ListRequest, RowSelection, SessionBackend } from './session-backend.js';
-import type { Clock } from './clock.js';
+import { type Clock, nameOfClock } from './clock.js';
 import { type StoredSession, SessionVault, transportOf } from './session-content.js';
 import { type CreatedSession, type NewSession, SessionCreation } from './session-creation.js';
 import { eventOf, type RevokeReason, type SessionEvent, SessionEvents } from './session-events.js';
@@ -11,7 +11,7 @@ import { type ResolvedStoreOptions, type SessionConfig } from './session-options
 import { SessionPruning } from './session-pruning.js';
 import { SessionRecord } from './session-record.js';
 import { SessionResolver } from './session-resolver.js';
-import { renewed } from './session-rotation.js';
+import { nextGeneration, renewed } from './session-rotation.js';
 import type { EndedRow, SessionRow, TokenState } from './session-row.js';
 import { type SessionToken, TokenMint } from './session-token.js';
 import { SessionTouches } from './session-touches.js';
@@ -30,6 +30,7 @@ export interface Renewal {
 export class SessionEngine {
   readonly config: SessionConfig;
   readonly clock: Clock;
+  readonly clockName: string;
   readonly events: SessionEvents;
   readonly backend: GuardedBackend;
   readonly vault: SessionVault;
@@ -49,6 +50,7 @@ export class SessionEngine {
     const { config, clock, ring } = options;
     this.config = config;
     this.clock = clock;
+    this.clockName = nameOfClock(clock);
     this.events = new SessionEvents((name, error) =>
       logger.warn(
         `A listener for the session event '${name}' failed: ${error instanceof Error ? error.stack : String(error)}`,
@@ -58,7 +60,16 @@ export class SessionEngine {
     this.vault = new SessionVault(ring, config.maxDataBytes);
     this.mint = new TokenMint(ring);
     this.writer = new SessionWriter(this.backend, this.vault, clock, config.timeout);
-    this.resolver = new SessionResolver(this.backend, this.vault, this.mint, clock, config, this.events);
+    this.resolver = new SessionResolver(
+      this.backend,
+      this.vault,
+      this.mint,
+      clock,
+      this.clockName,
+      config,
+      this.events,
+      logger,
+    );
     this.pruning = new SessionPruning(this.backend, clock, this.events);
     this.touches = new SessionTouches(this.backend, clock, config.touchInterval, logger);
     this.liveSessions = new LiveSessions(this.backend, clock, ring);
@@ -82,8 +93,9 @@ export class SessionEngine {
     for (let current: SessionRow | null = row; ; current = await this.backend.lookUp(row.id)) {
       const now = this.clock.now();
       if (current === null || current.userId !== row.userId || !isActive(current, now)) throw gone();
-      const token = this.mint.issue(row.id, transportOf(content));
-      const next = renewed(token.hash, now, this.config.rotation.grace);
+      const token = this.mint.issue(row.id, nextGeneration(current), transportOf(content));
+      const { grace } = this.config.rotation;
+      const next = renewed(current, token.hash, { now, clock: this.clockName, grace });
       const change = { id: row.id, expected: current, next, authenticatedAt: now, now };
       if (!(await this.backend.changeToken(change))) continue;
       this.events.emit('authenticated', this.eventOf(row, ip));

@@ -5,14 +5,33 @@ import { type SessionVault, type StoredSession, transportOf } from './session-co
 import { SessionConflictError, SessionTamperedError } from './session-errors.js';
 import { eventOf, type SessionEvent, type SessionEvents } from './session-events.js';
 import { isActive } from './session-lifetime.js';
-import { isRotationDue, judgeToken, reissued, rotated, tokenState } from './session-rotation.js';
-import type { SessionRow, TokenState } from './session-row.js';
+import type { SessionLogger } from './session-logger.js';
+import {
+  followed,
+  isRotationDue,
+  judgeToken,
+  nextGeneration,
+  reissued,
+  rotated,
+  tokenState,
+  unrenewed,
+} from './session-rotation.js';
+import type { EpochMs, SessionRow, TokenState } from './session-row.js';
 import type { SessionToken, TokenMint } from './session-token.js';
 
 /** A session that a token led to. */
 export interface ResolvedSession extends StoredSession {
   /** `current`: may be rotated. `superseded`: served within its grace. `lost`: to be reissued with the response. */
   readonly standing: 'current' | 'superseded' | 'lost';
+}
+
+/**
+ * A live session whose token is genuine, but not good enough to read it: replaced a moment ago, or its payload does not
+ * open. The session can be ended, and nothing else: the client has a session, so it must not be given another one.
+ */
+export interface UnservedSession {
+  readonly standing: 'unserved';
+  readonly row: Pick<SessionRow, 'id' | 'userId'>;
 }
 
 /** Who presents a token, for events. The address is asked for when there is one: platforms compute it. */
@@ -23,22 +42,42 @@ export interface Client {
 /** A read that met a change on its way is repeated so often at most. */
 const ATTEMPTS = 5;
 
+/** Milliseconds after which the log hears again that storage has gone back. */
+const TELLING = 60_000;
+
 /** From a presented token to its session, and to the token that the response should carry instead. */
 export class SessionResolver {
+  #toldWentBackAt: EpochMs | null = null;
+
   constructor(
     private readonly backend: GuardedBackend,
     private readonly vault: SessionVault,
     private readonly mint: TokenMint,
     private readonly clock: Clock,
+    private readonly clockName: string,
     private readonly config: SessionConfig,
     private readonly events: SessionEvents,
+    private readonly logger: SessionLogger,
   ) {}
 
+  /** The session that may be served to whoever presents a recognised token, or `null`: see `present`. */
+  async resolve(token: SessionToken, client?: Client): Promise<ResolvedSession | null> {
+    const presented = await this.present(token, client);
+    return presented?.standing === 'unserved' ? null : presented;
+  }
+
   /**
-   * The session of a recognised token; `null` when the token leads nowhere. The first use of a rotated token is
-   * written before it is served; a token that was replaced and comes back ends its session.
+   * What a recognised token leads to; `null` when that is no live session. The first use of a rotated token is written
+   * before it is served; a token that was replaced and comes back ends its session.
+   *
+   * @param arrivedAt when the head of the request arrived, in epoch milliseconds: an upload that goes on across a
+   *   rotation is no theft. @default the present
    */
-  async resolve(token: SessionToken, client: Client = {}): Promise<ResolvedSession | null> {
+  async present(
+    token: SessionToken,
+    client: Client = {},
+    arrivedAt?: EpochMs,
+  ): Promise<ResolvedSession | UnservedSession | null> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const row = await this.backend.lookUp(token.sessionId);
       if (row === null) return null;
@@ -47,12 +86,33 @@ export class SessionResolver {
         this.events.emit('expired', this.#event(row, client));
         return null;
       }
-      const verdict = judgeToken(row, token.hash, now);
-      if (verdict === 'stale') return null;
-      if (verdict === 'reuse') return this.#endReused(row, client);
-      if (verdict !== 'first-use') return this.#open(row, token, verdict, client);
-      const used = { ...row, tokenUsed: true };
-      if (await this.#swap(row, used)) return this.#open(used, token, 'current', client);
+      const at = { now: arrivedAt ?? now, clock: this.clockName };
+      const verdict = judgeToken(row, token, at);
+      switch (verdict) {
+        case 'none':
+          return null;
+        case 'stale':
+          return { standing: 'unserved', row };
+        case 'reuse':
+          return this.#endReused(row, client);
+        case 'first-use': {
+          const used = { ...row, tokenUsed: true };
+          if (await this.#swap(row, used)) return this.#open(used, token, 'current', client);
+          break;
+        }
+        case 'ahead': {
+          const { grace } = this.config.rotation;
+          const ahead = { ...row, ...followed(row, token, { now, clock: this.clockName, grace }) };
+          if (!(await this.#swap(row, ahead))) break;
+          this.#tellWentBack(row, now);
+          return this.#open(ahead, token, 'current', client);
+        }
+        case 'lost-renewal':
+          await this.#swap(row, unrenewed(row), row.createdAt);
+          break;
+        default:
+          return this.#open(row, token, verdict, client);
+      }
     }
     throw new SessionConflictError('The token of this session kept changing while it was read. Try again');
   }
@@ -64,11 +124,10 @@ export class SessionResolver {
   async nextToken(resolved: ResolvedSession, wanted: boolean): Promise<SessionToken | null> {
     if (!this.isTokenDue(resolved, wanted)) return null;
     const { row, standing } = resolved;
-    const now = this.clock.now();
-    const token = this.mint.issue(row.id);
+    const at = { now: this.clock.now(), clock: this.clockName, grace: this.config.rotation.grace };
+    const token = this.mint.issue(row.id, nextGeneration(row));
     const change = standing === 'lost' ? reissued : rotated;
-    const next = change(row, token.hash, now, this.config.rotation.grace);
-    if (!(await this.#swap(row, next))) return null;
+    if (!(await this.#swap(row, change(row, token.hash, at)))) return null;
     this.events.emit('rotated', this.#event(row));
     return token;
   }
@@ -89,6 +148,15 @@ export class SessionResolver {
     });
   }
 
+  #tellWentBack({ id }: SessionRow, now: EpochMs): void {
+    if (this.#toldWentBackAt !== null && Math.abs(now - this.#toldWentBackAt) < TELLING) return;
+    this.#toldWentBackAt = now;
+    this.logger.warn(
+      `A token of the session ${id} is newer than what is stored: storage has gone back, to a backup or in a failover. ` +
+        'It was accepted; sessions that had ended since are live again. This is said once a minute at most',
+    );
+  }
+
   async #endReused(row: SessionRow, client: Client): Promise<null> {
     const [ended] = await this.backend.delete({ ids: [row.id] });
     if (ended) {
@@ -103,14 +171,14 @@ export class SessionResolver {
     { transport }: SessionToken,
     standing: ResolvedSession['standing'],
     client: Client,
-  ): ResolvedSession | null {
+  ): ResolvedSession | UnservedSession | null {
     try {
       const content = this.vault.open(row);
       return transportOf(content) === transport ? { row, content, standing } : null;
     } catch (error) {
       if (!(error instanceof SessionTamperedError)) throw error;
       this.events.emit('tampered', this.#event(row, client));
-      return null;
+      return { standing: 'unserved', row };
     }
   }
 

@@ -1,4 +1,12 @@
 import { timingSafeEqual } from 'node:crypto';
+import {
+  CLOCK_TOLERANCE,
+  mayReturnUntil,
+  type ReplacedAt,
+  readReplaced,
+  withReplaced,
+  writeReplaced,
+} from './replaced-tokens.js';
 import type { EpochMs, TokenState } from './session-row.js';
 
 /**
@@ -8,59 +16,146 @@ import type { EpochMs, TokenState } from './session-row.js';
  * - `superseded`: within its grace. Serve.
  * - `lost`: superseded, after its grace, and nobody has used the current one: the response that carried it was
  *   lost. Serve and reissue.
- * - `stale`: any other, within the grace of the last rotation: a straggler. Anonymous. So is any token of a session
- *   that has none (it was stored over another one with `put`): nothing was replaced, so nothing can be reused.
- * - `reuse`: any other, later. Somebody holds a token that was replaced, so the session is revoked.
+ * - `lost-renewal`: the same after a renewed proof of identity. Whoever returns has not shown to know of it, so take it
+ *   back first; what is left is `lost`.
+ * - `ahead`: newer than the current one. Storage has gone back, to a backup or in a failover: no theft makes a token
+ *   newer. Let the row follow, then serve.
+ * - `stale`: replaced, and within the grace of that moment, where another token than the superseded one is not served;
+ *   or replaced so shortly before that clocks may differ about it. Anonymous, but no theft.
+ * - `reuse`: replaced longer ago, however often there was a rotation since. Somebody holds a token that was replaced, so
+ *   the session is revoked.
+ * - `none`: the session has no token (it was stored over another one with `put`), so this one leads nowhere.
  */
-export type TokenVerdict = 'current' | 'first-use' | 'superseded' | 'lost' | 'stale' | 'reuse';
+export type TokenVerdict =
+  'current' | 'first-use' | 'superseded' | 'lost' | 'lost-renewal' | 'ahead' | 'stale' | 'reuse' | 'none';
+
+/** What is known of a token that a client presents, once its signature is confirmed. */
+export interface PresentedToken {
+  /** SHA-256 in lower-case hex. */
+  readonly hash: string;
+  /** As its signed part says. */
+  readonly generation: number;
+}
+
+/** When a token was presented: when the head of the request arrived, by which clock. */
+export type PresentedAt = Pick<ReplacedAt, 'now' | 'clock'>;
 
 /**
- * Decides by the hash of the presented token. Hashes are compared in constant time.
+ * Decides by hash and generation of the presented token. Hashes are compared in constant time.
  *
  * @see RFC 9700, 4.14.2 (a replaced refresh token that is presented again reveals a theft): the same idea
  */
-export function judgeToken(state: TokenState, presentedHash: string, now: EpochMs): TokenVerdict {
-  if (state.tokenHash === null) return 'stale';
-  if (sameHash(state.tokenHash, presentedHash)) return state.tokenUsed ? 'current' : 'first-use';
-  if (now < state.graceUntil) return sameHash(state.supersededHash, presentedHash) ? 'superseded' : 'stale';
-  return sameHash(state.supersededHash, presentedHash) && !state.tokenUsed ? 'lost' : 'reuse';
+export function judgeToken(state: TokenState, presented: PresentedToken, at: PresentedAt): TokenVerdict {
+  if (state.tokenHash === null) return 'none';
+  if (sameHash(state.tokenHash, presented.hash)) return state.tokenUsed ? 'current' : 'first-use';
+  return judgeReplaced(state, presented, at);
+}
+
+function judgeReplaced(
+  state: TokenState,
+  presented: PresentedToken,
+  { now, clock }: PresentedAt,
+): TokenVerdict {
+  const { graceUntil: until, tokenGeneration: generation, tokenUsed } = state;
+  const replaced = readReplaced(state.replacedTokens);
+  if (sameHash(state.supersededHash, presented.hash)) {
+    const isInGrace = now < until;
+    const isPast = now >= until + (replaced.clock === clock ? 0 : CLOCK_TOLERANCE);
+    if (tokenUsed) return isInGrace && !replaced.isRenewed ? 'superseded' : isPast ? 'reuse' : 'stale';
+    if (replaced.isRenewed) return isPast ? 'lost-renewal' : 'stale';
+    return isPast ? 'lost' : 'superseded';
+  }
+  const isNewer = presented.generation > generation || (presented.generation === generation && !tokenUsed);
+  if (isNewer) return 'ahead';
+  const last = mayReturnUntil(presented.generation, { generation, until, replaced }, clock);
+  return now < last ? 'stale' : 'reuse';
 }
 
 /** The token side of a row, and nothing else of it. */
 export function tokenState(row: TokenState): TokenState {
-  const { tokenHash, supersededHash, tokenIssuedAt, graceUntil, tokenUsed } = row;
-  return { tokenHash, supersededHash, tokenIssuedAt, graceUntil, tokenUsed };
+  const { tokenHash, supersededHash, tokenIssuedAt, graceUntil, tokenUsed, tokenGeneration, replacedTokens } =
+    row;
+  return { tokenHash, supersededHash, tokenIssuedAt, graceUntil, tokenUsed, tokenGeneration, replacedTokens };
 }
 
 /** The state of a new session: one token, nothing superseded. */
 export function firstToken(tokenHash: string | null, now: EpochMs): TokenState {
-  return { tokenHash, supersededHash: null, tokenIssuedAt: now, graceUntil: now, tokenUsed: true };
-}
-
-/** The current token is superseded by a new one and stays valid for `grace` milliseconds. */
-export function rotated(state: TokenState, tokenHash: string, now: EpochMs, grace: number): TokenState {
   return {
     tokenHash,
-    supersededHash: state.tokenHash,
+    supersededHash: null,
     tokenIssuedAt: now,
-    graceUntil: now + grace,
-    tokenUsed: false,
+    graceUntil: now,
+    tokenUsed: true,
+    tokenGeneration: 0,
+    replacedTokens: '',
   };
 }
 
-/** A lost token is dropped for a new one. The presented one stays the superseded one, and its grace restarts. */
-export function reissued(state: TokenState, tokenHash: string, now: EpochMs, grace: number): TokenState {
-  return { ...state, tokenHash, tokenIssuedAt: now, graceUntil: now + grace, tokenUsed: false };
+/** Generation of the token that comes next. */
+export function nextGeneration({ tokenGeneration }: TokenState): number {
+  return tokenGeneration + 1;
 }
 
-/** A new token after renewed proof of identity: the old one is not served again, not even for a grace. */
-export function renewed(tokenHash: string, now: EpochMs, grace: number): TokenState {
-  return { ...firstToken(tokenHash, now), graceUntil: now + grace };
+/** The current token is superseded by a new one, of the next generation, and stays valid for the grace. */
+export function rotated(state: TokenState, tokenHash: string, at: ReplacedAt): TokenState {
+  return withToken(state, { hash: tokenHash, generation: nextGeneration(state) }, at);
+}
+
+/** A lost token is dropped for a new one. The presented one stays the superseded one, and its grace restarts. */
+export function reissued(state: TokenState, tokenHash: string, at: ReplacedAt): TokenState {
+  const next = withToken(state, { hash: tokenHash, generation: nextGeneration(state) }, at, true);
+  return { ...next, supersededHash: state.supersededHash };
+}
+
+/**
+ * A new token after renewed proof of identity: the old one is not served again, not even for the grace. When it comes
+ * back and nobody has used the new one, that is `lost-renewal`.
+ */
+export function renewed(state: TokenState, tokenHash: string, at: ReplacedAt): TokenState {
+  const next = rotated(state, tokenHash, at);
+  return { ...next, replacedTokens: markRenewed(next.replacedTokens, true) };
+}
+
+/** After `lost-renewal`: what is left is a rotation. */
+export function unrenewed(state: TokenState): TokenState {
+  return { ...tokenState(state), replacedTokens: markRenewed(state.replacedTokens, false) };
+}
+
+/**
+ * After `ahead`: the presented token is the current one, in use. What storage took for it is superseded, or dropped
+ * where nobody has used it.
+ */
+export function followed(state: TokenState, presented: PresentedToken, at: ReplacedAt): TokenState {
+  const next = { ...withToken(state, presented, at, !state.tokenUsed), tokenUsed: true };
+  return state.tokenUsed ? next : { ...next, supersededHash: state.supersededHash };
 }
 
 /** Whether periodic rotation is due. `every` is `null` when it is off. */
 export function isRotationDue(state: TokenState, now: EpochMs, every: number | null): boolean {
   return every !== null && now - state.tokenIssuedAt >= every;
+}
+
+function withToken(
+  state: TokenState,
+  { hash, generation }: PresentedToken,
+  at: ReplacedAt,
+  isDropped = false,
+): TokenState {
+  const { tokenGeneration, graceUntil: until, replacedTokens } = state;
+  const current = { generation: tokenGeneration, until, replaced: readReplaced(replacedTokens) };
+  return {
+    tokenHash: hash,
+    supersededHash: state.tokenHash,
+    tokenIssuedAt: at.now,
+    graceUntil: at.now + at.grace,
+    tokenUsed: false,
+    tokenGeneration: generation,
+    replacedTokens: writeReplaced(withReplaced(current, at, isDropped)),
+  };
+}
+
+function markRenewed(text: string, isRenewed: boolean): string {
+  return writeReplaced({ ...readReplaced(text), isRenewed });
 }
 
 function sameHash(stored: string | null, presented: string): boolean {

@@ -16,6 +16,10 @@ export interface TokenState {
   readonly graceUntil: EpochMs;
   /** Whether the current token has been presented since it was issued. */
   readonly tokenUsed: boolean;
+  /** Which token of the session the current one is: 0 for the first, one more for each that followed. */
+  readonly tokenGeneration: number;
+  /** When earlier tokens were replaced: opaque, ASCII, at most 512 characters; empty for the first token. */
+  readonly replacedTokens: string;
 }
 
 /** One stored session. Everything about the client and its data is inside `payload`, sealed. */

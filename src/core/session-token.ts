@@ -9,10 +9,15 @@ import type { KeyRing } from './key-ring.js';
  */
 const SECRET_BYTES = 32;
 
-/** ULID (26) · secret, base64url (43) · signature, base64url (22). */
-const TOKEN_FORM = /^[0-7][0-9A-HJKMNP-TV-Z]{25}[\w-]{65}$/;
-const SIGNED_LENGTH = 26 + 43;
-const TOKEN_LENGTH = SIGNED_LENGTH + 22;
+/** ULID (26) · generation, base 36 (6; none in the earliest tokens) · secret, base64url (43) · signature, base64url (22). */
+const TOKEN_FORM = /^[0-7][0-9A-HJKMNP-TV-Z]{25}([0-9a-z]{6})?[\w-]{65}$/;
+const ID_LENGTH = 26;
+const GENERATION_LENGTH = 6;
+const SIGNATURE_LENGTH = 22;
+const LONGEST = ID_LENGTH + GENERATION_LENGTH + 43 + SIGNATURE_LENGTH;
+
+/** Generation of tokens that were issued before generations were counted: older than any other. */
+const UNCOUNTED = -1;
 
 /** How a client keeps and sends its token: in a cookie, or in `Authorization: Bearer`. */
 export type Transport = 'cookie' | 'bearer';
@@ -32,7 +37,7 @@ export class SessionToken {
   /** @internal Tokens come from `SessionStore`. */
   constructor(secret: string, transport: Transport = 'cookie') {
     this.#secret = secret;
-    this.sessionId = secret.slice(0, 26);
+    this.sessionId = secret.slice(0, ID_LENGTH);
     this.transport = transport;
   }
 
@@ -44,6 +49,12 @@ export class SessionToken {
   /** SHA-256 of the token in lower-case hex: what storage keeps. */
   get hash(): string {
     return hash('sha256', this.#secret, 'hex');
+  }
+
+  /** Which token of its session it is: 0 for the first, one more for each that followed; -1 where none was counted. */
+  get generation(): number {
+    if (this.#secret.length < LONGEST) return UNCOUNTED;
+    return Number.parseInt(this.#secret.slice(ID_LENGTH, ID_LENGTH + GENERATION_LENGTH), 36);
   }
 
   toString(): string {
@@ -66,8 +77,10 @@ export class TokenMint {
 
   constructor(private readonly ring: KeyRing) {}
 
-  issue(sessionId: string, transport: Transport = 'cookie'): SessionToken {
-    const signed = sessionId + randomBytes(SECRET_BYTES).toString('base64url');
+  /** @param generation how many tokens of the session came before */
+  issue(sessionId: string, generation: number, transport: Transport = 'cookie'): SessionToken {
+    const count = generation.toString(36).padStart(GENERATION_LENGTH, '0');
+    const signed = sessionId + count + randomBytes(SECRET_BYTES).toString('base64url');
     const [signature = ''] = this.ring.signatures(DOMAINS[transport] + signed);
     return new SessionToken(signed + signature, transport);
   }
@@ -75,9 +88,11 @@ export class TokenMint {
   /** The token in `text`, or `null` when it is malformed or no key of the ring confirms it for that transport. */
   recognise(text: string | SessionToken, transport: Transport = 'cookie'): SessionToken | null {
     const candidate = text instanceof SessionToken ? text.reveal() : text;
-    if (typeof candidate === 'string' && candidate.length === TOKEN_LENGTH && TOKEN_FORM.test(candidate)) {
-      const given = Buffer.from(candidate.slice(SIGNED_LENGTH));
-      for (const signature of this.ring.signatures(DOMAINS[transport] + candidate.slice(0, SIGNED_LENGTH))) {
+    if (typeof candidate === 'string' && candidate.length <= LONGEST && TOKEN_FORM.test(candidate)) {
+      const given = Buffer.from(candidate.slice(-SIGNATURE_LENGTH));
+      for (const signature of this.ring.signatures(
+        DOMAINS[transport] + candidate.slice(0, -SIGNATURE_LENGTH),
+      )) {
         if (timingSafeEqual(given, Buffer.from(signature))) return new SessionToken(candidate, transport);
       }
     }

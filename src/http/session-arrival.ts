@@ -1,10 +1,11 @@
 import { SessionStoreError } from '../core/session-errors.js';
-import type { ResolvedSession } from '../core/session-resolver.js';
+import type { ResolvedSession, UnservedSession } from '../core/session-resolver.js';
 import type { SessionToken } from '../core/session-token.js';
 import { bearerOf } from './bearer.js';
 import type { ClientRequest } from './client-meta.js';
 import type { ClientWatch } from './client-watch.js';
 import { routeOf } from './platform-request.js';
+import { arrivalOf } from './request-arrival.js';
 import { RETRY_AFTER_SECONDS, toHttpException, TwoTokensException } from './session-exceptions.js';
 import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
 
@@ -12,15 +13,17 @@ import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
 export interface Arrival {
   /** The session that its token leads to, or `null`. */
   readonly resolved: ResolvedSession | null;
+  /** The live session that it leads to, where its token is not good enough to be served. */
+  readonly unserved: UnservedSession | null;
   /** Whether it came with a bearer token, whatever that is worth. */
   readonly isBearer: boolean;
 }
 
 /** Of a request that presents nothing. */
-export const NO_TOKEN: Arrival = { resolved: null, isBearer: false };
+export const NO_TOKEN: Arrival = { resolved: null, unserved: null, isBearer: false };
 
 /** Of a request whose bearer token leads nowhere. */
-const NOTHING_FOUND: Arrival = { resolved: null, isBearer: true };
+const NOTHING_FOUND: Arrival = { resolved: null, unserved: null, isBearer: true };
 
 /**
  * The session that the cookie, or the bearer token, of a request leads to: at once where none is a token of ours.
@@ -57,13 +60,20 @@ async function resolveFirst(
   const { request, response } = input;
   const isBearer = genuine.transport === 'bearer';
   try {
-    const first = await engine.resolver.resolve(genuine, request);
-    if (first && (await isKnownClient(runtime, input, first))) return { resolved: first, isBearer };
-    for (const value of cookies) {
-      const token = engine.mint.recognise(value, 'cookie');
-      const resolved = token && (await engine.resolver.resolve(token, request));
-      if (resolved && (await isKnownClient(runtime, input, resolved))) return { resolved, isBearer };
+    const arrivedAt = arrivalOf(request);
+    let unserved: UnservedSession | null = null;
+    for (
+      let next = 0, token: SessionToken | null = genuine;
+      ;
+      token = engine.mint.recognise(cookies[next++] ?? '')
+    ) {
+      const found = token && (await engine.resolver.present(token, request, arrivedAt));
+      if (found?.standing === 'unserved') unserved ??= found;
+      else if (found && (await isKnownClient(runtime, input, found)))
+        return { resolved: found, unserved: null, isBearer };
+      if (next >= cookies.length) break;
     }
+    if (unserved !== null) return { resolved: null, unserved, isBearer };
     return isBearer ? NOTHING_FOUND : NO_TOKEN;
   } catch (error) {
     if (error instanceof SessionStoreError) {

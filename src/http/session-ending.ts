@@ -11,8 +11,8 @@ export function endCurrent(
   reason: 'logout' | 'logout-all' | 'revoked' | 'replaced',
 ): Promise<number> {
   return work.inTurn(async () => {
-    const id = work.stored?.row.id;
-    if (id === undefined) {
+    const id = work.presentId;
+    if (id === null) {
       work.discard();
       return 0;
     }

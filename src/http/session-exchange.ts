@@ -42,8 +42,8 @@ export class SessionExchange implements ResponseExit, ExchangeView {
     public input: ExchangeInput,
     readonly arrival: Arrival,
   ) {
-    const { resolved } = arrival;
-    this.work = new SessionWork(runtime.engine, new ExchangeContext(this), resolved);
+    const { resolved, unserved } = arrival;
+    this.work = new SessionWork(runtime.engine, new ExchangeContext(this), resolved, unserved);
     this.session = new SessionHandle(this.work);
     this.#isRead = resolved !== null && input.isUse !== null;
     this.gate = new ResponseGate(input.response, this);

@@ -27,7 +27,8 @@ export function signIn(
       {
         userId: toUserId(userId),
         meta: { ...context.describeClient(), ...toJsonObject(options.meta ?? {}, 'meta') },
-        previousId: work.stored?.row.id ?? null,
+        previousId: work.presentId,
+        carries: work.stored !== null,
         changes: snapshot.changes,
         data: toJsonObject(options.data ?? {}),
         remember: options.remember,

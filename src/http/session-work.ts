@@ -4,7 +4,7 @@ import { type SessionContent, type StoredSession, transportOf } from '../core/se
 import type { CreatedSession } from '../core/session-creation.js';
 import type { SessionEngine } from '../core/session-engine.js';
 import { SessionConflictError } from '../core/session-errors.js';
-import type { ResolvedSession } from '../core/session-resolver.js';
+import type { ResolvedSession, UnservedSession } from '../core/session-resolver.js';
 import type { SessionRow } from '../core/session-row.js';
 import type { SessionToken } from '../core/session-token.js';
 import { type ContentWrite, gone, unused, usedAt } from '../core/session-writer.js';
@@ -35,13 +35,20 @@ export class SessionWork {
   #isStraggler = false;
   /** This request has ended the session that its cookie led to. */
   #isCookieSpent = false;
+  readonly #presentedId: string | null;
 
+  /**
+   * @param unserved the live session that the request's token leads to where it is not good enough to be served: a
+   *   sign-in or a sign-out ends it, and nothing else begins another one beside it
+   */
   constructor(
     readonly engine: SessionEngine,
     readonly context: RequestContext,
     readonly resolved: ResolvedSession | null,
+    private unserved: UnservedSession | null = null,
   ) {
     this.stored = resolved;
+    this.#presentedId = resolved?.row.id ?? unserved?.row.id ?? null;
     this.copy = new WorkingCopy(resolved?.content ?? NOTHING_STORED);
   }
 
@@ -60,6 +67,11 @@ export class SessionWork {
     } catch {
       return true;
     }
+  }
+
+  /** Id of the session that a sign-in or a sign-out of this request ends. */
+  get presentId(): string | null {
+    return this.stored?.row.id ?? this.unserved?.row.id ?? null;
   }
 
   /** Saves what has changed; whether there was anything. */
@@ -108,6 +120,7 @@ export class SessionWork {
     this.#adopt(created, snapshot);
     const { token, row, inserted } = created;
     this.#noteEnded(inserted.replaced);
+    this.unserved = null;
     if (token.transport === 'cookie') this.cookieChange = { kind: 'set', token, row };
     else this.cookieChange = this.#isCookieSpent ? { kind: 'remove' } : null;
     this.isRotationWanted = false;
@@ -126,8 +139,9 @@ export class SessionWork {
    */
   ended({ by }: { by: 'this-request' | 'another' }): void {
     const hadCookie = this.stored !== null && transportOf(this.stored.content) === 'cookie';
-    if (by === 'this-request') this.#noteEnded(this.stored?.row);
+    if (by === 'this-request') this.#noteEnded((this.stored ?? this.unserved)?.row);
     this.stored = null;
+    this.unserved = null;
     this.discard();
     this.isRotationWanted = false;
     const isRemoved = by === 'this-request' && (hadCookie || this.#isCookieSpent);
@@ -136,7 +150,7 @@ export class SessionWork {
   }
 
   #noteEnded(row: Pick<SessionRow, 'id'> | null | undefined): void {
-    this.#isCookieSpent ||= !this.context.isBearer && row != null && row.id === this.resolved?.row.id;
+    this.#isCookieSpent ||= !this.context.isBearer && row != null && row.id === this.#presentedId;
   }
 
   /** Forgets what has not been saved. */
@@ -199,14 +213,14 @@ export class SessionWork {
   /**
    * Stores a new anonymous session, unless there is nothing in it.
    *
-   * @throws SessionGoneError for data of a straggler, and of a bearer token that leads to no session: there is no
-   *   cookie that may be set. Their messages are dropped.
+   * @throws SessionGoneError for data of a straggler, of a token that leads to a live session without being served, and
+   *   of a bearer token that leads to none: there is no cookie that may be set. Their messages are dropped.
    */
   async #begin(snapshot: Snapshot): Promise<void> {
     const { changes } = snapshot;
     const hasData = Object.keys(changes.set).length > 0;
     if (!hasData && changes.flashesAdded.length === 0) return;
-    const isOutOfReach = this.#isStraggler || this.context.isBearer;
+    const isOutOfReach = this.#isStraggler || this.unserved !== null || this.context.isBearer;
     if (isOutOfReach && hasData) throw gone();
     if (isOutOfReach) return this.discard();
     this.requireCookie('start a session');

@@ -1,91 +1,211 @@
+import { CLOCK_TOLERANCE } from '../../src/core/replaced-tokens.js';
 import {
   firstToken,
+  followed,
   isRotationDue,
   judgeToken,
+  nextGeneration,
   reissued,
   renewed,
   rotated,
   tokenState,
   type TokenVerdict,
+  unrenewed,
 } from '../../src/core/session-rotation.js';
 import type { TokenState } from '../../src/core/session-row.js';
 
 const NOW = 1_000_000;
+const GRACE = 30_000;
 const hash = (letter: string): string => letter.repeat(64);
-const [A, B, C] = [hash('a'), hash('b'), hash('c')];
+const [A, B, C, D, E] = [hash('a'), hash('b'), hash('c'), hash('d'), hash('e')];
+const AT = { clock: 'mine', grace: GRACE };
 
-/** B superseded A at NOW, with a grace of 30 s. */
-const used: TokenState = {
-  tokenHash: B,
-  supersededHash: A,
-  tokenIssuedAt: NOW,
-  graceUntil: NOW + 30_000,
-  tokenUsed: true,
-};
-const unused: TokenState = { ...used, tokenUsed: false };
+/** C superseded B at NOW, and B superseded A an hour earlier: generations 2, 1 and 0. */
+const long = rotated(firstToken(A, NOW - 7_200_000), B, { ...AT, now: NOW - 3_600_000 });
+const unused = rotated({ ...long, tokenUsed: true }, C, { ...AT, now: NOW });
+const used: TokenState = { ...unused, tokenUsed: true };
 const fresh = firstToken(A, NOW);
 
+const judge = (state: TokenState, letterHash: string, generation: number, after: number, clock = 'mine') =>
+  judgeToken(state, { hash: letterHash, generation }, { now: NOW + after, clock });
+
 describe('judgeToken', () => {
-  it.each<[string, TokenState, string, number, TokenVerdict]>([
-    ['the only token', fresh, A, 0, 'current'],
-    ['the only token, later', fresh, A, 9e9, 'current'],
-    ['another token beside the only one', fresh, B, 0, 'reuse'],
-    ['the current token, first time', unused, B, 0, 'first-use'],
-    ['the current token, first time, after the grace', unused, B, 60_000, 'first-use'],
-    ['the current token, again', used, B, 0, 'current'],
-    ['the current token, again, after the grace', used, B, 60_000, 'current'],
-    ['the superseded token within the grace, the current one unused', unused, A, 29_999, 'superseded'],
-    ['the superseded token within the grace, the current one used', used, A, 29_999, 'superseded'],
-    ['the superseded token at the end of the grace, the current one unused', unused, A, 30_000, 'lost'],
-    ['the superseded token at the end of the grace, the current one used', used, A, 30_000, 'reuse'],
-    ['the superseded token long after, the current one unused', unused, A, 9e9, 'lost'],
-    ['the superseded token long after, the current one used', used, A, 9e9, 'reuse'],
-    ['an older token within the grace, the current one unused', unused, C, 29_999, 'stale'],
-    ['an older token within the grace, the current one used', used, C, 29_999, 'stale'],
-    ['an older token after the grace, the current one unused', unused, C, 30_000, 'reuse'],
-    ['an older token after the grace, the current one used', used, C, 30_000, 'reuse'],
-    ['any token of a session that has none', firstToken(null, NOW), A, 60_000, 'stale'],
-    ['a hash of another length', used, `${B}b`, 60_000, 'reuse'],
-    ['an empty hash', unused, '', 60_000, 'reuse'],
-  ])('%s', (_name, state, presented, after, verdict) => {
-    expect(judgeToken(state, presented, NOW + after)).toBe(verdict);
+  it.each<[string, TokenState, string, number, number, TokenVerdict]>([
+    ['the only token', fresh, A, 0, 0, 'current'],
+    ['the only token, later', fresh, A, 0, 9e9, 'current'],
+    ['the current token, first time', unused, C, 2, 0, 'first-use'],
+    ['the current token, first time, after the grace', unused, C, 2, 60_000, 'first-use'],
+    ['the current token, again', used, C, 2, 0, 'current'],
+    ['the current token, again, after the grace', used, C, 2, 60_000, 'current'],
+    ['the superseded token within the grace, the current one unused', unused, B, 1, 29_999, 'superseded'],
+    ['the superseded token within the grace, the current one used', used, B, 1, 29_999, 'superseded'],
+    ['the superseded token at the end of the grace, the current one unused', unused, B, 1, 30_000, 'lost'],
+    ['the superseded token at the end of the grace, the current one used', used, B, 1, 30_000, 'reuse'],
+    ['the superseded token long after, the current one unused', unused, B, 1, 9e9, 'lost'],
+    ['the superseded token long after, the current one used', used, B, 1, 9e9, 'reuse'],
+    [
+      'an older token within the grace of the last rotation, the current one unused',
+      unused,
+      A,
+      0,
+      0,
+      'reuse',
+    ],
+    [
+      'an older token within the grace of the last rotation, the current one used',
+      used,
+      A,
+      0,
+      29_999,
+      'reuse',
+    ],
+    ['a token from before generations were counted', used, A, -1, 0, 'reuse'],
+    ['a newer token, the current one unused', unused, D, 3, 0, 'ahead'],
+    ['a newer token, the current one used', used, D, 7, 9e9, 'ahead'],
+    ['another token of the same generation, the current one unused', unused, D, 2, 9e9, 'ahead'],
+    [
+      'another token of the same generation within the grace, the current one used',
+      used,
+      D,
+      2,
+      29_999,
+      'stale',
+    ],
+    [
+      'another token of the same generation after the grace, the current one used',
+      used,
+      D,
+      2,
+      30_000,
+      'reuse',
+    ],
+    ['any token of a session that has none', firstToken(null, NOW), A, 0, 60_000, 'none'],
+    ['a hash of another length', used, `${C}c`, 2, 60_000, 'reuse'],
+    ['an empty hash', used, '', 2, 60_000, 'reuse'],
+  ])('%s', (_name, state, presented, generation, after, verdict) => {
+    expect(judge(state, presented, generation, after)).toBe(verdict);
+  });
+
+  it('of an older token goes by when that was replaced, however often somebody rotated since', () => {
+    let state = used;
+    for (let n = 1; n <= 5; n++)
+      state = { ...rotated(state, hash(`${n}`), { ...AT, now: NOW + 1_000 * n }), tokenUsed: true };
+    // B was replaced at NOW, C a second later, the first of the others another second later.
+    expect(judge(state, B, 1, 29_999)).toBe('stale');
+    expect(judge(state, B, 1, 31_000)).toBe('reuse');
+    expect(judge(state, hash('1'), 3, 31_999)).toBe('stale');
+    expect(judge(state, A, 0, 5_000)).toBe('reuse');
+  });
+
+  it('never takes a token for reused within its grace, and always does soon after, at whatever rate others rotate', () => {
+    for (const pause of [1, 10, 100, 999, 1_000, 7_000, 20_000, 29_999, 30_000, 31_000, 120_000, 600_000]) {
+      let state = fresh;
+      const replacedAt: number[] = [];
+      for (let n = 0; n < 400; n++) {
+        const now = NOW + pause * (n + 1);
+        state = { ...rotated(state, hash('x'), { ...AT, now }), tokenUsed: true };
+        replacedAt.push(now);
+        expect(state.replacedTokens.length).toBeLessThan(512);
+        if (n % 20 !== 0) continue;
+        for (let generation = 0; generation < n; generation++) {
+          const age = now - (replacedAt[generation] as number);
+          const verdict = judgeToken(state, { hash: hash('y'), generation }, { now, clock: 'mine' });
+          if (age < GRACE) expect(verdict).toBe('stale');
+          if (age >= GRACE + (2 * CLOCK_TOLERANCE + GRACE) / 8) expect(verdict).toBe('reuse');
+        }
+      }
+    }
+  });
+
+  it('by another clock says reuse only when no clock that is a minute off could say otherwise', () => {
+    const verdicts = (after: number) => [
+      judge(unused, B, 1, after, 'other'),
+      judge(used, B, 1, after, 'other'),
+      judge(used, D, 2, after, 'other'),
+    ];
+    expect(verdicts(29_999)).toEqual(['superseded', 'superseded', 'stale']);
+    expect(verdicts(30_000)).toEqual(['superseded', 'stale', 'stale']);
+    expect(verdicts(30_000 + CLOCK_TOLERANCE - 1)).toEqual(['superseded', 'stale', 'stale']);
+    expect(verdicts(30_000 + CLOCK_TOLERANCE)).toEqual(['lost', 'reuse', 'reuse']);
+  });
+
+  it('trusts its own clock alone, also when two of them take turns', () => {
+    const next = rotated(used, D, { ...AT, clock: 'other', now: NOW + 1 });
+    const inUse = { ...next, tokenUsed: true };
+    expect(['mine', 'other'].map((clock) => judge(inUse, C, 2, 60_000, clock))).toEqual(['stale', 'reuse']);
+    expect(['mine', 'other'].map((clock) => judge(inUse, B, 1, 60_000, clock))).toEqual(['stale', 'stale']);
+    const later = { ...rotated(next, E, { ...AT, clock: 'other', now: NOW + 3_600_000 }), tokenUsed: true };
+    expect(judge(later, D, 3, 3_630_000, 'other')).toBe('reuse');
+    expect(judge(later, D, 3, 3_630_000, 'mine')).toBe('stale');
+    expect(judge(later, C, 2, 3_600_001, 'other')).toBe('reuse');
   });
 });
 
 describe('rotated', () => {
-  it('supersedes the current token, with a grace, and the new one is unused', () => {
-    expect(rotated(fresh, B, NOW + 5, 30_000)).toEqual({
+  it('supersedes the current token, with a grace, and the new one is unused and of the next generation', () => {
+    const next = rotated(fresh, B, { ...AT, now: NOW + 5 });
+    expect(next).toEqual({
       tokenHash: B,
       supersededHash: A,
       tokenIssuedAt: NOW + 5,
       graceUntil: NOW + 30_005,
       tokenUsed: false,
+      tokenGeneration: 1,
+      replacedTokens: '-mine',
     });
+    expect(nextGeneration(next)).toBe(2);
   });
 });
 
 describe('reissued', () => {
   it('drops the lost token, keeps the superseded one, and restarts the grace', () => {
-    const state = reissued(unused, C, NOW + 60_000, 30_000);
-    expect(state).toEqual({
-      tokenHash: C,
-      supersededHash: A,
+    const state = reissued(unused, D, { ...AT, now: NOW + 60_000 });
+    expect(state).toMatchObject({
+      tokenHash: D,
+      supersededHash: B,
       tokenIssuedAt: NOW + 60_000,
       graceUntil: NOW + 90_000,
       tokenUsed: false,
+      tokenGeneration: 3,
     });
-    expect(judgeToken(state, A, NOW + 89_999)).toBe('superseded');
-    expect(judgeToken(state, B, NOW + 89_999)).toBe('stale');
-    expect(judgeToken(state, B, NOW + 90_000)).toBe('reuse');
+    expect(judge(state, B, 1, 89_999)).toBe('superseded');
+    expect(judge(state, C, 2, 89_999)).toBe('stale');
+    expect(judge(state, C, 2, 90_000)).toBe('reuse');
   });
 });
 
 describe('renewed', () => {
-  it('serves the old token not once more: stale within the grace, reuse afterwards', () => {
-    const state = renewed(C, NOW, 30_000);
-    expect(judgeToken(state, C, NOW)).toBe('current');
-    expect(judgeToken(state, B, NOW + 29_999)).toBe('stale');
-    expect(judgeToken(state, B, NOW + 30_000)).toBe('reuse');
+  const state = renewed(used, D, { ...AT, now: NOW + 60_000 });
+  const inUse = { ...state, tokenUsed: true };
+
+  it('serves the old token not once more: stale within the grace, reuse afterwards when the new one is in use', () => {
+    expect(judge(state, D, 3, 60_000)).toBe('first-use');
+    expect(judge(inUse, D, 3, 60_000)).toBe('current');
+    for (const one of [state, inUse]) expect(judge(one, C, 2, 89_999)).toBe('stale');
+    expect(judge(inUse, C, 2, 90_000)).toBe('reuse');
+  });
+
+  it('takes the return of the old token for a lost response while nobody has used the new one', () => {
+    expect(judge(state, C, 2, 90_000)).toBe('lost-renewal');
+    const back = unrenewed(state);
+    expect(back).toEqual({ ...state, replacedTokens: back.replacedTokens });
+    expect(judge(back, C, 2, 90_000)).toBe('lost');
+    const again = { ...reissued(back, E, { ...AT, now: NOW + 90_000 }), tokenUsed: true };
+    expect(judge(again, C, 2, 120_000)).toBe('reuse');
+    expect(judge(again, D, 3, 120_000)).toBe('reuse');
+  });
+});
+
+describe('followed', () => {
+  it('makes a newer token the current one, in use; what storage took for it is superseded', () => {
+    const state = followed(used, { hash: E, generation: 9 }, { ...AT, now: NOW + 60_000 });
+    expect(state).toMatchObject({ tokenHash: E, supersededHash: C, tokenGeneration: 9, tokenUsed: true });
+    expect(judge(state, E, 9, 60_000)).toBe('current');
+    expect(judge(state, C, 2, 89_999)).toBe('superseded');
+    expect(judge(state, C, 2, 90_000)).toBe('reuse');
+    expect(judge(state, D, 5, 89_999)).toBe('stale');
+    expect(judge(state, D, 5, 90_000)).toBe('reuse');
+    expect(judge(state, B, 1, 60_000)).toBe('reuse');
   });
 });
 

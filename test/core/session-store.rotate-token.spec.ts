@@ -4,6 +4,7 @@ import {
   SessionGoneError,
   SessionOptionsError,
 } from '../../src/core/session-errors.js';
+import { tokenState } from '../../src/core/session-rotation.js';
 import { WrappedBackend } from './support/backends.js';
 import { openStore } from './support/open-store.js';
 
@@ -75,10 +76,10 @@ describe('rotateToken', () => {
     const before = backend.row(session.id);
     clock.advance('5m');
     await store.rotateToken(session.id);
-    const { tokenHash, supersededHash, tokenIssuedAt, graceUntil, tokenUsed, ...rest } = backend.row(
-      session.id,
-    );
-    expect(before).toMatchObject(rest);
+    const after = backend.row(session.id);
+    const { tokenHash, supersededHash, tokenIssuedAt, graceUntil, tokenUsed } = after;
+    expect(after).toEqual({ ...before, ...tokenState(after) });
+    expect(after.tokenGeneration).toBe(1);
     expect(supersededHash).toBe(before.tokenHash);
     expect(tokenHash).not.toBe(before.tokenHash);
     expect({ tokenIssuedAt, graceUntil, tokenUsed }).toEqual({

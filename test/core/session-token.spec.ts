@@ -9,7 +9,7 @@ import { KEY, OTHER_KEY } from './support/open-store.js';
 const ID = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
 
 describe('a SessionToken', () => {
-  const token = new TokenMint(KeyRing.of(KEY)).issue(ID);
+  const token = new TokenMint(KeyRing.of(KEY)).issue(ID, 0);
   const secret = token.reveal().slice(26);
 
   it('prints [redacted]', () => {
@@ -66,16 +66,16 @@ describe('a mint', () => {
   const mint = new TokenMint(KeyRing.of(KEY));
 
   it('issues tokens of 256 random bits, which a cookie carries as they are', () => {
-    const issued = Array.from({ length: 500 }, () => mint.issue(ID).reveal());
-    expect(new Set(issued.map((text) => text.slice(26, 69))).size).toBe(500);
-    for (const text of issued) expect(text).toMatch(/^[\w-]{91}$/);
-    const sample = Buffer.concat(issued.map((text) => Buffer.from(text.slice(26, 69), 'base64url')));
+    const issued = Array.from({ length: 500 }, () => mint.issue(ID, 0).reveal());
+    expect(new Set(issued.map((text) => text.slice(32, 75))).size).toBe(500);
+    for (const text of issued) expect(text).toMatch(/^[\w-]{97}$/);
+    const sample = Buffer.concat(issued.map((text) => Buffer.from(text.slice(32, 75), 'base64url')));
     expect(sample.length).toBe(500 * 32);
     expect(new Set(sample).size).toBe(256);
   });
 
   it('recognises its own, and no other', () => {
-    const token = mint.issue(ID);
+    const token = mint.issue(ID, 0);
     expect(mint.recognise(token)?.reveal()).toBe(token.reveal());
     expect(mint.recognise(token.reveal())).toBeInstanceOf(SessionToken);
     expect(new TokenMint(KeyRing.of(OTHER_KEY)).recognise(token)).toBeNull();
@@ -83,19 +83,29 @@ describe('a mint', () => {
     expect(new TokenMint(KeyRing.plaintext()).recognise(token)).toBeNull();
   });
 
-  it('recognises what the first release has issued: the format stays', () => {
+  it('recognises what was issued before generations were counted, as older than any other', () => {
     const text = `${ID}XNTuidUEAfG0pcZyww4LTX60sE8YKXeRGkkW9W35pq8kz4GEz5-bLWD3eHjm1r5IQ`;
-    expect(mint.recognise(text)?.sessionId).toBe(ID);
+    expect(mint.recognise(text)).toMatchObject({ sessionId: ID, generation: -1 });
+  });
+
+  it('issues tokens that say their generation, which the signature covers', () => {
+    for (const generation of [0, 1, 35, 36, 1_000_000, 36 ** 6 - 1]) {
+      const text = mint.issue(ID, generation).reveal();
+      expect(mint.recognise(text)?.generation).toBe(generation);
+      const other = `${text.slice(0, 26)}${(generation === 0 ? 1 : 0).toString().padStart(6, '0')}${text.slice(32)}`;
+      expect(mint.recognise(other)).toBeNull();
+      expect(mint.recognise(text.slice(0, 26) + text.slice(32))).toBeNull();
+    }
   });
 
   it('refuses a token whose session id was exchanged', () => {
-    const [mine, others] = [mint.issue(ID).reveal(), mint.issue('01BX5ZZKBKACTAV9WEVGEMMVRZ').reveal()];
+    const [mine, others] = [mint.issue(ID, 0).reveal(), mint.issue('01BX5ZZKBKACTAV9WEVGEMMVRZ', 0).reveal()];
     expect(mint.recognise(others.slice(0, 26) + mine.slice(26))).toBeNull();
   });
 
   it('checks a token without keys by its checksum', () => {
     const plain = new TokenMint(KeyRing.plaintext());
-    const text = plain.issue(ID).reveal();
+    const text = plain.issue(ID, 0).reveal();
     expect(plain.recognise(text)?.reveal()).toBe(text);
     expect(
       plain.recognise(`${text.slice(0, 30)}${text[30] === 'A' ? 'B' : 'A'}${text.slice(31)}`),

@@ -12,6 +12,7 @@ import {
   type Touch,
 } from '../../core/session-backend.js';
 import { isActive } from '../../core/session-lifetime.js';
+import { tokenState } from '../../core/session-rotation.js';
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
 
 /**
@@ -74,11 +75,9 @@ export class MemorySessionBackend extends SessionBackend {
     if (row === null) return false;
     if (row.tokenHash !== change.expected.tokenHash || row.tokenUsed !== change.expected.tokenUsed)
       return false;
-    const { tokenHash, supersededHash, tokenIssuedAt, graceUntil, tokenUsed } = change.next;
-    const token = { tokenHash, supersededHash, tokenIssuedAt, graceUntil, tokenUsed };
     this.rows.set(row.id, {
       ...row,
-      ...token,
+      ...tokenState(change.next),
       authenticatedAt: change.authenticatedAt ?? row.authenticatedAt,
     });
     return true;

@@ -1,7 +1,13 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dataSourceOf, optionsOf } from './data-source.js';
 import { dialectOf } from './dialects.js';
-import { checkTableName, createSessionTable, isTableReady, sessionTable } from './session-table.js';
+import {
+  checkTableName,
+  createSessionTable,
+  sessionTable,
+  tableStatus,
+  upgradeSessionTable,
+} from './session-table.js';
 
 /** What the migrations are about. */
 export interface SessionMigrationsOptions {
@@ -14,6 +20,10 @@ export type SessionMigration = new () => MigrationInterface;
 
 /** TypeORM runs migrations in the order of these, the last 13 digits of their names. Never changed once published. */
 const CREATED_AT = 1_795_600_000_000;
+const COUNTED_AT = 1_795_700_000_000;
+
+/** Columns of the table that count the tokens of a session. */
+const COUNTING = ['token_generation', 'replaced_tokens'];
 
 /**
  * Migrations that make the table of sessions, for the `migrations` option of a TypeORM data source, beside
@@ -36,8 +46,8 @@ export function sessionMigrations({
     async up(runner: QueryRunner): Promise<void> {
       const options = optionsOf(dataSourceOf(runner));
       const table = await sessionTable(options, tableName);
-      if (await isTableReady(runner, table)) return;
-      await createSessionTable(runner, table, dialectOf(options));
+      if ((await tableStatus(runner, table)) === 'absent')
+        await createSessionTable(runner, table, dialectOf(options));
     }
 
     async down(runner: QueryRunner): Promise<void> {
@@ -46,5 +56,19 @@ export function sessionMigrations({
     }
   }
 
-  return [CreateSessions];
+  class CountTokens implements MigrationInterface {
+    readonly name = `NestSessionsCountTokens_${tableName}_${COUNTED_AT}`;
+
+    async up(runner: QueryRunner): Promise<void> {
+      const table = await sessionTable(optionsOf(dataSourceOf(runner)), tableName);
+      if ((await tableStatus(runner, table)) === 'earlier') await upgradeSessionTable(runner, table);
+    }
+
+    async down(runner: QueryRunner): Promise<void> {
+      const table = await sessionTable(optionsOf(dataSourceOf(runner)), tableName);
+      for (const column of COUNTING) await runner.dropColumn(table.name, column);
+    }
+  }
+
+  return [CreateSessions, CountTokens];
 }

@@ -20,10 +20,12 @@ export const COLUMNS = [
   'expires_at',
   'absolute_expires_at',
   'payload',
+  'token_generation',
+  'replaced_tokens',
 ] as const;
 
 /** All but the payload. */
-export const PACKED_COLUMNS = COLUMNS.slice(0, -1);
+export const PACKED_COLUMNS = COLUMNS.filter((column) => column !== 'payload');
 
 /** What an INSERT of all `COLUMNS` binds. */
 export function valuesOf(row: SessionRow): SqlValue[] {
@@ -45,6 +47,8 @@ export function valuesOf(row: SessionRow): SqlValue[] {
     row.expiresAt,
     row.absoluteExpiresAt,
     row.payload,
+    row.tokenGeneration,
+    row.replacedTokens,
   ];
 }
 
@@ -68,6 +72,8 @@ export function rowOf(raw: SqlRow): SessionRow {
     expiresAt: Number(raw.expires_at),
     absoluteExpiresAt: Number(raw.absolute_expires_at),
     payload: bytes(raw.payload),
+    tokenGeneration: Number(raw.token_generation),
+    replacedTokens: textOrNull(raw.replaced_tokens) ?? '',
   };
 }
 
@@ -95,6 +101,8 @@ export function packedRowOf({ packed, payload }: SqlRow): SessionRow {
     expiresAt: Number(values[14]),
     absoluteExpiresAt: Number(values[15]),
     payload: bytes(payload),
+    tokenGeneration: Number(values[16]),
+    replacedTokens: textOrNull(values[17]) ?? '',
   };
 }
 

@@ -53,9 +53,10 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
     saveMany: updateMany(table, syntax, SAVE_VALUES, 's.version = v.expected_version'),
     /** values of each touch, in the order of `TOUCH_VALUES`; the ids of the rows that it found */
     touchMany: updateMany(table, syntax, TOUCH_VALUES, 's.last_active_at <= v.latest'),
-    /** five values of the next token state, authenticated at or null, id, now, now, expected used, expected hash if any */
+    /** seven values of the next token state, authenticated at or null, id, now, now, expected used, expected hash if any */
     changeToken: (hasToken: boolean) =>
       `UPDATE ${table} SET token_hash = ?, superseded_hash = ?, token_issued_at = ?, grace_until = ?, token_used = ?, ` +
+      'token_generation = ?, replaced_tokens = ?, ' +
       `authenticated_at = COALESCE(?, authenticated_at) WHERE id = ? AND ${IS_ACTIVE} AND token_used = ? ` +
       `AND token_hash ${hasToken ? '= ?' : 'IS NULL'}`,
     /** what `where` binds; `null` where a DELETE returns no rows */

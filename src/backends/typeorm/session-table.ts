@@ -52,18 +52,25 @@ export function sessionTable(connection: DataSourceOptions, tableName: string): 
   return new MetadataSource(options).sessionTable();
 }
 
+/** Columns that tables of earlier versions lack. All of them may be null, and are added without a look at the rows. */
+const LATER_COLUMNS: readonly string[] = ['token_generation', 'replaced_tokens'];
+
+/** `earlier`: it is one of an earlier version, which `upgradeSessionTable` brings to this one. */
+export type TableStatus = 'absent' | 'earlier' | 'ready';
+
 /**
- * Whether the table is there.
+ * Whether the table is there, and of which version.
  *
  * @throws SessionOptionsError when a table of that name has other columns
  */
-export async function isTableReady(runner: QueryRunner, table: Table): Promise<boolean> {
+export async function tableStatus(runner: QueryRunner, table: Table): Promise<TableStatus> {
   const found = await runner.getTable(table.name);
-  if (!found) return false;
+  if (!found) return 'absent';
   const names = found.columns.map(({ name }) => name);
   const missing = table.columns.map(({ name }) => name).filter((name) => !names.includes(name));
   const unexpected = names.filter((name) => !table.columns.some((column) => column.name === name));
-  if (missing.length + unexpected.length === 0) return true;
+  if (missing.length + unexpected.length === 0) return 'ready';
+  if (unexpected.length === 0 && missing.every((name) => LATER_COLUMNS.includes(name))) return 'earlier';
   throw new SessionOptionsError(
     `The table '${table.name}' exists, but is not a table of sessions: ` +
       [describe('missing columns', missing), describe('unexpected columns', unexpected)]
@@ -87,8 +94,29 @@ export async function createSessionTable(
   for (const statement of settings(name)) await runner.query(statement);
 }
 
-/** @throws SessionOptionsError: the table is missing and may not be created */
-export function refuseToCreate(table: Table): never {
+/** Adds the columns that came after the version that made the table. The rows stay. */
+export async function upgradeSessionTable(runner: QueryRunner, table: Table): Promise<void> {
+  const found = await runner.getTable(table.name);
+  if (!found) return;
+  const columns = table.columns.filter((column) => !found.findColumnByName(column.name));
+  const { driver } = dataSourceOf(runner);
+  for (const column of columns) {
+    // TypeORM would copy a table of SQLite, row by row.
+    if (driver.options.type === 'sqlite' || driver.options.type === 'better-sqlite3') {
+      const type = driver.createFullType(column);
+      await runner.query(`ALTER TABLE ${driver.escape(table.name)} ADD COLUMN "${column.name}" ${type}`);
+    } else await runner.addColumn(found, column);
+  }
+}
+
+/** @throws SessionOptionsError: the table is missing, or of an earlier version, and may not be created */
+export function refuseToCreate(table: Table, status: Exclude<TableStatus, 'ready'>): never {
+  if (status === 'earlier') {
+    throw new SessionOptionsError(
+      `The table '${table.name}' is one of an earlier version, and \`createTable\` is false. Run the latest of ` +
+        '`sessionMigrations()` first, or set `createTable: true`',
+    );
+  }
   throw new SessionOptionsError(
     `The table '${table.name}' does not exist, and \`createTable\` is false. Run your migrations first, or set ` +
       '`createTable: true`',

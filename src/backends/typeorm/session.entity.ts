@@ -19,7 +19,9 @@ function ownerIndex(this: { readonly entityMetadata: EntityMetadata }): string[]
  * migrations; it is `synchronize: false`, so that the app's own `synchronize` leaves the table alone.
  *
  * One index besides the primary key, on a column that never changes: an index on an expiry would turn every touch
- * into an index write. `payload` comes last, so that scans for expiry do not read it.
+ * into an index write. `payload` comes behind what scans for
+ * expiry look at, so that they do not read it. The columns behind it came later: they are added to earlier tables, where
+ * they are `null` until the token changes.
  *
  * Column types follow the data source: bytes are `blob`, `bytea` or `longblob`; texts are compared and ordered by their
  * bytes, so on MySQL and MariaDB they are `varbinary`.
@@ -92,4 +94,12 @@ export class SessionEntity {
   /** Data, flashes and meta, sealed. */
   @Column('blob', { name: 'payload' })
   payload!: Buffer;
+
+  /** Which token of the session the current one is, from 0. */
+  @Column('bigint', { name: 'token_generation', nullable: true, transformer: INSTANT })
+  tokenGeneration!: number;
+
+  /** When earlier tokens were replaced. */
+  @Column('varchar', { name: 'replaced_tokens', length: 512, nullable: true })
+  replacedTokens!: string;
 }

@@ -99,8 +99,18 @@ export class TypeOrmSessionBackend extends SessionBackend {
   }
 
   async changeToken({ id, expected, next, authenticatedAt, now }: TokenChange): Promise<boolean> {
-    const state = [next.tokenHash, next.supersededHash, next.tokenIssuedAt, next.graceUntil, next.tokenUsed];
-    const values = [...state, authenticatedAt ?? null, id, now, now, expected.tokenUsed];
+    const { tokenHash, supersededHash, tokenIssuedAt, graceUntil, tokenUsed } = next;
+    const { tokenGeneration, replacedTokens } = next;
+    const token = [
+      tokenHash,
+      supersededHash,
+      tokenIssuedAt,
+      graceUntil,
+      tokenUsed,
+      tokenGeneration,
+      replacedTokens,
+    ];
+    const values = [...token, authenticatedAt ?? null, id, now, now, expected.tokenUsed];
     const hash = expected.tokenHash === null ? [] : [expected.tokenHash];
     const statement = this.statements.changeToken(hash.length > 0);
     return this.database.write(async (sql) => (await sql.run(statement, [...values, ...hash])) > 0);

@@ -21,6 +21,8 @@ const NEXT: TokenState = {
   tokenIssuedAt: NOW,
   graceUntil: NOW + 30_000,
   tokenUsed: true,
+  tokenGeneration: 3,
+  replacedTokens: '!clock,'.padEnd(512, '9:zzzzzzzz,'),
 };
 
 /** A change from the token that `current` rows have. */
@@ -31,7 +33,7 @@ function change(fields: Partial<TokenChange> = {}): TokenChange {
 const current = (fields = {}) => row('a', { tokenHash: HASH, ...fields });
 
 export const changeTokenRules = rulesOf('changeToken', {
-  'stores the five fields of the token, and nothing else': async (backend) => {
+  'stores the seven fields of the token, and nothing else': async (backend) => {
     await store(backend, current(), row('b', { tokenHash: HASH }));
     assert.equal(await backend.changeToken(change()), true);
     await assertStored(backend, { a: current(NEXT), b: row('b', { tokenHash: HASH }) });

@@ -55,6 +55,8 @@ export function row(id: string, fields: Partial<SessionRow> = {}): SessionRow {
     tokenIssuedAt: NOW - 10 * MINUTE,
     graceUntil: 0,
     tokenUsed: false,
+    tokenGeneration: 2,
+    replacedTokens: '-clock,1.kf12oi8w',
     version: 1,
     keyId: 'k1',
     payload: Buffer.from(`payload of ${id}`),

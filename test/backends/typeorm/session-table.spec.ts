@@ -22,11 +22,15 @@ afterEach(async () => {
 });
 
 describe('the table that init() creates', () => {
-  it('has the columns of SessionEntity, in the order the statements name them, the payload last', async () => {
+  it('has the columns of SessionEntity, in the order the statements name them, what scans read before the payload', async () => {
     const dataSource = await dataSourceOn(':memory:', { entities: [SessionEntity] });
     const columns = dataSource.getMetadata(SessionEntity).columns.map(({ databaseName }) => databaseName);
     expect(columns).toEqual([...COLUMNS]);
-    expect(columns.at(-1)).toBe('payload');
+    expect(columns.slice(columns.indexOf('payload'))).toEqual([
+      'payload',
+      'token_generation',
+      'replaced_tokens',
+    ]);
   });
 
   it('can stand beside another one in the same file', async () => {
@@ -50,6 +54,21 @@ describe('the table that init() creates', () => {
     const backend = backendIn(folder, { createTable: false });
     await expect(backend.init()).rejects.toThrow('the file does not exist, and `createTable` is false');
     await backend.close();
+  });
+});
+
+describe('a table of an earlier version', () => {
+  it('is refused where migrations own the schema, until they have run', async () => {
+    const dataSource = await dataSourceOn(':memory:');
+    const named = { ...OPTIONS, shared: false };
+    await new TypeOrmSessionBackend(dataSource, named).init();
+    for (const column of ['token_generation', 'replaced_tokens'])
+      await dataSource.query(`ALTER TABLE sessions DROP COLUMN ${column}`);
+    const backend = new TypeOrmSessionBackend(dataSource, { ...named, createTable: false });
+    await expect(backend.init()).rejects.toThrow(SessionOptionsError);
+    await expect(backend.init()).rejects.toThrow(
+      /an earlier version, and `createTable` is false.*sessionMigrations\(\)/,
+    );
   });
 });
 

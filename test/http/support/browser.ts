@@ -44,7 +44,7 @@ export class Browser {
   jar = new CookieJar(undefined, { prefixSecurity: 'strict' });
 
   constructor(
-    private readonly port: number,
+    public port: number,
     readonly host = 'app.test',
   ) {}
 

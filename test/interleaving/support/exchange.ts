@@ -35,9 +35,11 @@ export async function exchange(
     token === null || !(world.rules.ended.has(token.sessionId) || world.retired.has(token.hash));
   let work: SessionWork | undefined;
   let failed = await fails(world, token?.sessionId ?? null, async () => {
-    const resolved = token && (await engine.resolver.resolve(token));
+    const presented = token && (await engine.resolver.present(token));
+    const unserved = presented?.standing === 'unserved' ? presented : null;
+    const resolved = presented?.standing === 'unserved' ? null : presented;
     if (resolved && !mayBeServed) world.scheduler.fail(`an ended token of ${resolved.row.id} was served`);
-    work = new SessionWork(engine, CONTEXT, resolved);
+    work = new SessionWork(engine, CONTEXT, resolved, unserved);
   });
   if (work === undefined) return { cookie: undefined, userId: null, failed };
   const userId = work.stored?.row.userId ?? null;

@@ -154,8 +154,9 @@ function checkCookies(world: World, browsers: readonly Browser[]): void {
     const row = world.storage.stored.get(id ?? '');
     if (cookie === null || id === null || row === undefined || row.tokenHash === null) continue;
     if (world.rules.ended.has(id) || world.excused.has(id) || browser.mayBeOutside(id)) continue;
-    const hash = world.store(0).engine.mint.recognise(cookie)?.hash ?? '';
-    const verdict = judgeToken(row, hash, world.clock.now());
+    const { mint, clockName } = world.store(0).engine;
+    const token = mint.recognise(cookie);
+    const verdict = token && judgeToken(row, token, { now: world.clock.now(), clock: clockName });
     if (verdict === 'stale' || verdict === 'reuse')
       world.scheduler.fail(`the cookie of ${browser.name} is ${verdict}`);
   }

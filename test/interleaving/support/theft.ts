@@ -31,6 +31,8 @@ function isIn(world: World, thief: Browser): boolean {
   const row = world.storage.stored.get(thief.sessionId ?? '');
   const later = world.clock.now() + 2 * ROUNDS * (GRACE + 1);
   if (row === undefined || !isActive(row, later)) return false;
-  const hash = world.store(0).engine.mint.recognise(thief.cookie ?? '')?.hash ?? '';
-  return !['stale', 'reuse'].includes(judgeToken(row, hash, world.clock.now()));
+  const { mint, clockName } = world.store(0).engine;
+  const token = mint.recognise(thief.cookie ?? '');
+  const verdict = token && judgeToken(row, token, { now: world.clock.now(), clock: clockName });
+  return verdict !== null && verdict !== 'stale' && verdict !== 'reuse';
 }

@@ -3,7 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, Table } from 'typeorm';
 import { Deadline, DeadlineError } from '../deadline.js';
 import { KeyedMutex } from '../mutex.js';
-import { createSessionTable, isTableReady, refuseToCreate, sessionTable } from '../session-table.js';
+import {
+  createSessionTable,
+  refuseToCreate,
+  sessionTable,
+  tableStatus,
+  upgradeSessionTable,
+} from '../session-table.js';
 import type {
   SqlConnection,
   SqlRunner,
@@ -40,17 +46,19 @@ export class PooledConnection implements SqlConnection {
   async init(): Promise<void> {
     this.table ??= sessionTable(this.source.options, this.options.tableName);
     const table = await this.table;
-    const isReady = await this.perform(null, async (job) => {
+    const status = await this.perform(null, async (job) => {
       await job.on((runner) => this.dialect.checkServer(runner));
-      return job.on((runner) => isTableReady(runner, table));
+      return job.on((runner) => tableStatus(runner, table));
     });
-    if (isReady) return;
-    if (!this.options.createTable) refuseToCreate(table);
-    await this.locked(this.lockOf('table'), async (job) => {
-      await job.on(async (runner) => {
-        if (!(await isTableReady(runner, table))) await createSessionTable(runner, table, this.dialect);
-      });
-    });
+    if (status === 'ready') return;
+    if (!this.options.createTable) refuseToCreate(table, status);
+    await this.locked(this.lockOf('table'), (job) =>
+      job.on(async (runner) => {
+        const now = await tableStatus(runner, table);
+        if (now === 'absent') await createSessionTable(runner, table, this.dialect);
+        if (now === 'earlier') await upgradeSessionTable(runner, table);
+      }),
+    );
   }
 
   read<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import type { QueryRunner, Table } from 'typeorm';
-import { isTableReady, refuseToCreate } from '../session-table.js';
+import { refuseToCreate, tableStatus, upgradeSessionTable } from '../session-table.js';
 import { SqliteFailure } from './sqlite-failure.js';
 
 /** Milliseconds that SQLite itself waits for a lock. Short, since it waits in a thread that others need. */
@@ -22,17 +22,20 @@ export async function configure(runner: QueryRunner, isFile: boolean): Promise<v
 }
 
 /**
- * Creates the table with its index if it is absent, for one of several processes that start at once, and otherwise
+ * Creates the table with its index if it is absent, or upgrades it, for one of several processes that start at once, and otherwise
  * checks its columns.
  *
  * @throws SessionOptionsError
  */
 export async function prepareTable(runner: QueryRunner, table: Table, mayCreate: boolean): Promise<void> {
-  if (await isTableReady(runner, table)) return;
-  if (!mayCreate) refuseToCreate(table);
+  const status = await tableStatus(runner, table);
+  if (status === 'ready') return;
+  if (!mayCreate) refuseToCreate(table, status);
   await runner.query('BEGIN IMMEDIATE');
   try {
-    if (!(await isTableReady(runner, table))) await runner.createTable(table, false, false, true);
+    const now = await tableStatus(runner, table);
+    if (now === 'absent') await runner.createTable(table, false, false, true);
+    if (now === 'earlier') await upgradeSessionTable(runner, table);
     await runner.query('COMMIT');
   } catch (error) {
     await runner.query('ROLLBACK').catch(() => undefined);

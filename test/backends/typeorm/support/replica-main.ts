@@ -1,7 +1,7 @@
 // A process of its own with a store on a database that others use too, which does what its parent says.
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
 import { SessionStore } from '../../../../src/core/session-store.js';
-import { rotated } from '../../../../src/core/session-rotation.js';
+import { nextGeneration, rotated } from '../../../../src/core/session-rotation.js';
 import { unused } from '../../../../src/core/session-writer.js';
 import { PATIENCE } from './open-backend.js';
 import type { ReplicaCalls, ReplicaRequest } from './replica.js';
@@ -44,11 +44,11 @@ const calls: ReplicaCalls = {
     return failures;
   },
   async rotate(id, current, count) {
-    const { backend, mint, clock } = opened().engine;
+    const { backend, mint, clock, clockName } = opened().engine;
     const results = await atOnce(count, async () => {
-      const { hash } = mint.issue(id);
+      const { hash } = mint.issue(id, nextGeneration(current));
       const now = clock.now();
-      const next = rotated(current, hash, now, 30_000);
+      const next = rotated(current, hash, { now, clock: clockName, grace: 30_000 });
       return (await backend.changeToken({ id, expected: current, next, now })) ? hash : null;
     });
     return results.filter((result) => result !== null);

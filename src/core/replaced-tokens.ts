@@ -1,0 +1,129 @@
+import type { EpochMs } from './session-row.js';
+
+/**
+ * Milliseconds by which the clocks of two replicas may differ: a minute each. Where an instant comes from another clock,
+ * a replaced token counts as reused only so much later, so that no clock raises an alarm.
+ */
+export const CLOCK_TOLERANCE = 120_000;
+
+/** Replacements are thinned to about twice as many in the time that matters, whatever the rate of rotations. */
+const RESOLUTION = 8;
+
+/** Tokens older than `generation` may come back until then: they were replaced a grace before, or earlier. */
+interface Replacement {
+  readonly generation: number;
+  readonly until: EpochMs;
+  /** Whether it came from another clock, and is later by the tolerance for that. */
+  readonly isForeign: boolean;
+}
+
+/** What a row remembers of the tokens behind its current one, beside the hash of the superseded one. */
+export interface ReplacedTokens {
+  /** Whose clock gave the instants of the row, and those of replacements that are not foreign. */
+  readonly clock: string;
+  /** Whether the superseded token was replaced by a renewed proof of identity, so that it has no grace. */
+  readonly isRenewed: boolean;
+  /** In ascending order of generations. */
+  readonly replacements: readonly Replacement[];
+}
+
+const NONE: readonly Replacement[] = [];
+const NOTHING: ReplacedTokens = { clock: '', isRenewed: false, replacements: [] };
+
+/** What `writeReplaced` wrote. Empty: nothing has been replaced yet. */
+export function readReplaced(text: string): ReplacedTokens {
+  if (text === '') return NOTHING;
+  const [head = '', ...entries] = text.split(',');
+  return {
+    clock: head.slice(1),
+    isRenewed: head.startsWith('!'),
+    replacements: entries.map((entry) => {
+      const [generation = '', until = ''] = entry.split(/[.:]/);
+      return {
+        generation: Number.parseInt(generation, 36),
+        until: Number.parseInt(until, 36),
+        isForeign: entry.includes(':'),
+      };
+    }),
+  };
+}
+
+/** At most 512 characters of ASCII. */
+export function writeReplaced({ clock, isRenewed, replacements }: ReplacedTokens): string {
+  const entries = replacements.map(
+    ({ generation, until, isForeign }) =>
+      `${generation.toString(36)}${isForeign ? ':' : '.'}${until.toString(36)}`,
+  );
+  return [`${isRenewed ? '!' : '-'}${clock}`, ...entries].join(',');
+}
+
+/** The current token of a row, and until when those behind it may come back. */
+interface Current extends Pick<Replacement, 'generation' | 'until'> {
+  readonly replaced: ReplacedTokens;
+}
+
+/** When, by which clock, and with which grace in milliseconds, a token is replaced. */
+export interface ReplacedAt {
+  readonly now: EpochMs;
+  readonly clock: string;
+  readonly grace: number;
+}
+
+/**
+ * What to remember once the current token has been replaced too.
+ *
+ * @param isDropped it was replaced because it got lost: the one before it has another grace, as if it were replaced now
+ */
+export function withReplaced(
+  { generation, until, replaced }: Current,
+  { now, clock, grace }: ReplacedAt,
+  isDropped = false,
+): ReplacedTokens {
+  const latest = isDropped ? NONE : [{ generation, until, isForeign: false }];
+  const step = (2 * CLOCK_TOLERANCE + grace) / RESOLUTION;
+  const entries = [...replaced.replacements, ...latest]
+    .map((entry) => byClock(entry, replaced, clock))
+    .reduce(thinned(step), NONE);
+  // Of those that are past by every clock, the last one says all: whatever is older was replaced earlier.
+  const left = entries.findIndex((entry) => byAnyClock(entry) > now - CLOCK_TOLERANCE);
+  return {
+    clock,
+    isRenewed: false,
+    replacements: left < 0 ? entries.slice(-1) : entries.slice(Math.max(0, left - 1)),
+  };
+}
+
+/** A replacement as another clock has to see it. */
+function byClock(entry: Replacement, { clock: writer }: ReplacedTokens, clock: string): Replacement {
+  return writer === clock ? entry : { ...entry, until: byAnyClock(entry), isForeign: true };
+}
+
+function byAnyClock({ until, isForeign }: Replacement): EpochMs {
+  return isForeign ? until : until + CLOCK_TOLERANCE;
+}
+
+/**
+ * The latest two become one where they and the one before are closer than `step`: the later instant is right for both,
+ * since it only delays an alarm, by `step` at most.
+ */
+function thinned(step: number) {
+  return (entries: readonly Replacement[], entry: Replacement): readonly Replacement[] => {
+    if (entry.generation === 0) return entries; // nothing is older than the first token
+    const [before, last] = [entries.at(-2), entries.at(-1)];
+    const isClose = before && last && byAnyClock(entry) - byAnyClock(before) <= step;
+    return isClose ? [...entries.slice(0, -1), later(last, entry)] : [...entries, entry];
+  };
+}
+
+/** One for both: no earlier than either, by whichever clock. */
+function later(last: Replacement, entry: Replacement): Replacement {
+  const isForeign = last.isForeign || entry.isForeign;
+  const instants = [last, entry].map((one) => (isForeign ? byAnyClock(one) : one.until));
+  return { generation: entry.generation, until: Math.max(...instants), isForeign };
+}
+
+/** Until when a token of that generation may come back without alarm, as `clock` has to see it. */
+export function mayReturnUntil(presented: number, { until, replaced }: Current, clock: string): EpochMs {
+  const entry = replaced.replacements.find(({ generation }) => generation > presented);
+  return byClock(entry ?? { generation: 0, until, isForeign: false }, replaced, clock).until;
+}
