@@ -198,7 +198,9 @@ describe('the log at startup', () => {
 
   it('warns of plaintext', async () => {
     expect(await linesFor({ plaintext: true })).toEqual([
-      expect.stringMatching(/^warn Sessions: Sessions are stored WITHOUT ENCRYPTION \(`plaintext: true`\)/),
+      expect.stringMatching(
+        /^warn Sessions: Sessions are stored WITHOUT ENCRYPTION \(`plaintext`\), .*: a restart signs everybody out/,
+      ),
     ]);
   });
 

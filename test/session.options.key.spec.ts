@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import { SessionModule, type SessionOptions, SessionStore } from 'nest-sessions';
-import { MemorySessionBackend } from 'nest-sessions/testing';
+import { createTestSession, MemorySessionBackend } from 'nest-sessions/testing';
 import { closeApps, http, KEY, logIn, OTHER_KEY, startApp } from './support/nest-app.js';
 
 const backend = MemorySessionBackend;
@@ -77,21 +78,40 @@ describe('without a key', () => {
     },
   );
 
-  it('the error has a new key to paste, which works', async () => {
-    const keyIn = (message: string) => /^ +SESSION_KEY=(\S+)$/m.exec(message)?.[1] ?? 'no key in the message';
-    const [one, other] = [keyIn((await failure({})).message), keyIn((await failure({})).message)];
-    expect(one).not.toBe(other);
-    const app = await appWith({ key: one });
+  it('the error has a command that makes a key, which works, and no key: logs are kept and read', async () => {
+    const { message, printed } = await failure({});
+    expect(printed).not.toMatch(/[\w+/-]{43}/);
+    expect((await failure({})).message).toBe(message);
+    const script = /node -e "(.+)"$/m.exec(message)?.[1] ?? 'no command in the message';
+    const key = execFileSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+    const app = await appWith({ key });
     expect(await logIn(app, 'ada')).toMatch(/^__Host-sid=/);
+  });
+
+  it('in production, `plaintext: true` is no way out; `even-in-production` says that it is meant', async () => {
+    const before = process.env['NODE_ENV'];
+    process.env['NODE_ENV'] = 'production';
+    try {
+      expect((await failure({ plaintext: true })).message).toMatch(
+        /^`plaintext`: expected a `key` where NODE_ENV is 'production', or 'even-in-production', got true\./,
+      );
+      const app = await appWith({ plaintext: 'even-in-production' });
+      expect(app.get(SessionStore).config.plaintext).toBe(true);
+      expect((await createTestSession({ userId: 'ada' })).userId).toBe('ada');
+    } finally {
+      process.env['NODE_ENV'] = before;
+    }
   });
 
   it('`plaintext: true` is the way out, and excludes a key', async () => {
     const app = await appWith({ plaintext: true });
     await logIn(app, 'ada');
     expect(app.get(SessionStore).config.plaintext).toBe(true);
-    const { message, printed } = await failure({ plaintext: true, key: SECRET });
-    expect(message).toBe('`plaintext`: expected no `key` beside it, got both. Remove one of them');
-    expect(printed).not.toContain(SECRET);
+    for (const plaintext of [true, 'even-in-production']) {
+      const { message, printed } = await failure({ plaintext, key: SECRET });
+      expect(message).toBe('`plaintext`: expected no `key` beside it, got both. Remove one of them');
+      expect(printed).not.toContain(SECRET);
+    }
   });
 });
 

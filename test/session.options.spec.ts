@@ -135,7 +135,10 @@ describe('refused at startup', () => {
     [{ tableName: '' }, "`tableName`: expected the name of a table, got ''"],
     [{ tableName: 5 }, '`tableName`: expected the name of a table, got 5'],
     [{ createTable: 'no' }, "`createTable`: expected true or false, got 'no'"],
-    [{ plaintext: 'yes', key: undefined }, "`plaintext`: expected true or false, got 'yes'"],
+    [
+      { plaintext: 'yes', key: undefined },
+      "`plaintext`: expected true, false or 'even-in-production', got 'yes'",
+    ],
     [{ ttl: '1h', tttl: '2h' }, /^Unknown option: expected one of key, plaintext, ttl, .*, got 'tttl'$/],
   ])('%p', async (options, message) => {
     const error = await failure(options);

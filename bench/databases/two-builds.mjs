@@ -24,7 +24,7 @@ async function open(build, index) {
   const { TypeOrmSessionBackend } = await load('backends/typeorm/typeorm-session-backend.js');
   const options = { tableName: 'sessions', createTable: true, timeout: 5000, shared: false };
   const backend = new TypeOrmSessionBackend({ type, database: join(folder, `${index}.sqlite`) }, options);
-  const store = new SessionStore(backend, { key: Buffer.alloc(32, 7) });
+  const store = new SessionStore(backend, { key: Buffer.alloc(32, 'key of the benchmark') });
   await store.initSchema();
   const tokens = [];
   for (let i = 0; i < SESSIONS; i++) {

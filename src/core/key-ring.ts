@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { SessionOptionsError, SessionStoreError, SessionTamperedError } from './session-errors.js';
 
 /** One key as an option: 32 bytes, or their base64, base64url or hex form. A string may hold several, comma-separated. */
@@ -23,6 +23,9 @@ const HEADER_BYTES = 1 + KEY_ID_BYTES + NONCE_BYTES;
 /** `keyId` of rows that are not encrypted. */
 export const PLAINTEXT_KEY_ID = 'plain';
 
+/** Signs tokens where there is no key. Not to be guessed, so not to be had from a public id; gone with the process. */
+const PROCESS_KEY = randomBytes(KEY_BYTES);
+
 interface RingKey {
   readonly id: string;
   readonly sealing: Buffer;
@@ -40,6 +43,16 @@ function derive(key: Uint8Array, purpose: string, length = KEY_BYTES): Buffer {
 }
 
 function decodeKey(input: KeyInput): Buffer {
+  const key = bytesOf(input);
+  const isOneByte = key.every((byte) => byte === key[0]);
+  // The last of 43 characters stands for 4 bits alone.
+  if (!isOneByte && !/^(.)\1{41}/.test(key.toString('base64url'))) return key;
+  throw new SessionOptionsError(
+    `\`key\`: expected 32 random bytes, got one ${isOneByte ? 'byte' : 'character'} again and again. ${makeKeyHint()}`,
+  );
+}
+
+function bytesOf(input: KeyInput): Buffer {
   if (input instanceof Uint8Array) {
     if (input.length === KEY_BYTES) return Buffer.from(input);
     throw new SessionOptionsError(`\`key\`: expected 32 bytes, got ${input.length}. ${makeKeyHint()}`);
@@ -83,7 +96,10 @@ export class KeyRing {
     this.#keys = keys;
   }
 
-  /** @throws SessionOptionsError when there is no key, one is not 32 bytes, or two are the same. Never prints a key. */
+  /**
+   * @throws SessionOptionsError when there is no key, one is not 32 bytes or is one byte or character repeated, or two
+   *   are the same. Never prints a key.
+   */
   static of(input: KeyInput | readonly KeyInput[]): KeyRing {
     const inputs: readonly KeyInput[] = Array.isArray(input) ? input : [input];
     const parts = inputs.flatMap<KeyInput>((one) => (typeof one === 'string' ? one.split(',') : [one]));
@@ -100,7 +116,10 @@ export class KeyRing {
     return new KeyRing(keys);
   }
 
-  /** No encryption, and a checksum in place of a signature. For development only. */
+  /**
+   * No encryption; tokens are signed by a random key of this process, so that none outlives it, and none is known to
+   * another one. For development only.
+   */
   static plaintext(): KeyRing {
     return new KeyRing([]);
   }
@@ -166,10 +185,8 @@ export class KeyRing {
 
   /** Signatures of `text`, the one by the first key first. 22 base64url characters each: 128 bits. */
   *signatures(text: string): Iterable<string> {
-    if (this.isPlaintext) yield signature(hash('sha256', `nest-sessions checksum ${text}`, 'base64url'));
-    for (const key of this.#keys) {
-      yield signature(createHmac('sha256', key.signing).update(text).digest('base64url'));
-    }
+    if (this.isPlaintext) yield signatureOf(text, PROCESS_KEY);
+    for (const key of this.#keys) yield signatureOf(text, key.signing);
   }
 }
 
@@ -185,7 +202,8 @@ const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
  *
  * @see RFC 2104, 5 (a truncated MAC, of at least half of the hash)
  */
-function signature(mac: string): string {
+function signatureOf(text: string, key: Buffer): string {
+  const mac = createHmac('sha256', key).update(text).digest('base64url');
   return mac.slice(0, 21) + BASE64URL.charAt(BASE64URL.indexOf(mac.charAt(21)) & 0b110000);
 }
 

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { Clock, SystemClock } from './clock.js';
 import { describeValue, type Duration, LONGEST_TIMER, parseDuration, parseLifetime } from './duration.js';
 import { type KeyInput, KeyRing, makeKeyHint } from './key-ring.js';
@@ -28,8 +27,12 @@ export interface SessionStoreOptions {
    * for rotation: the first seals and signs, all open.
    */
   readonly key?: KeyInput | readonly KeyInput[];
-  /** Explicit opt-out of encryption, for development. @default false */
-  readonly plaintext?: boolean;
+  /**
+   * Explicit opt-out of encryption, for development. Tokens are then signed by a random key of the process: sessions end
+   * with it, and replicas do not know each other's. `true` is refused where `NODE_ENV` is `production`;
+   * `'even-in-production'` is not. @default false
+   */
+  readonly plaintext?: boolean | 'even-in-production';
   /** Idle timeout: slides with use. @default '24h' */
   readonly ttl?: Duration;
   /** Absolute timeout: from sign-in (or creation); nothing extends it. @default '30d' */
@@ -60,6 +63,7 @@ export interface SessionStoreOptions {
 
 /** The options in force. Durations are milliseconds. */
 export interface SessionConfig {
+  /** Whether sessions are stored without encryption. */
   readonly plaintext: boolean;
   readonly ttl: number;
   readonly absoluteTtl: number;
@@ -142,18 +146,24 @@ export function resolveStoreOptions(options: SessionStoreOptions): ResolvedStore
 }
 
 function resolveKey({ key, plaintext = false }: SessionStoreOptions): KeyRing {
-  if (typeof plaintext !== 'boolean') throw expected('plaintext', 'true or false', plaintext);
-  if (plaintext && key !== undefined) {
+  if (typeof plaintext !== 'boolean' && plaintext !== 'even-in-production')
+    throw expected('plaintext', "true, false or 'even-in-production'", plaintext);
+  if (plaintext !== false && key !== undefined) {
     throw new SessionOptionsError('`plaintext`: expected no `key` beside it, got both. Remove one of them');
   }
-  if (plaintext) return KeyRing.plaintext();
+  if (plaintext === true && process.env['NODE_ENV'] === 'production') {
+    throw new SessionOptionsError(
+      "`plaintext`: expected a `key` where NODE_ENV is 'production', or 'even-in-production', got true. Sessions would be " +
+        `stored without encryption, and end with the process. ${makeKeyHint()}`,
+    );
+  }
+  if (plaintext !== false) return KeyRing.plaintext();
   if (key === undefined || key === null || key === '') {
     throw new SessionOptionsError(
       `\`key\`: expected the encryption key, 32 bytes, got ${key === '' ? 'an empty string' : String(key)}. ` +
         'The usual cause is a variable such as process.env.SESSION_KEY that is not set, or is read before the .env file ' +
-        'is loaded: use SessionModule.forRootAsync() with ConfigService then. A new key, to keep in your secrets:\n\n' +
-        `    SESSION_KEY=${randomBytes(32).toString('base64url')}\n\n` +
-        `${makeKeyHint()}\nFor development without encryption: \`plaintext: true\``,
+        'is loaded: use SessionModule.forRootAsync() with ConfigService then. ' +
+        `${makeKeyHint()}\nand keep it with your secrets. For development without encryption: \`plaintext: true\``,
     );
   }
   return KeyRing.of(key);
@@ -204,7 +214,8 @@ function warningsFor(config: SessionConfig): string[] {
   const warnings: string[] = [];
   if (config.plaintext) {
     warnings.push(
-      'Sessions are stored WITHOUT ENCRYPTION (`plaintext: true`). Set `key` before real users sign in',
+      'Sessions are stored WITHOUT ENCRYPTION (`plaintext`), and their tokens are signed by a random key of this process: a ' +
+        'restart signs everybody out, and no other process knows them. Set `key` before real users sign in',
     );
   }
   const longest = Math.max(config.absoluteTtl, config.remember.absoluteTtl);

@@ -15,7 +15,7 @@ import type { RequestSession } from '../http/session.interface.js';
 export async function createTestSession<T extends object = SessionData>(
   options: { userId?: UserId; data?: Partial<T> } = {},
 ): Promise<RequestSession<T>> {
-  const store = new SessionStore(new MemorySessionBackend(), { plaintext: true });
+  const store = new SessionStore(new MemorySessionBackend(), { plaintext: 'even-in-production' });
   const { engine } = store;
   const context = {
     isUse: () => true,

@@ -25,7 +25,7 @@ describe('a key', () => {
   });
 
   it('may hold + / - and _', () => {
-    const key = Buffer.alloc(32, 0xfb);
+    const key = Buffer.from('fbef'.repeat(16), 'hex');
     expect(key.toString('base64')).toMatch(/[+/]/);
     for (const form of ['base64', 'base64url'] as const) {
       expect(KeyRing.of(key.toString(form)).keyIds).toEqual(KeyRing.of(key).keyIds);
@@ -43,6 +43,17 @@ describe('a key', () => {
     ['a word', 'secret', 'got 4 bytes'],
     ['white space', '  ', 'got an empty string'],
     ['a dangling comma', `${KEY.toString('hex')},`, 'got an empty string'],
+    ['32 zeros', Buffer.alloc(32), 'expected 32 random bytes, got one byte again and again'],
+    ['one byte 32 times', new Uint8Array(32).fill(7), 'got one byte again and again'],
+    ['one byte as base64', Buffer.alloc(32, 7).toString('base64'), 'got one byte again and again'],
+    ['one byte as hex', '5a'.repeat(32), 'got one byte again and again'],
+    ['zeros as hex', '0'.repeat(64), 'got one byte again and again'],
+    ['one letter as base64', `${'a'.repeat(43)}=`, 'got one character again and again'],
+    ['one letter as base64url', ` ${'_'.repeat(43)}`, 'got one byte again and again'],
+    ['one digit as base64', '1'.repeat(43), 'got one character again and again'],
+    ['the bytes of one letter', Buffer.from('x'.repeat(43), 'base64'), 'got one character again and again'],
+    ['one of a list', [KEY, Buffer.alloc(32, 1)], 'got one byte again and again'],
+    ['one of a string', `${KEY.toString('hex')},${'a'.repeat(64)}`, 'got one byte again and again'],
     ['a number', 42, 'got number'],
     ['an object', {}, 'got object'],
     ['true', true, 'got boolean'],

@@ -129,7 +129,10 @@ describe('a bad option is refused', () => {
     [{ remember: false }, '`remember`: expected an object { ttl, absoluteTtl }, got false'],
     [{ remember: { days: 3 } }, "Unknown `remember` option: expected one of ttl, absoluteTtl, got 'days'"],
     [{ maxDataBytes: 0 }, '`maxDataBytes`: expected an integer of at least 1, got 0'],
-    [{ plaintext: 'yes', key: undefined }, "`plaintext`: expected true or false, got 'yes'"],
+    [
+      { plaintext: 'yes', key: undefined },
+      "`plaintext`: expected true, false or 'even-in-production', got 'yes'",
+    ],
     [{ plaintext: true }, '`plaintext`: expected no `key` beside it, got both'],
     [{ clock: Date }, ''],
     [{ clock: {} }, '`clock`: expected a Clock with a method now(), got'],
@@ -212,7 +215,8 @@ describe('warnings', () => {
     expect(resolve({ key: undefined, plaintext: true })).toMatchObject({
       config: { plaintext: true },
       warnings: [
-        'Sessions are stored WITHOUT ENCRYPTION (`plaintext: true`). Set `key` before real users sign in',
+        'Sessions are stored WITHOUT ENCRYPTION (`plaintext`), and their tokens are signed by a random key of this process: ' +
+          'a restart signs everybody out, and no other process knows them. Set `key` before real users sign in',
       ],
     });
   });

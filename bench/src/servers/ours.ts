@@ -54,7 +54,7 @@ export function ours(database: TypeOrmModuleOptions, settings: ServerSettings): 
     imports: [
       TypeOrmModule.forRoot(database),
       SessionModule.forRoot({
-        key: Buffer.alloc(32, 7),
+        key: Buffer.alloc(32, 'key of the benchmark'),
         tableName: settings.table,
         ...(settings.touches ? { touchInterval: 1 } : {}),
       }),
