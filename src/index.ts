@@ -42,7 +42,7 @@ export {
   SessionEvents,
 } from './core/session-events.js';
 export type { SessionHealth, SessionProblem, SessionProblemCode } from './core/session-health.js';
-export type { SessionStateInput } from './core/session-keyed.js';
+export type { KeyOptions, SessionStateInput } from './core/session-keyed.js';
 export type { SessionLogger } from './core/session-logger.js';
 export type {
   Lifetimes,

@@ -36,7 +36,7 @@ export class SessionError extends Error {
   }
 }
 
-/** An option that cannot be used. Thrown at startup. */
+/** An option, or a duration given to a method, that cannot be used. Thrown at startup, or by that call. */
 export class SessionOptionsError extends SessionError {
   override readonly code = 'session_options_invalid';
 }
@@ -51,7 +51,7 @@ export class SessionGoneError extends SessionError {
   override readonly code = 'session_gone';
 }
 
-/** Others kept changing the same session until the timeout, or the wanted id is taken. Nothing was stored. */
+/** Others kept changing the same session until the timeout, or the wanted id or key is another's. Nothing was stored. */
 export class SessionConflictError extends SessionError {
   override readonly code = 'session_conflict';
 }

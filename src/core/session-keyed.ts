@@ -19,6 +19,15 @@ export interface SessionStateInput {
   readonly data: object;
 }
 
+/** What a call by key may meet. */
+export interface KeyOptions {
+  /**
+   * `true`: the key may be the id of a session that carries a token, and is then that session. Not for keys that come
+   * from a client: session ids are public. @default false
+   */
+  readonly sessions?: boolean;
+}
+
 /** The same, checked. */
 interface StatePlan {
   readonly id: string;
@@ -27,26 +36,52 @@ interface StatePlan {
   readonly idleTtl: number;
 }
 
-/** The key-value face: sessions under ids of the caller's, without tokens and without limits. */
+/**
+ * The key-value face: sessions under ids of the caller's, without tokens and without limits. A live session that carries
+ * a token is none of its values, unless the caller says so.
+ */
 export class KeyedSessions {
   constructor(private readonly engine: SessionEngine) {}
 
+  /** The live value of a key. */
+  async get(id: string, options?: KeyOptions): Promise<SessionRecord | null> {
+    const row = this.#active(await this.engine.backend.lookUp(toSessionId(id)));
+    if (row !== null && isForeign(row, options)) throw foreign();
+    return row && this.engine.open(row);
+  }
+
   /** Inserts or replaces. */
-  async put(id: string, input: SessionStateInput, ttl: Duration): Promise<SessionRecord> {
+  async put(
+    id: string,
+    input: SessionStateInput,
+    ttl: Duration,
+    options?: KeyOptions,
+  ): Promise<SessionRecord> {
     const plan = this.#plan(toSessionId(id), input, ttl);
     for (;;) {
       const result = await this.engine.backend.insert({
         userId: plan.userId,
         limit: null,
         replaces: plan.id,
-        build: (stored) => this.#rowOf(plan, plan.id, this.#active(stored)),
+        build: (stored) => {
+          const old = this.#active(stored);
+          return old !== null && isForeign(old, options) ? null : this.#rowOf(plan, plan.id, old);
+        },
       });
+      if (result.status === 'refused') throw foreign();
       if (result.status === 'inserted') return this.#created(result.row, result.replaced);
     }
   }
 
   /** The old session ends and the new one begins in one step. */
-  async cycle(oldId: string, newId: string, input: SessionStateInput, ttl: Duration): Promise<SessionRecord> {
+  async cycle(
+    oldId: string,
+    newId: string,
+    input: SessionStateInput,
+    ttl: Duration,
+    options?: KeyOptions,
+  ): Promise<SessionRecord> {
+    let isRefused = false;
     const plan = this.#plan(toSessionId(newId), input, ttl);
     if (toSessionId(oldId) === plan.id) throw taken();
     const result = await this.engine.backend.insert({
@@ -55,10 +90,12 @@ export class KeyedSessions {
       replaces: oldId,
       build: (stored) => {
         const old = this.#active(stored);
-        return old && this.#rowOf(plan, plan.id, { ...old, ...firstToken(null, this.engine.clock.now()) });
+        isRefused = old !== null && isForeign(old, options);
+        if (old === null || isRefused) return null;
+        return this.#rowOf(plan, plan.id, { ...old, ...firstToken(null, this.engine.clock.now()) });
       },
     });
-    if (result.status === 'refused') throw gone();
+    if (result.status === 'refused') throw isRefused ? foreign() : gone();
     if (result.status !== 'inserted') throw taken();
     return this.#created(result.row, result.replaced);
   }
@@ -113,6 +150,18 @@ export class KeyedSessions {
     }
     return new SessionRecord(row, this.engine.vault.open(row));
   }
+}
+
+/** Whether a row is a session, whose id a caller has not been said to mean. */
+function isForeign(row: SessionRow, options: KeyOptions | undefined): boolean {
+  return row.tokenHash !== null && options?.sessions !== true;
+}
+
+function foreign(): SessionConflictError {
+  return new SessionConflictError(
+    'The key is the id of a session that carries a token. Nothing was read or changed: choose another key, and give ' +
+      'keys from clients a prefix of your own; if that session is meant, say so with `{ sessions: true }`',
+  );
 }
 
 function taken(): SessionConflictError {

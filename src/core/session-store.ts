@@ -11,7 +11,7 @@ import { SessionEngine } from './session-engine.js';
 import { SessionDataError } from './session-errors.js';
 import type { SessionEvents } from './session-events.js';
 import { examine, type SessionHealth } from './session-health.js';
-import { KeyedSessions, type SessionStateInput } from './session-keyed.js';
+import { type KeyOptions, KeyedSessions, type SessionStateInput } from './session-keyed.js';
 import { isActive } from './session-lifetime.js';
 import type { SessionLogger } from './session-logger.js';
 import {
@@ -109,39 +109,57 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
     return row && isActive(row, this.engine.clock.now()) ? this.engine.open(row) : null;
   }
 
-  /** As `load`. */
-  get(key: string): Promise<SessionRecord | null> {
-    return this.load(key);
+  /**
+   * The live value of a key, or `null`: as `load`, but not of sessions that carry a token.
+   *
+   * @throws SessionConflictError when the key is the id of such a session, unless `{ sessions: true }` says that it may
+   */
+  get(key: string, options?: KeyOptions): Promise<SessionRecord | null> {
+    return this.#keyed.get(key, options);
   }
 
   /**
-   * Inserts or replaces: the key-value face. No token, and counted towards no limit. A session that is replaced
-   * keeps `createdAt`, `authenticatedAt` and its absolute expiry; when its owner changes it loses its token.
+   * Inserts or replaces: the key-value face. No token of its own, and counted towards no limit. What is replaced keeps
+   * `createdAt` and its absolute expiry, and for the same owner `authenticatedAt`.
    *
    * @param id any string of 1 to 255 characters
    * @param ttl idle timeout: milliseconds (at least 60,000 as a number) or a string such as `'30m'`
+   * @param options.sessions `true`: the id may be that of a session that carries a token. It keeps the token and what
+   *   counts for it, unless the owner changes: then it loses the token. @default false
+   * @throws SessionConflictError when it is one, and nothing says that it may; nothing is changed
    */
-  save(id: string, state: SessionStateInput, ttl: Duration): Promise<SessionRecord> {
-    return this.#keyed.put(id, state, ttl);
+  save(id: string, state: SessionStateInput, ttl: Duration, options?: KeyOptions): Promise<SessionRecord> {
+    return this.#keyed.put(id, state, ttl, options);
   }
 
   /** As `save`. */
-  put(key: string, state: SessionStateInput, ttl: Duration): Promise<SessionRecord> {
-    return this.save(key, state, ttl);
+  put(key: string, state: SessionStateInput, ttl: Duration, options?: KeyOptions): Promise<SessionRecord> {
+    return this.save(key, state, ttl, options);
   }
 
   /**
    * Ends one session and stores another, in one atomic step. The new one has no token; it keeps `createdAt`,
-   * `authenticatedAt` and the absolute expiry of the old.
+   * the absolute expiry of the old, and for the same owner `authenticatedAt`.
    *
+   * @param options.sessions `true`: the old one may be a session that carries a token, which ends with it. @default false
    * @throws SessionGoneError when the old one is missing or has expired; nothing is stored
-   * @throws SessionConflictError when the new id is taken; the old one is untouched
+   * @throws SessionConflictError when the new id is taken, or the old one is that of a session that carries a token, and
+   *   nothing says that it may; the old one is untouched
    */
-  cycle(oldId: string, newId: string, state: SessionStateInput, ttl: Duration): Promise<SessionRecord> {
-    return this.#keyed.cycle(oldId, newId, state, ttl);
+  cycle(
+    oldId: string,
+    newId: string,
+    state: SessionStateInput,
+    ttl: Duration,
+    options?: KeyOptions,
+  ): Promise<SessionRecord> {
+    return this.#keyed.cycle(oldId, newId, state, ttl, options);
   }
 
-  /** Ends a session. Idempotent; whether it was stored. */
+  /**
+   * Ends a session, or removes the value of a key: whatever has that id. Idempotent; whether it was stored. Keys that
+   * come from a client need a prefix of your own.
+   */
   async delete(id: string): Promise<boolean> {
     return (await this.engine.end({ ids: [toSessionId(id)] }, 'revoked')).existed;
   }

@@ -182,7 +182,7 @@ describe('a renewed proof of identity', () => {
   it('is refused for a session that passed to another user', async () => {
     const { request, token, id, store } = await openRotating();
     const { resolved } = await request(token);
-    await store.put(id, { userId: 'bob', data: {} }, '1h');
+    await store.put(id, { userId: 'bob', data: {} }, '1h', { sessions: true });
     await expect(store.engine.renew(resolved!)).rejects.toThrow(/has ended/);
   });
 

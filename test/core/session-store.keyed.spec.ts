@@ -6,6 +6,8 @@ import {
   SessionStoreError,
   SessionTooLargeError,
 } from '../../src/core/session-errors.js';
+import type { KeyOptions } from '../../src/core/session-keyed.js';
+import type { SessionStore } from '../../src/core/session-store.js';
 import type { KeyValueStore } from '../../src/core/key-value-store.js';
 import type { SessionRecord } from '../../src/core/session-record.js';
 import { DAY, HOUR, openStore, recordEvents, START } from './support/open-store.js';
@@ -50,10 +52,10 @@ describe.each(['save', 'put'] as const)('%s', (method) => {
     expect(backend.row('key').idleTtl).toBe(2 * HOUR);
   });
 
-  it('keeps token and meta of a session of the same owner', async () => {
+  it('over a session, when that is said, keeps token and meta of the same owner', async () => {
     const { store } = openStore();
     const { session, token } = await store.create({ ip: '192.0.2.1' }, 'ada', { a: 1 });
-    await store[method](session.id, { userId: 'ada', data: { b: 2 } }, '1h');
+    await store[method](session.id, { userId: 'ada', data: { b: 2 } }, '1h', { sessions: true });
     expect(await store.readByToken(token)).toMatchObject({ data: { b: 2 }, meta: { ip: '192.0.2.1' } });
   });
 
@@ -62,7 +64,7 @@ describe.each(['save', 'put'] as const)('%s', (method) => {
     const { session, token } = await store.create({ ip: '192.0.2.1' }, 'ada', { a: 1 });
     clock.advance('10m');
     const events = recordEvents(store);
-    const taken = await store[method](session.id, { userId: 'bob', data: {} }, '1h');
+    const taken = await store[method](session.id, { userId: 'bob', data: {} }, '1h', { sessions: true });
     expect(taken).toMatchObject({ userId: 'bob', meta: {}, data: {} });
     expect(taken.authenticatedAt).toEqual(new Date(clock.now()));
     expect(await store.readByToken(token)).toBeNull();
@@ -167,7 +169,7 @@ describe('cycle', () => {
   it('takes the token of the old session away', async () => {
     const { store } = openStore();
     const { session, token } = await store.create({ ip: '192.0.2.1' }, 'ada');
-    const next = await store.cycle(session.id, 'new', { userId: 'ada', data: {} }, '1h');
+    const next = await store.cycle(session.id, 'new', { userId: 'ada', data: {} }, '1h', { sessions: true });
     expect(next.meta).toEqual({ ip: '192.0.2.1' });
     expect(await store.readByToken(token)).toBeNull();
     expect(await store.get('new')).not.toBeNull();
@@ -211,6 +213,71 @@ describe('cycle', () => {
     const cycled = store.cycle('old', 'new', { userId: 'ada', data: { a: 'x'.repeat(20_000) } }, '1h');
     await expect(cycled).rejects.toThrow(SessionTooLargeError);
     expect(await store.get('old')).toEqual(old);
+  });
+});
+
+describe('a key that is the id of a session with a token', () => {
+  const STATE = { userId: 'mallory', data: { planted: true } };
+
+  const DOORS: ReadonlyArray<[string, (store: SessionStore, id: string, options?: KeyOptions) => unknown]> = [
+    ['get', (store, id, options) => store.get(id, options)],
+    ['put', (store, id, options) => store.put(id, STATE, '1h', options)],
+    ['save', (store, id, options) => store.save(id, STATE, '1h', options)],
+    ['cycle', (store, id, options) => store.cycle(id, 'new', STATE, '1h', options)],
+  ];
+
+  it.each(DOORS)('is refused by %s: nothing is read, and nothing changes', async (_name, call) => {
+    for (const userId of ['ada', 'mallory', null]) {
+      const { store, backend } = openStore();
+      const { session, token } = await store.create({}, userId, { secret: 1 });
+      const before = new Map(backend.stored);
+      const events = recordEvents(store);
+      for (const options of [undefined, {}, { sessions: false }, { sessions: 'yes' as unknown as boolean }]) {
+        const refused: unknown = await Promise.resolve(call(store, session.id, options)).catch(String);
+        expect(refused).toMatch(/^SessionConflictError: The key is the id of a session that carries a token/);
+      }
+      expect(backend.stored).toEqual(before);
+      expect(events).toEqual([]);
+      expect((await store.readByToken(token))?.data).toEqual({ secret: 1 });
+    }
+  });
+
+  it.each(DOORS)('is taken by %s when that is said', async (_name, call) => {
+    const { store } = openStore();
+    const { session } = await store.create({}, 'ada', { secret: 1 });
+    expect(await call(store, session.id, { sessions: true })).not.toBeNull();
+  });
+
+  it.each(DOORS)('is a key as any other for %s when the session has ended', async (name, call) => {
+    for (const end of ['delete', 'expire']) {
+      const { store, clock } = openStore();
+      const { session } = await store.create({}, 'ada', { secret: 1 });
+      if (end === 'delete') await store.delete(session.id);
+      else clock.advance('24h');
+      const said: unknown = await Promise.resolve(call(store, session.id)).catch(String);
+      if (name === 'get') expect(said).toBeNull();
+      else if (name === 'cycle') expect(said).toMatch(/^SessionGoneError/);
+      else expect(said).toMatchObject({ userId: 'mallory', data: { planted: true } });
+    }
+  });
+
+  it.each(DOORS.slice(1))('is noticed by %s also when it begins under way', async (_name, call) => {
+    const { store, backend } = openStore();
+    await store.put('key', { userId: 'ada', data: { a: 1 } }, '1h');
+    const insert = backend.insert.bind(backend);
+    backend.insert = (request) => {
+      backend.tamper('key', { tokenHash: 'e'.repeat(64) });
+      return insert(request);
+    };
+    await expect(call(store, 'key')).rejects.toThrow(SessionConflictError);
+    expect((await store.load('key'))?.data).toEqual({ a: 1 });
+  });
+
+  it('is what `load` and `read`, which take ids of sessions, are for', async () => {
+    const { store } = openStore();
+    const { session } = await store.create({}, 'ada', { a: 1 });
+    expect(await store.load(session.id)).toEqual(session);
+    expect(await store.read(session.id)).toEqual(session);
   });
 });
 

@@ -156,25 +156,38 @@ export const storeCommands: fc.Arbitrary<StoreCommand>[] = [
       return [actual, await said(() => model.rotateToken(id, text, grace))];
     }),
   ),
-  fc.tuple(target, state, ttl).map(([chosen, given, life]) =>
-    command(`put(${chosen}, ${given.userId}, ${life})`, async (real, model) => {
+  fc.tuple(target, state, ttl, fc.boolean()).map(([chosen, given, life, sessions]) =>
+    command(`put(${chosen}, ${given.userId}, ${life}, ${sessions})`, async (real, model) => {
       const id = idOf(real, chosen);
       real.ids.push(id);
-      return [plain(await real.store.put(id, given, life)), fromModel(model.put(id, given, life))];
+      const actual = await said(async () => plain(await real.store.put(id, given, life, { sessions })));
+      return [actual, await said(() => fromModel(model.put(id, given, life, sessions)))];
     }),
   ),
-  fc.tuple(target, target, state, ttl).map(([from, to, given, life]) =>
-    command(`cycle(${from}, ${to}, ${given.userId})`, async (real, model) => {
+  fc.tuple(target, target, state, ttl, fc.boolean()).map(([from, to, given, life, sessions]) =>
+    command(`cycle(${from}, ${to}, ${given.userId}, ${sessions})`, async (real, model) => {
       const [oldId, newId] = [idOf(real, from), idOf(real, to)];
-      const actual = await said(async () => plain(await real.store.cycle(oldId, newId, given, life)));
-      return [actual, await said(() => fromModel(model.cycle(oldId, newId, given, life)))];
+      const actual = await said(async () =>
+        plain(await real.store.cycle(oldId, newId, given, life, { sessions })),
+      );
+      return [actual, await said(() => fromModel(model.cycle(oldId, newId, given, life, sessions)))];
     }),
   ),
-  target.map((chosen) =>
-    command(`get(${chosen})`, async (real, model) => {
+  fc.tuple(target, fc.boolean()).map(([chosen, sessions]) =>
+    command(`get(${chosen}, ${sessions})`, async (real, model) => {
       const id = idOf(real, chosen);
-      const expected = [fromModel(model.active(id)), fromModel(model.sessions.get(id) ?? null)];
-      return [[plain(await real.store.get(id)), plain(await real.store.read(id))], expected];
+      const { store } = real;
+      const actual = [
+        await said(async () => plain(await store.get(id, { sessions }))),
+        plain(await store.load(id)),
+        plain(await store.read(id)),
+      ];
+      const expected = [
+        await said(() => fromModel(model.get(id, sessions))),
+        fromModel(model.active(id)),
+        fromModel(model.sessions.get(id) ?? null),
+      ];
+      return [actual, expected];
     }),
   ),
   target.map((chosen) =>

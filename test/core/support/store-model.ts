@@ -101,16 +101,24 @@ export class StoreModel {
     return true;
   }
 
-  put(id: string, { userId, data }: State, ttl: number): ModelSession {
-    const old = this.active(id);
+  /** The value of a key; of a session with a token only when `sessions` are meant too. */
+  get(id: string, sessions: boolean): ModelSession | null {
+    const found = this.active(id);
+    if (found !== null) refuseToken(found, sessions);
+    return found;
+  }
+
+  put(id: string, { userId, data }: State, ttl: number, sessions: boolean): ModelSession {
+    const old = this.get(id, sessions);
     const kept = old?.userId === userId ? old : null;
     return this.#succeed(old, kept, id, { userId, data }, ttl, kept?.token ?? this.#noToken());
   }
 
-  cycle(oldId: string, newId: string, { userId, data }: State, ttl: number): ModelSession {
+  cycle(oldId: string, newId: string, { userId, data }: State, ttl: number, sessions: boolean): ModelSession {
     if (oldId === newId) throw new SessionConflictError('model');
     const old = this.active(oldId);
     if (old === null) throw new SessionGoneError('model');
+    refuseToken(old, sessions);
     if (this.sessions.has(newId)) throw new SessionConflictError('model');
     const kept = old.userId === userId ? old : null;
     this.sessions.delete(oldId);
@@ -177,4 +185,8 @@ function extend(session: ModelSession, now: number, expiresAt: number): void {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function refuseToken(session: ModelSession, sessions: boolean): void {
+  if (session.token.current !== null && !sessions) throw new SessionConflictError('model');
 }

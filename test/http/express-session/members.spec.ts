@@ -254,7 +254,7 @@ onEachPlatform('req.session', (open) => {
         reload: async (request, answer) => {
           const old = request.session;
           old['theme'] = 'light';
-          await store.save(old.id ?? '', { userId: null, data: { theme: 'blue' } }, '1h');
+          await store.save(old.id ?? '', { userId: null, data: { theme: 'blue' } }, '1h', { sessions: true });
           await request.session.reload();
           answer({ isSame: old === request.session, now: request.session, old });
         },

@@ -56,7 +56,7 @@ export class Service {
           world.scheduler.fail(`${id} could not be touched`);
       },
       put: () => this.#put(store, place, null),
-      putOver: () => this.#put(store, id, stored.get(id)?.userId ?? null),
+      putOver: () => this.#put(store, id, stored.get(id)?.userId ?? null, chance % 3 > 0),
       cycle: () => this.#cycle(store, place, other),
       rotateToken: () => this.#rotate(store, place),
       list: async () => {
@@ -97,11 +97,13 @@ export class Service {
     });
   }
 
-  async #put(store: SessionStore, id: string, userId: string | null): Promise<void> {
+  /** Over a session with a token only when `sessions` are meant too. */
+  async #put(store: SessionStore, id: string, userId: string | null, sessions = false): Promise<void> {
     const { world } = this;
     world.keyed.add(id);
+    if (sessions) world.meant.add(id);
     const data = { a: world.newValue() };
-    const record = await store.put(id, { userId, data }, '1h');
+    const record = await store.put(id, { userId, data }, '1h', { sessions });
     if (record.data['a'] !== data.a) world.scheduler.fail(`what was put at ${id} is not what was stored`);
   }
 

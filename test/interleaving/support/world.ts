@@ -50,6 +50,8 @@ export class World {
   readonly reused = new Set<string>();
   /** Sessions that the key-value face has stored something over. */
   readonly keyed = new Set<string>();
+  /** Ids at which the key-value face was told that a session may be met. */
+  readonly meant = new Set<string>();
   /** Sessions of the service's own, by name, each with its token's hash. */
   readonly owned = new Map<string, { readonly id: string; hash: string }>();
   /** Calls of the storage under way. */
@@ -186,6 +188,14 @@ export class World {
   noteInsert(request: InsertRequest, result: InsertResult): void {
     if (result.status !== 'inserted') return;
     const { row, replaced } = result;
+    const isPut = replaced !== null && request.replaces === row.id;
+    if (
+      isPut &&
+      replaced.tokenHash !== null &&
+      isActive(replaced, this.clock.now()) &&
+      !this.meant.has(row.id)
+    )
+      this.scheduler.fail(`a put took the session ${row.id}, which it did not mean`);
     this.#inserted.add(row.id);
     this.#reported.delete(row.id);
     this.noteGone(result.evicted.map(({ id }) => id));
