@@ -19,6 +19,7 @@ import type { SessionConfig } from './session-options.js';
 import { firstToken, tokenState } from './session-rotation.js';
 import type { SessionRow, TokenState } from './session-row.js';
 import type { SessionToken, TokenMint } from './session-token.js';
+import { gone } from './session-writer.js';
 
 /** A new session that carries a token. */
 export interface NewSession {
@@ -29,6 +30,11 @@ export interface NewSession {
   readonly previousId: string | null;
   /** `false`: nothing of the replaced session is carried over, since its token was not good enough to read it. */
   readonly carries?: boolean;
+  /**
+   * Owner of that session, as it was when the sign-in began. A sign-in of the same user needs it to be there still:
+   * whoever ended it meanwhile ended the user's sessions, and this one would survive that. @default null
+   */
+  readonly previousUserId?: string | null;
   /** Made to the content that is carried over; without a previous session, to an empty one. */
   readonly changes: SessionChanges;
   /** Top-level keys set last. */
@@ -99,6 +105,7 @@ export class SessionCreation {
    * Inserts the new session, ends the one it replaces and keeps the user's limit, in one atomic step. The data of
    * the previous session is carried over unless it belonged to another user or has ended meanwhile.
    *
+   * @throws SessionGoneError when the previous session was the same user's, and has been ended meanwhile
    * @throws SessionLimitError when the limit is reached and `onLimit` is `'reject'`
    * @throws SessionTooLargeError
    * @see OWASP ASVS 5.0, 7.2.4 (a new token at authentication, the old one ended)
@@ -109,6 +116,7 @@ export class SessionCreation {
     const { limit, userId, previousId: replaces } = { ...session, limit: this.#limitFor(session.userId) };
     for (;;) {
       const build: InsertRequest['build'] = (replaced) => {
+        if (isEndedMeanwhile(session, replaced)) return null;
         const now = this.clock.now();
         const id = this.#nextId(now);
         content = this.#contentOf(session, replaced, now);
@@ -123,6 +131,7 @@ export class SessionCreation {
         });
       };
       const result = await this.backend.insert({ userId, limit, replaces, build });
+      if (result.status === 'refused') throw gone();
       if (result.status === 'limit') throw limitReached(this.config.maxPerUser);
       if (result.status === 'inserted' && token) return { row: result.row, content, token, inserted: result };
     }
@@ -171,6 +180,15 @@ export class SessionCreation {
       throw error;
     }
   }
+}
+
+/**
+ * Whether the user's own previous session has been ended since the sign-in began. One that has only expired is there
+ * until it is pruned, and was ended by nobody.
+ */
+function isEndedMeanwhile({ userId, previousUserId }: NewSession, replaced: SessionRow | null): boolean {
+  const wasTheirs = userId !== null && previousUserId === userId;
+  return wasTheirs && replaced?.userId !== userId;
 }
 
 function limitReached(max: number | false): SessionLimitError {

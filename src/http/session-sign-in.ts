@@ -3,6 +3,7 @@ import { toJsonObject } from '../core/json-data.js';
 import { type SessionMarks, type StoredSession, transportOf } from '../core/session-content.js';
 import { SessionConflictError } from '../core/session-errors.js';
 import type { SessionToken } from '../core/session-token.js';
+import { gone } from '../core/session-writer.js';
 import { checkAuthenticateOptions } from './authenticate-options.js';
 import { AuthenticationRequiredException, CrossSiteRequestException } from './session-exceptions.js';
 import type { SessionWork } from './session-work.js';
@@ -22,12 +23,15 @@ export function signIn(
       refuseForeignSignIn(work);
       work.requireCookie('sign in');
     }
+    const id = toUserId(userId);
+    if (id === work.endedUserId) throw gone();
     const snapshot = work.copy.take();
     const created = await engine.create(
       {
-        userId: toUserId(userId),
+        userId: id,
         meta: { ...context.describeClient(), ...toJsonObject(options.meta ?? {}, 'meta') },
         previousId: work.presentId,
+        previousUserId: work.stored?.row.userId,
         carries: work.stored !== null,
         changes: snapshot.changes,
         data: toJsonObject(options.data ?? {}),

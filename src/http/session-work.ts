@@ -27,6 +27,8 @@ export class SessionWork {
   stored: StoredSession | null;
   copy: WorkingCopy;
   cookieChange: CookieChange | null = null;
+  /** Whose session this was when another request ended it. Their sign-in has to come with a request of its own. */
+  endedUserId: string | null = null;
   /** `rotate()` was called. */
   isRotationWanted = false;
   #lastStep: Promise<unknown> = Promise.resolve();
@@ -140,6 +142,7 @@ export class SessionWork {
   ended({ by }: { by: 'this-request' | 'another' }): void {
     const hadCookie = this.stored !== null && transportOf(this.stored.content) === 'cookie';
     if (by === 'this-request') this.#noteEnded((this.stored ?? this.unserved)?.row);
+    else this.endedUserId = this.stored?.row.userId ?? this.endedUserId;
     this.stored = null;
     this.unserved = null;
     this.discard();

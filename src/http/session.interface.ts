@@ -92,6 +92,8 @@ export interface RequestSession<T extends object = SessionData> {
    * Signs in: a new session with a new id and token; the old one ends, and the limit is kept, in one atomic step. Data
    * is carried over unless the old session belonged to another user, or has ended meanwhile.
    *
+   * @throws SessionGoneError (401) when the old session was the same user's and has been ended meanwhile, by
+   *   `logoutAll()`, `revoke()` or the like: signing in then takes another request
    * @throws SessionLimitError (409) when `onLimit` is `'reject'` and the limit is reached
    * With `transport: 'bearer'` it resolves to the token, once: give it to the client over https, as `token.reveal()`.
    * No cookie is set, and the one of the session that ended is removed.

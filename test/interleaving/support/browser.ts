@@ -79,8 +79,12 @@ export class Browser {
     const acts: Record<Page, Act> = {
       read: async (session) => session.data,
       signIn: async (session) => {
+        const before = session.userId === this.userId ? session.id : null;
         await session.authenticate(this.userId);
         const id = session.id ?? '';
+        // What ends the user's sessions ends the one that a sign-in comes from: none survives it in another's name.
+        if (before !== null && world.successors.get(before) !== id)
+          world.scheduler.fail(`the sign-in ${id} does not replace ${before}, which was ended meanwhile`);
         if (!stored.has(id) && !world.rules.ended.has(id))
           world.scheduler.fail(`the sign-in ${id} was not stored`);
       },

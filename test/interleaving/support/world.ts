@@ -50,6 +50,8 @@ export class World {
   readonly reused = new Set<string>();
   /** Sessions that the key-value face has stored something over. */
   readonly keyed = new Set<string>();
+  /** Sessions that another one has taken the place of, and which. */
+  readonly successors = new Map<string, string>();
   /** Ids at which the key-value face was told that a session may be met. */
   readonly meant = new Set<string>();
   /** Sessions of the service's own, by name, each with its token's hash. */
@@ -199,7 +201,10 @@ export class World {
     this.#inserted.add(row.id);
     this.#reported.delete(row.id);
     this.noteGone(result.evicted.map(({ id }) => id));
-    if (replaced !== null && replaced.id !== row.id) this.noteGone([replaced.id]);
+    if (replaced !== null && replaced.id !== row.id) {
+      this.noteGone([replaced.id]);
+      this.successors.set(replaced.id, row.id);
+    }
     const hands = replaced !== null && (replaced.userId === null || replaced.userId === row.userId);
     if (
       hands &&
