@@ -158,8 +158,10 @@ export class TypeOrmSessionBackend extends SessionBackend {
   }
 
   private insertAlone(request: InsertRequest, since?: number): Promise<InsertResult> {
+    // A row that takes the place of another would be missed by a deletion of all the user's rows that waits for that one.
+    const isAlone = request.limit === null && request.replaces === null;
     return this.database.transaction((sql) => insertSession(sql, this.statements, request), {
-      userId: request.limit === null ? null : request.userId,
+      userId: isAlone ? null : request.userId,
       commitIf: ({ status }) => status === 'inserted',
       since,
     });

@@ -100,6 +100,19 @@ export const replaceRules = rulesOf('insert that replaces', {
     assert.equal((await backend.delete('all')).length, 1);
   },
 
+  'leaves no row of a user whose rows are all deleted at once, whichever comes first': async (backend) => {
+    for (let round = 0; round < 40; round++) {
+      const [old, next, other] = [row(`old-${round}`), row(`new-${round}`), row(`other-${round}`)];
+      await store(backend, old, other);
+      const build = (replaced: SessionRow | null) => (replaced ? next : null);
+      const insert = () => backend.insert(inserting(next, { replaces: old.id, build }));
+      const remove = () => backend.delete({ userId: 'ada', exceptId: other.id });
+      await Promise.all(round % 2 === 0 ? [insert(), remove()] : [remove(), insert()]);
+      await assertStored(backend, { [old.id]: null, [next.id]: null, [other.id]: other });
+      await backend.delete({ ids: [other.id] });
+    }
+  },
+
   'is never seen half done': async (backend) => {
     await store(backend, row('session-00'));
     for (let turn = 0; turn < 10; turn++) {
