@@ -7,7 +7,7 @@ import type {
 } from './express-session.js';
 import { expressSessionCookie } from './express-session-cookie.js';
 import { LiveSource } from './live-source.js';
-import { passportUser, usesPassport } from './passport-user.js';
+import { agreesOnUser, passportUser, usesPassport } from './passport-user.js';
 import { sessionBag } from './session-bag.js';
 import { endCurrent } from './session-ending.js';
 import type { BeforeSave, SessionExchange } from './session-exchange.js';
@@ -107,14 +107,16 @@ export class ExpressSessionView implements BeforeSave {
   /** From now on there is another bag; the old one keeps the data that it had. */
   #replaceBag(data: JsonObject): void {
     this.#source.pin(data);
-    this.#source = new LiveSource(this.exchange, this.#members());
+    this.#source = new LiveSource(this.exchange, this.#members(), this.#isRegenerated);
     this.bag = sessionBag(this.#source) as ExpressSession;
   }
 
   /** Whether Passport had signed somebody in, and has taken them out of the data. */
   get #isPassportGone(): boolean {
-    const { session, work } = this.exchange;
+    const { session, work, runtime } = this.exchange;
     if (!session.isAuthenticated || work.stored === null || work.copy.isUntouched) return false;
-    return passportUser(work.stored.content.data) !== undefined && passportUser(work.copy.data) === undefined;
+    const { row, content } = work.stored;
+    if (passportUser(content.data) === undefined || passportUser(work.copy.data) !== undefined) return false;
+    return agreesOnUser(content.data, row.userId, runtime.options.passportUserId);
   }
 }

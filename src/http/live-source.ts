@@ -1,4 +1,5 @@
 import type { JsonObject } from '../core/json-data.js';
+import { PASSPORT_KEY, passportUser, usesPassport } from './passport-user.js';
 import type { BagSource } from './session-bag.js';
 import type { SessionExchange } from './session-exchange.js';
 import type { HttpRuntime } from './session-runtime.js';
@@ -13,6 +14,8 @@ export class LiveSource implements BagSource {
   constructor(
     private readonly exchange: SessionExchange,
     readonly members: object,
+    /** Whether it is the source of a session that `regenerate()` has made. */
+    private readonly isRegenerated = false,
   ) {}
 
   get data(): JsonObject {
@@ -21,6 +24,18 @@ export class LiveSource implements BagSource {
 
   pin(data: JsonObject): void {
     this.#pinned = data;
+  }
+
+  /** Passport reads here whom it takes for signed in: it does not get to see anybody else. */
+  noteRead(key: string | symbol): void {
+    if (key !== PASSPORT_KEY || this.#pinned !== null) return;
+    const { session, work, input } = this.exchange;
+    const { data } = work.copy;
+    if (passportUser(data) === undefined || !usesPassport(input.request)) return;
+    // In a session that Passport has just asked for, what it brings along from the one before is not believed yet.
+    const isSigningIn = this.isRegenerated && work.stored === null;
+    if (!isSigningIn && work.context.acceptsData?.(data, session.userId) !== false) return;
+    delete (data[PASSPORT_KEY] as JsonObject)['user'];
   }
 
   noteWrite(key: string): void {

@@ -1,6 +1,10 @@
-import type { UserId } from '../core/identifiers.js';
-import type { JsonObject } from '../core/json-data.js';
+import { toUserId, type UserId } from '../core/identifiers.js';
+import { isSameJson, type JsonObject } from '../core/json-data.js';
 import { SessionDataError } from '../core/session-errors.js';
+import { rawRequest } from './platform-request.js';
+
+/** Where in the data Passport keeps its own. */
+export const PASSPORT_KEY = 'passport';
 
 /** Where Passport keeps whoever it signed in, as its `serializeUser` made it. `undefined`: nobody. */
 export function passportUser(data: JsonObject): unknown {
@@ -10,9 +14,53 @@ export function passportUser(data: JsonObject): unknown {
     : undefined;
 }
 
-/** Whether Passport works on this request, so that what is under its name in the data was put there by it. */
+/**
+ * Whether Passport works on this request, so that what is under its name in the data was put there by it, and is believed
+ * by it. In an app without Passport `passport` is a key as any other.
+ */
 export function usesPassport(request: object): boolean {
+  return hasLogIn(request) || hasLogIn(rawRequest(request));
+}
+
+function hasLogIn(request: object): boolean {
   return 'logIn' in request && typeof request.logIn === 'function';
+}
+
+/**
+ * The one decision whether Passport may believe `data`: it names nobody, or whoever is signed in. An id that cannot be
+ * told is nobody's.
+ *
+ * @param userId who is signed in; `null`: nobody
+ * @param idOf the option `passportUserId`
+ */
+export function agreesOnUser(
+  data: JsonObject,
+  userId: string | null,
+  idOf: (user: unknown) => UserId,
+): boolean {
+  const user = passportUser(data);
+  if (user === undefined) return true;
+  if (userId === null) return false;
+  try {
+    return toUserId(idOf(user)) === userId;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether `next` names another user to Passport than `before` did, or names one anew. */
+export function changesPassportUser(before: JsonObject, next: JsonObject): boolean {
+  const user = passportUser(next);
+  return user !== undefined && !isSameJson(user, passportUser(before) as JsonObject[string] | undefined);
+}
+
+/** For data that is refused. */
+export function foreignPassportUser(): SessionDataError {
+  return new SessionDataError(
+    'Session data would make Passport believe in another user than the one who is signed in (`passport.user`). Nothing ' +
+      'was saved: sign in with `req.logIn()` of Passport 0.6 or later, or with `authenticate()` first, and keep keys from ' +
+      'clients out of the top level of the data',
+  );
 }
 
 /**

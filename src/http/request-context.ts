@@ -17,6 +17,17 @@ export interface RequestContext {
   clientFamily?(): string | undefined;
   /** Whether a sign-in may follow from the request; not when a page of another site made the browser send it. */
   mayCarrySignIn?(): boolean;
+  /**
+   * Whether the session of that user, or of nobody, may have the data: not when it would make Passport take somebody else
+   * for signed in. What is not accepted is told to the log.
+   */
+  acceptsData?(data: JsonObject, userId: string | null): boolean;
+  /**
+   * The same of a change: of `next`, what `before` did not have.
+   *
+   * @throws SessionDataError for what is not accepted
+   */
+  checkData?(before: JsonObject, next: JsonObject, userId: string | null): void;
   /** Whether the head of the response has not left yet, so that a cookie can go with it. */
   canCarryCookie(): boolean;
   /** Told when a handler reaches for data or messages. */

@@ -27,6 +27,8 @@ export interface BagSource {
   readonly data: JsonObject;
   /** Members that are not data: their names cannot be written to. */
   readonly members: object;
+  /** Told before a key is read. */
+  noteRead(key: string | symbol): void;
   /** Told before a key is written. */
   noteWrite(key: string): void;
 }
@@ -43,6 +45,7 @@ export function sessionBag(source: BagSource): object {
         if (Object.hasOwn(source.members, key)) return Reflect.get(source.members, key) as unknown;
         if (typeof key === 'string' && OUR_METHODS.has(key) && !Object.hasOwn(source.data, key))
           throw wrongImport(key);
+        source.noteRead(key);
         return Reflect.get(source.data, key) as unknown;
       },
       set(_target, key, value) {
@@ -55,7 +58,10 @@ export function sessionBag(source: BagSource): object {
       ownKeys: () => Reflect.ownKeys(source.data),
       defineProperty: (_target, key, descriptor) =>
         Reflect.defineProperty(source.data, key, { ...descriptor, configurable: true }),
-      getOwnPropertyDescriptor: (_target, key) => Reflect.getOwnPropertyDescriptor(source.data, key),
+      getOwnPropertyDescriptor(_target, key) {
+        source.noteRead(key);
+        return Reflect.getOwnPropertyDescriptor(source.data, key);
+      },
     },
   );
 }

@@ -1,5 +1,13 @@
 import { type JsonObject, toJsonObject } from '../core/json-data.js';
 import { describeClient } from './client-meta.js';
+import {
+  agreesOnUser,
+  changesPassportUser,
+  foreignPassportUser,
+  passportUser,
+  usesPassport,
+} from './passport-user.js';
+import { routeOf } from './platform-request.js';
 import type { ResponseGate } from './response-gate.js';
 import type { Arrival } from './session-arrival.js';
 import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
@@ -54,6 +62,22 @@ export class ExchangeContext implements RequestContext {
   mayCarrySignIn(): boolean {
     const { input, runtime } = this.exchange;
     return !runtime.options.crossSite?.refusesSignIn(input.request);
+  }
+
+  acceptsData(data: JsonObject, userId: string | null): boolean {
+    const { input, runtime } = this.exchange;
+    const { request } = input;
+    if (passportUser(data) === undefined || !usesPassport(request)) return true;
+    if (agreesOnUser(data, userId, runtime.options.passportUserId)) return true;
+    runtime.logger.warn(
+      `${routeOf(request)}: \`passport.user\` in the data of a session is not who is signed in there, so Passport does not ` +
+        'get to see it. Only a sign-in makes one: `req.logIn()` of Passport 0.6 or later, or `authenticate()`',
+    );
+    return false;
+  }
+
+  checkData(before: JsonObject, next: JsonObject, userId: string | null): void {
+    if (changesPassportUser(before, next) && !this.acceptsData(next, userId)) throw foreignPassportUser();
   }
 
   canCarryCookie(): boolean {

@@ -1,10 +1,12 @@
 import { toUserId, type UserId } from '../core/identifiers.js';
 import { toJsonObject } from '../core/json-data.js';
+import type { SessionChanges } from '../core/session-changes.js';
 import { type SessionMarks, type StoredSession, transportOf } from '../core/session-content.js';
 import { SessionConflictError } from '../core/session-errors.js';
 import type { SessionToken } from '../core/session-token.js';
 import { gone } from '../core/session-writer.js';
 import { checkAuthenticateOptions } from './authenticate-options.js';
+import { PASSPORT_KEY } from './passport-user.js';
 import { AuthenticationRequiredException, CrossSiteRequestException } from './session-exceptions.js';
 import type { SessionWork } from './session-work.js';
 import type { AuthenticateOptions } from './session.interface.js';
@@ -25,6 +27,8 @@ export function signIn(
     }
     const id = toUserId(userId);
     if (id === work.endedUserId) throw gone();
+    const data = toJsonObject(options.data ?? {});
+    context.checkData?.({}, data, id);
     const snapshot = work.copy.take();
     const created = await engine.create(
       {
@@ -33,8 +37,8 @@ export function signIn(
         previousId: work.presentId,
         previousUserId: work.stored?.row.userId,
         carries: work.stored !== null,
-        changes: snapshot.changes,
-        data: toJsonObject(options.data ?? {}),
+        changes: carriedChanges(work, snapshot.changes, id),
+        data,
         remember: options.remember,
         persistent: context.persistent,
         notAfter: options.notAfter,
@@ -45,6 +49,27 @@ export function signIn(
     work.begin(created, snapshot);
     return isBearer ? created.token : undefined;
   });
+}
+
+/**
+ * What is done to the data that a sign-in carries over. What Passport was told in the session before, of somebody else
+ * than the user, stays behind.
+ *
+ * @throws SessionDataError when this request says so
+ */
+function carriedChanges(
+  { context, stored }: SessionWork,
+  changes: SessionChanges,
+  userId: string,
+): SessionChanges {
+  const before = stored?.content.data ?? {};
+  const owner = stored?.row.userId ?? null;
+  if (owner !== null && owner !== userId) return changes; // nothing is carried over
+  context.checkData?.(before, changes.set, userId);
+  const carried = Object.hasOwn(changes.set, PASSPORT_KEY) ? changes.set : before;
+  if (context.acceptsData?.(carried, userId) !== false) return changes;
+  const { [PASSPORT_KEY]: _foreign, ...set } = changes.set;
+  return { ...changes, set, remove: [...changes.remove, PASSPORT_KEY] };
 }
 
 function marksOf({ transport }: AuthenticateOptions<object>, client?: string): SessionMarks | undefined {

@@ -83,6 +83,7 @@ export class SessionWork {
       if (!hasChanges(snapshot.changes)) return false;
       const { stored } = this;
       if (stored) {
+        this.context.checkData?.(stored.content.data, snapshot.changes.set, stored.row.userId);
         const content = (now: SessionContent) => changed(now, applyChanges(now, snapshot.changes));
         // Replaced by what it was when it was read: whether that is still there, only storage knows.
         const first = content(stored.content);
@@ -104,7 +105,9 @@ export class SessionWork {
         const fresh = applyChanges(content, snapshot.changes);
         const data = cloneJson(fresh.data);
         runs.unshift({ snapshot, result: await fn(data) });
-        return changed(content, { ...fresh, data: toJsonObject(data) });
+        const next = toJsonObject(data);
+        this.context.checkData?.(content.data, next, this.stored?.row.userId ?? null);
+        return changed(content, { ...fresh, data: next });
       };
       if (this.stored) {
         const written = await this.engine.writer.write({ ...this.#target(this.stored), apply });
@@ -226,6 +229,7 @@ export class SessionWork {
     const isOutOfReach = this.#isStraggler || this.unserved !== null || this.context.isBearer;
     if (isOutOfReach && hasData) throw gone();
     if (isOutOfReach) return this.discard();
+    this.context.checkData?.({}, changes.set, null);
     this.requireCookie('start a session');
     const { persistent, ip } = this.context;
     const session = {
