@@ -3,7 +3,8 @@ import type { EpochMs, SessionRow } from './session-row.js';
 type Expiry = Pick<SessionRow, 'expiresAt' | 'absoluteExpiresAt'>;
 
 /**
- * The one decision about expiry: a session is active while `now` is before its idle and its absolute expiry.
+ * Whether a session is active: `now` is before its idle and its absolute expiry. Everything in this process asks here;
+ * what a database counts, lists and changes by itself is decided there, by the same rule of `SessionBackend`.
  *
  * @see OWASP ASVS 5.0, 7.3.1 (inactivity timeout) and 7.3.2 (absolute maximum lifetime)
  */

@@ -42,7 +42,10 @@ export interface SessionRow extends TokenState {
   /** Last proof of identity. `null`: never. */
   readonly authenticatedAt: EpochMs | null;
   readonly lastActiveAt: EpochMs;
-  /** When the session ends unless it is used: `min(lastActiveAt + idleTtl, absoluteExpiresAt)`. */
+  /**
+   * When the session ends unless it is used. Use at `now` moves it to `now + idleTtl`, `SessionStore.flush` and `touch` to
+   * what they are given: never back, and never past `absoluteExpiresAt`.
+   */
   readonly expiresAt: EpochMs;
   /** When the session ends however much it is used. */
   readonly absoluteExpiresAt: EpochMs;

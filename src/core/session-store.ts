@@ -30,7 +30,9 @@ import { startTimer, type Stoppable } from './session-timer.js';
  * Sessions on a backend: tokens, encryption, expiry, limits and rotation. It needs no framework:
  * `new SessionStore(backend, { key, ttl: '24h' })`.
  *
- * Every method rejects with `SessionStoreError` when storage cannot be reached within `timeout`.
+ * Methods reject with `SessionStoreError` when storage cannot be reached, but for `checkHealth`, which never rejects.
+ * `timeout` bounds each wait for storage: a method that waits more than once, for the table to be there, for its turn, or
+ * for another attempt, may take a few times as long.
  */
 export class SessionStore implements KeyValueStore<string, SessionStateInput, SessionRecord> {
   /** @internal What the HTTP layer builds on. */

@@ -74,7 +74,7 @@ export class ExpressSessionView implements BeforeSave {
   async #save(): Promise<void> {
     const { session, runtime } = this.exchange;
     const user = passportUser(session.data);
-    const isSignIn = this.#isRegenerated && user !== undefined && usesPassport(this.request);
+    const isSignIn = this.#source.maySignIn && user !== undefined && usesPassport(this.request);
     if (isSignIn && !session.isAuthenticated) {
       try {
         await session.authenticate(runtime.options.passportUserId(user));

@@ -10,6 +10,7 @@ const warned = new WeakSet<HttpRuntime>();
 /** The data of the session as it is, until it is pinned: then, what it was. */
 export class LiveSource implements BagSource {
   #pinned: JsonObject | null = null;
+  #isAskedForUser = false;
 
   constructor(
     private readonly exchange: SessionExchange,
@@ -26,9 +27,18 @@ export class LiveSource implements BagSource {
     this.#pinned = data;
   }
 
+  /**
+   * Whether Passport may be signing somebody in: it has asked for a new session, and then for its own in there. Whatever
+   * stores under a key from a client only writes.
+   */
+  get maySignIn(): boolean {
+    return this.isRegenerated && this.#isAskedForUser;
+  }
+
   /** Passport reads here whom it takes for signed in: it does not get to see anybody else. */
   noteRead(key: string | symbol): void {
     if (key !== PASSPORT_KEY || this.#pinned !== null) return;
+    this.#isAskedForUser = true;
     const { session, work, input } = this.exchange;
     const { data } = work.copy;
     if (passportUser(data) === undefined || !usesPassport(input.request)) return;

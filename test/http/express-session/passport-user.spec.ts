@@ -81,6 +81,12 @@ const ROUTES: Routes = {
   ...BASICS,
   ...Object.fromEntries(Object.entries(DOORS).map(([name, door]) => [`by ${name}`, door])),
   who: WHO,
+  regenerate: async ({ session, request }) => {
+    const before = believer(request).session as unknown as { regenerate(): Promise<void> };
+    await before.regenerate();
+    session.set('passport', ADMIN);
+    await believer(request).session.save();
+  },
   login: logIn({}),
   'login-and-keep': logIn({ keepSessionInfo: true }),
   both: async ({ session }) => session.authenticate('ada', { data: { passport: { user: 'ada' } } }),
@@ -181,6 +187,17 @@ onEachPlatform('who is signed in, as Passport gets to see it', (open) => {
       expect(rowsOf(app.storage)).toHaveLength(1);
       expect(await whoIs(visitor)).toBeNull();
       expect(plants(app.log)).toHaveLength(1);
+    });
+
+    it('is no sign-in by a key that is set after `regenerate()`: logIn asks for its own first', async () => {
+      const app = await openBelieving(open, mount);
+      const visitor = app.browser();
+      await visitor.post('/do/in?user=mallory');
+      expect(refusal(await visitor.post('/do/regenerate'))).toEqual({
+        status: 500,
+        code: 'session_data_invalid',
+      });
+      expect([await whoIs(visitor), await userOf(visitor), rowsOf(app.storage)]).toEqual([null, null, []]);
     });
 
     it('is not carried over by a sign-in, which succeeds', async () => {
