@@ -45,6 +45,7 @@ async function openSlow(open: OpenApp) {
     },
     rotate: ({ session }) => session.rotate(),
     in: ({ session }) => session.authenticate('ada'),
+    inAsBob: ({ session }) => session.authenticate('bob'),
   };
   const app = await open({
     options: { maxPerUser: false },
@@ -198,25 +199,30 @@ onEachPlatform('rule 2, no resurrection', (open) => {
     }
   });
 
-  it('lets a straggler that signed out sign in again', async () => {
+  it('refuses a straggler that signs out and in again: what ended its session would be undone', async () => {
     const { browser, storage, startSlow } = await openSlow(open);
     const ada = browser();
     await ada.post('/do/in');
     const finish = await startSlow(ada, 'anew');
     await ada.post('/do/out');
-    expect((await finish()).setCookies).toHaveLength(1);
-    expect(await userOf(ada)).toBe('ada');
-    expect(rowsOf(storage)).toHaveLength(1);
+    expect(await finish()).toMatchObject({ status: 401, setCookies: [] });
+    expect(await userOf(ada)).toBeNull();
+    expect(rowsOf(storage)).toEqual([]);
   });
 
-  it('lets a straggler sign in: that inserts, and revives nothing', async () => {
+  it('refuses the sign-in of a straggler, but not as somebody else, which inserts and revives nothing', async () => {
     const { browser, storage, startSlow } = await openSlow(open);
     const ada = browser();
     await ada.post('/do/in');
     const [old] = rowsOf(storage);
+    const twin = await ada.copy();
     const finish = await startSlow(ada, 'in');
+    const finishOther = await startSlow(twin, 'inAsBob');
     await ada.post('/do/out');
-    expect((await finish()).status).toBe(200);
+    expect(await finish()).toMatchObject({ status: 401, setCookies: [] });
+    expect(rowsOf(storage)).toEqual([]);
+    expect((await finishOther()).status).toBe(200);
+    expect(await userOf(twin)).toBe('bob');
     expect(rowsOf(storage)).toHaveLength(1);
     expect(rowsOf(storage)[0]?.id).not.toBe(old?.id);
   });
