@@ -20,7 +20,15 @@ export interface ModelSession {
   lastActiveAt: number;
   expiresAt: number;
   absoluteExpiresAt: number;
-  token: { current: string | null; superseded: string | null; graceUntil: number; isUsed: boolean };
+  token: ModelToken;
+}
+
+interface ModelToken {
+  current: string | null;
+  superseded: string | null;
+  isUsed: boolean;
+  /** Until when each token that was replaced may come back. */
+  mayReturn: Map<string, number>;
 }
 
 export type State = Pick<ModelSession, 'userId' | 'data'>;
@@ -58,16 +66,16 @@ export class StoreModel {
       authenticatedAt: userId === null ? null : this.now,
       expiresAt: this.now + idleTtl,
       absoluteExpiresAt: this.now + 3 * HOUR,
-      token: { current: token, superseded: null, graceUntil: this.now, isUsed: true },
+      token: { ...this.#noToken(), current: token },
     });
   }
 
   readByToken(sessionId: string, token: string): ModelSession | null {
     const session = this.active(sessionId);
     if (session === null || session.token.current === null) return null;
-    const { current, superseded, graceUntil, isUsed } = session.token;
+    const { current, superseded, mayReturn, isUsed } = session.token;
     if (token === current) session.token.isUsed = true;
-    else if (this.now < graceUntil) return token === superseded ? session : null;
+    else if (this.now < (mayReturn.get(token) ?? 0)) return token === superseded ? session : null;
     else if (token !== superseded || isUsed) this.sessions.delete(sessionId);
     return token === current ? session : null;
   }
@@ -76,8 +84,9 @@ export class StoreModel {
     const session = this.active(id);
     if (session === null) throw new SessionGoneError('model');
     if (session.token.current === null) throw new SessionDataError('model');
-    const graceUntil = this.now + grace;
-    session.token = { current: token, superseded: session.token.current, graceUntil, isUsed: false };
+    const { current: superseded, mayReturn } = session.token;
+    mayReturn.set(superseded, this.now + grace);
+    session.token = { current: token, superseded, mayReturn, isUsed: false };
   }
 
   flush(id: string, data: JsonObject, now: number, expiresAt: number, base?: JsonObject): boolean {
@@ -173,8 +182,15 @@ export class StoreModel {
     return session;
   }
 
-  #noToken(): ModelSession['token'] {
-    return { current: null, superseded: null, graceUntil: this.now, isUsed: true };
+  /** Whether the store may take the return of a token for late, since it was replaced among several in a short time. */
+  isReturnInDoubt(sessionId: string, token: string): boolean {
+    const { mayReturn } = this.sessions.get(sessionId)?.token ?? this.#noToken();
+    const until = mayReturn.get(token) ?? Infinity;
+    return mayReturn.size > 2 && this.now >= until && this.now < until + MINUTE;
+  }
+
+  #noToken(): ModelToken {
+    return { current: null, superseded: null, isUsed: true, mayReturn: new Map() };
   }
 }
 
