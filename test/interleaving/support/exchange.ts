@@ -31,14 +31,19 @@ export async function exchange(
 ): Promise<Answer> {
   const { engine } = world.store(replica);
   const token = cookie === null ? null : engine.mint.recognise(cookie);
-  const mayBeServed =
-    token === null || !(world.rules.ended.has(token.sessionId) || world.retired.has(token.hash));
+  const isEnded = token !== null && world.rules.ended.has(token.sessionId);
+  const wasRetired = token !== null && world.retired.has(token.hash);
   let work: SessionWork | undefined;
   let failed = await fails(world, token?.sessionId ?? null, async () => {
     const presented = token && (await engine.resolver.present(token));
     const unserved = presented?.standing === 'unserved' ? presented : null;
     const resolved = presented?.standing === 'unserved' ? null : presented;
-    if (resolved && !mayBeServed) world.scheduler.fail(`an ended token of ${resolved.row.id} was served`);
+    if (unserved) world.unserved.add(unserved.row.id);
+    // After a renewed proof of identity whose answer got lost, the old token is as good as before.
+    if (token && resolved?.standing === 'lost') world.retired.delete(token.hash);
+    const isRetired = wasRetired && world.retired.has(token.hash);
+    if (resolved && (isEnded || isRetired))
+      world.scheduler.fail(`an ended token of ${resolved.row.id} was served`);
     work = new SessionWork(engine, CONTEXT, resolved, unserved);
   });
   if (work === undefined) return { cookie: undefined, userId: null, failed };

@@ -6,6 +6,7 @@ import type {
   RowSelection,
   TokenChange,
 } from '../../../src/core/session-backend.js';
+import type { SessionRow } from '../../../src/core/session-row.js';
 import { SessionPruning } from '../../../src/core/session-pruning.js';
 import { SessionTouches } from '../../../src/core/session-touches.js';
 import { SessionWriter } from '../../../src/core/session-writer.js';
@@ -46,6 +47,8 @@ export class World {
   readonly excused = new Set<string>();
   /** Hashes of tokens that a renewed proof of identity has put out of use. */
   readonly retired = new Set<string>();
+  /** Sessions that were presented with a token that was not good enough to read them. */
+  readonly unserved = new Set<string>();
   /** Sessions that were revoked because a token was reused. */
   readonly reused = new Set<string>();
   /** Sessions that the key-value face has stored something over. */
@@ -205,7 +208,8 @@ export class World {
       this.noteGone([replaced.id]);
       this.successors.set(replaced.id, row.id);
     }
-    const hands = replaced !== null && (replaced.userId === null || replaced.userId === row.userId);
+    const isOwners = replaced !== null && (replaced.userId === null || replaced.userId === row.userId);
+    const hands = isOwners && !(this.unserved.has(replaced.id) && this.#handsNothing(replaced, row));
     if (
       hands &&
       row.tokenHash !== null &&
@@ -222,6 +226,13 @@ export class World {
       const { step } = this.scheduler;
       this.historyOf(row.id).push({ kind: 'replace', data, began: step, ended: step, isRefused: false });
     }
+  }
+
+  /** A sign-in with such a token ends the session, and takes nothing over. */
+  #handsNothing(replaced: SessionRow, row: SessionRow): boolean {
+    const { vault } = this.store(0).engine;
+    const [before, after] = [vault.open(replaced).data, vault.open(row).data];
+    return Object.keys(before).every((key) => !Object.hasOwn(after, key));
   }
 
   /** @internal */
