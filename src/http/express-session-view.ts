@@ -12,7 +12,6 @@ import { sessionBag } from './session-bag.js';
 import { endCurrent } from './session-ending.js';
 import type { BeforeSave, SessionExchange } from './session-exchange.js';
 import { reload } from './session-reload.js';
-import { SessionSteps } from './session-steps.js';
 
 /** The session of one request as middleware of express-session sees it, and what it owes before the response leaves. */
 export class ExpressSessionView implements BeforeSave {
@@ -21,24 +20,21 @@ export class ExpressSessionView implements BeforeSave {
   #source: LiveSource;
   /** Whether `regenerate()` made the present bag. */
   #isRegenerated = false;
-  readonly #steps: SessionSteps;
 
   constructor(
     private readonly exchange: SessionExchange,
     private readonly request: object,
   ) {
-    this.#steps = new SessionSteps(exchange);
     this.#source = new LiveSource(exchange, this.#members());
     this.bag = sessionBag(this.#source) as ExpressSession;
   }
 
   get isDue(): boolean {
-    return this.#steps.areOpen || this.#isPassportGone;
+    return this.#isPassportGone;
   }
 
-  /** Steps that nobody awaits fail the response; a session that Passport signed out ends. */
+  /** A session that Passport signed out ends. */
   async beforeSave(): Promise<void> {
-    await this.#steps.settled();
     if (this.#isPassportGone) await endCurrent(this.exchange.work, 'logout');
   }
 
@@ -46,7 +42,13 @@ export class ExpressSessionView implements BeforeSave {
     const { exchange } = this;
     const member = (step: () => Promise<void>) => (callback?: ExpressSessionCallback) => {
       const { bag } = this;
-      return this.#steps.start(step, callback) ?? bag;
+      const done = exchange.work.handOut(step);
+      if (typeof callback !== 'function') return done;
+      done.then(
+        () => tell(callback),
+        (error: unknown) => tell(callback, error),
+      );
+      return bag;
     };
     const chained = (act: () => void) => () => {
       act();
@@ -118,5 +120,16 @@ export class ExpressSessionView implements BeforeSave {
     const { row, content } = work.stored;
     if (passportUser(content.data) === undefined || passportUser(work.copy.data) !== undefined) return false;
     return agreesOnUser(content.data, row.userId, runtime.options.passportUserId);
+  }
+}
+
+/** What a callback throws is nobody's rejection: it is uncaught, as with express-session. */
+function tell(callback: ExpressSessionCallback, error?: unknown): void {
+  try {
+    callback(error);
+  } catch (thrown) {
+    process.nextTick(() => {
+      throw thrown;
+    });
   }
 }

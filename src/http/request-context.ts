@@ -1,5 +1,13 @@
 import type { JsonObject } from '../core/json-data.js';
 
+/** Where the failure of a step goes that nobody waits for. */
+export interface ForgottenFailures {
+  /** Whether it can still be the failure of the response. */
+  readonly canFailResponse: boolean;
+  /** Told of one that can not. */
+  reportForgotten(error: unknown): void;
+}
+
 /** The request, as far as a session needs it. */
 export interface RequestContext {
   /** Address of the client, for events. */
@@ -34,4 +42,6 @@ export interface RequestContext {
   noteUse?(): void;
   /** Told about each call to the session that failed. */
   noteFailure?(error: unknown): void;
+  /** Without a response that could fail, a rejection that nobody takes is an unhandled one. */
+  readonly forgotten?: ForgottenFailures;
 }

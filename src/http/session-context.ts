@@ -11,10 +11,10 @@ import { routeOf } from './platform-request.js';
 import type { ResponseGate } from './response-gate.js';
 import type { Arrival } from './session-arrival.js';
 import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
-import type { RequestContext } from './request-context.js';
+import type { ForgottenFailures, RequestContext } from './request-context.js';
 
 /** What an exchange lets its session's work see. */
-export interface ExchangeView {
+export interface ExchangeView extends ForgottenFailures {
   readonly runtime: HttpRuntime;
   readonly input: ExchangeInput;
   readonly arrival: Arrival;
@@ -90,5 +90,9 @@ export class ExchangeContext implements RequestContext {
 
   noteFailure(error: unknown): void {
     this.exchange.noteSessionFailure(error);
+  }
+
+  get forgotten(): ForgottenFailures {
+    return this.exchange;
   }
 }

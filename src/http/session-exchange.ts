@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
-import { SessionError } from '../core/session-errors.js';
+import { SessionError, SessionStoreError } from '../core/session-errors.js';
 import { isTouchDue } from '../core/session-lifetime.js';
 import { routeOf } from './platform-request.js';
 import { ResponseGate, type ResponseExit } from './response-gate.js';
@@ -35,6 +35,7 @@ export class SessionExchange implements ResponseExit, ExchangeView {
   /** Why the last call to the session failed, if one did. */
   #failure: unknown = null;
   #awaitsUse = false;
+  #isClosed = false;
   #within: number | null = null;
 
   private constructor(
@@ -63,8 +64,8 @@ export class SessionExchange implements ResponseExit, ExchangeView {
 
   /** Whether there is nothing to save, as a glance tells. */
   get isUnchanged(): boolean {
-    const { copy, isBusy } = this.work;
-    if (this.beforeSave?.isDue) return false;
+    const { copy, isBusy, steps } = this.work;
+    if (this.beforeSave?.isDue || steps?.areOpen) return false;
     return copy.isUntouched || (!isBusy && copy.isUnchanged);
   }
 
@@ -127,16 +128,33 @@ export class SessionExchange implements ResponseExit, ExchangeView {
       if (this.gate.isHolding) return;
       this.gate.dropAfterEnd();
       this.work.discard();
-      this.#failure = error;
+      this.noteFailure(error);
       throw toHttpException(error);
     } finally {
       this.#flushing = null;
     }
   }
 
-  #save(): Promise<boolean> {
+  #save(): Promise<unknown> {
     const { beforeSave, work } = this;
-    return beforeSave === null ? work.save() : beforeSave.beforeSave().then(() => work.save());
+    return beforeSave === null && work.steps === null ? work.save() : this.#saveBehindSteps();
+  }
+
+  /**
+   * The failure of a step that nobody waits for is as one that the handler had thrown: what else has changed is saved
+   * all the same.
+   */
+  async #saveBehindSteps(): Promise<void> {
+    const { beforeSave, work } = this;
+    const forgotten = work.steps?.areOpen ? await work.steps.settled() : [];
+    for (const error of forgotten.slice(1))
+      this.reportForgotten(error, 'beside another one, which is answered');
+    const isOutage = forgotten[0] instanceof SessionStoreError;
+    if (!isOutage) {
+      await beforeSave?.beforeSave();
+      await work.save();
+    }
+    if (forgotten.length > 0) throw forgotten[0];
   }
 
   settle(): Promise<void> | null {
@@ -146,6 +164,8 @@ export class SessionExchange implements ResponseExit, ExchangeView {
   /** A client that went away early is no end of the handler: what it changes is saved when it is done. */
   closed(): void {
     this.#awaitsUse = true;
+    this.#isClosed = true;
+    for (const error of this.work.steps?.takeForgotten() ?? []) this.reportForgotten(error);
     if (!this.gate.isHeadPending && this.#isUnsettled) void this.#saveLate();
   }
 
@@ -171,10 +191,10 @@ export class SessionExchange implements ResponseExit, ExchangeView {
     this.work.discard();
     const exception = toHttpException(error);
     if (exception instanceof HttpException) {
-      this.#failure = error;
+      this.noteFailure(error);
       return { status: exception.getStatus(), body: exception.getResponse() as object };
     }
-    this.runtime.logger.error(`${this.#route}: the response could not be sent: ${String(error)}`);
+    this.runtime.logger.error(`${this.#route}: the response could not be sent: ${reasonOf(error)}`);
     return { status: 500, body: { statusCode: 500, message: 'Internal server error' } };
   }
 
@@ -186,7 +206,8 @@ export class SessionExchange implements ResponseExit, ExchangeView {
   }
 
   get #isUnsettled(): boolean {
-    return this.work.isBusy || this.work.isDirty || this.beforeSave?.isDue === true;
+    const { isBusy, isDirty, steps } = this.work;
+    return isBusy || isDirty || this.beforeSave?.isDue === true || steps?.areOpen === true;
   }
 
   #isRotationDue(): boolean {
@@ -215,8 +236,20 @@ export class SessionExchange implements ResponseExit, ExchangeView {
     setImmediate(() => this.closed());
   }
 
+  /** What `update(fn)` of the app throws is the app's, and Nest's to log. */
   noteSessionFailure(error: unknown): void {
-    this.#failure = error;
+    if (error instanceof SessionError || error instanceof HttpException) this.#failure = error;
+  }
+
+  /** Before the response has left, what nobody waits for fails that; then, and when the client is gone, it is logged. */
+  get canFailResponse(): boolean {
+    return this.gate.isHeadPending && !this.#isClosed;
+  }
+
+  reportForgotten(error: unknown, when = 'after the response had begun'): void {
+    this.runtime.logger.error(
+      `${this.#route}: a step of the session that nobody awaits failed ${when}: ${reasonOf(error)}`,
+    );
   }
 
   /** Saves what was changed after the first byte had left. Nobody can be told any more, but the log. */
@@ -244,4 +277,10 @@ export class SessionExchange implements ResponseExit, ExchangeView {
   get isUse(): boolean {
     return this.input.isUse ?? this.#isRead;
   }
+}
+
+/** For the log: what is not of sessions may be a fault of the code, so it says where. */
+function reasonOf(error: unknown): string {
+  const isOwn = error instanceof SessionError || error instanceof HttpException;
+  return error instanceof Error && !isOwn ? (error.stack ?? String(error)) : String(error);
 }

@@ -101,7 +101,7 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
   }
 
   update<R>(fn: (data: T) => R | Promise<R>): Promise<R> {
-    return this.#later(() => this.#work.update((data) => fn(data as T)));
+    return this.#work.handOut(() => this.#work.update((data) => fn(data as T)));
   }
 
   takeOnce<K extends keyof T>(key: K): Promise<T[K] | undefined> {
@@ -125,7 +125,7 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
   }
 
   save(): Promise<void> {
-    return this.#later(async () => void (await this.#work.save()));
+    return this.#work.handOut(async () => void (await this.#work.save()));
   }
 
   authenticate(
@@ -134,35 +134,35 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
   ): Promise<SessionToken>;
   authenticate(userId: UserId, options?: AuthenticateOptions<T>): Promise<void>;
   authenticate(userId: UserId, options: AuthenticateOptions<T> = {}): Promise<SessionToken | void> {
-    return this.#later(() => signIn(this.#work, userId, options));
+    return this.#work.handOut(() => signIn(this.#work, userId, options));
   }
 
   reauthenticate(): Promise<void> {
-    return this.#later(() => proveAgain(this.#work));
+    return this.#work.handOut(() => proveAgain(this.#work));
   }
 
   rotate(): Promise<void> {
-    return this.#later(() => askForRotation(this.#work));
+    return this.#work.handOut(() => askForRotation(this.#work));
   }
 
   logout(): Promise<void> {
-    return this.#later(async () => void (await endCurrent(this.#work, 'logout')));
+    return this.#work.handOut(async () => void (await endCurrent(this.#work, 'logout')));
   }
 
   logoutOthers(): Promise<number> {
-    return this.#later(() => endOthers(this.#work));
+    return this.#work.handOut(() => endOthers(this.#work));
   }
 
   logoutAll(): Promise<number> {
-    return this.#later(() => endAll(this.#work));
+    return this.#work.handOut(() => endAll(this.#work));
   }
 
   list(): Promise<SessionInfo[]> {
-    return this.#later(() => listSessions(this.#work));
+    return this.#work.handOut(() => listSessions(this.#work));
   }
 
   revoke(id: string): Promise<boolean> {
-    return this.#later(() => endById(this.#work, id));
+    return this.#work.handOut(() => endById(this.#work, id));
   }
 
   toJSON(): object {
@@ -177,14 +177,6 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
   get #record(): SessionRecord | null {
     const { stored } = this.#work;
     return stored && new SessionRecord(stored.row, stored.content);
-  }
-
-  async #later<R>(step: () => Promise<R>): Promise<R> {
-    try {
-      return await step();
-    } catch (error) {
-      throw this.#failed(error);
-    }
   }
 
   get #copy(): WorkingCopy {

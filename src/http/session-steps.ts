@@ -1,79 +1,63 @@
-import type { ExpressSessionCallback } from './express-session.js';
-import { Outcome } from './outcome.js';
-import { routeOf } from './platform-request.js';
+import { nextTick } from 'node:process';
+import type { RequestContext } from './request-context.js';
 import { toHttpException } from './session-exceptions.js';
-import type { SessionExchange } from './session-exchange.js';
+import { type RejectionWatch, StepPromise } from './step-promise.js';
 
-/** The steps that a request takes through `req.session`, with callbacks or promises, some of which nobody awaits. */
-export class SessionSteps {
-  readonly #underWay = new Set<Promise<void>>();
-  readonly #failed = new Map<Outcome, unknown>();
+/**
+ * The steps that a request takes through its session, handed out as promises, some of which nobody awaits: the
+ * response waits for them, and their failures are its own.
+ */
+export class SessionSteps implements RejectionWatch {
+  readonly #underWay = new Set<Promise<unknown>>();
+  /** What has failed while it could still be the failure of the response. */
+  #rejected: { readonly promise: StepPromise<unknown>; readonly error: unknown }[] = [];
 
-  constructor(private readonly exchange: SessionExchange) {}
+  constructor(private readonly context: RequestContext) {}
 
-  /** Whether a step is under way, or has failed without anybody noticing. */
+  /** Whether a step is under way, or has failed, perhaps without anybody noticing. */
   get areOpen(): boolean {
-    return this.#underWay.size > 0 || this.#forgottenFailure !== undefined;
+    return this.#underWay.size > 0 || this.#rejected.length > 0;
   }
 
-  /** Starts a step, and tells the callback how it ends; without one, gives a promise. */
-  start(step: () => Promise<void>, callback?: ExpressSessionCallback): Promise<void> | undefined {
-    const done = this.#run(step).finally(() => this.#underWay.delete(done));
+  /** Starts a step. What it throws leaves as the HTTP layer's exception. */
+  start<R>(step: () => Promise<R>): Promise<R> {
+    const done: Promise<R> = this.#run(step, () => this.#underWay.delete(done));
+    if (this.context.forgotten === undefined) return done;
     this.#underWay.add(done);
-    if (typeof callback !== 'function') return this.#promised(done);
-    done.then(
-      () => tell(callback),
-      (error: unknown) => tell(callback, error),
-    );
-    return undefined;
+    return StepPromise.of(done, this);
   }
 
-  /** Waits for all steps. @throws the failure of one that nobody waits for */
-  async settled(): Promise<void> {
+  /** Waits for the steps that are under way. What failed, and nobody has taken, in the order in which it did. */
+  async settled(): Promise<unknown[]> {
     await Promise.allSettled(this.#underWay);
-    const forgotten = this.#forgottenFailure;
-    this.#failed.clear();
-    if (forgotten !== undefined) throw forgotten;
+    // What was derived from a step that failed is rejected right behind it.
+    if (this.#rejected.length > 0) await new Promise<void>((resolve) => nextTick(resolve));
+    return this.takeForgotten();
   }
 
-  async #run(step: () => Promise<void>): Promise<void> {
+  /** What has failed so far, and nobody has taken. It is told of once. */
+  takeForgotten(): unknown[] {
+    const rejected = this.#rejected;
+    this.#rejected = [];
+    return rejected.filter(({ promise }) => !promise.isTaken).map(({ error }) => error);
+  }
+
+  noteRejected(promise: StepPromise<unknown>, source: Promise<unknown>, error: unknown): void {
+    this.#underWay.delete(source);
+    const { forgotten } = this.context;
+    if (forgotten?.canFailResponse) this.#rejected.push({ promise, error });
+    // As long as Node gives before it calls a rejection unhandled.
+    else nextTick(() => promise.isTaken || forgotten?.reportForgotten(error));
+  }
+
+  async #run<R>(step: () => Promise<R>, done: () => void): Promise<R> {
     try {
-      await step();
+      const result = await step();
+      done();
+      return result;
     } catch (error) {
-      this.exchange.noteFailure(error);
+      this.context.noteFailure?.(error);
       throw toHttpException(error);
     }
-  }
-
-  #promised(done: Promise<void>): Promise<void> {
-    const outcome = new Outcome(done);
-    done.catch((error: unknown) => this.#noteForgotten(outcome, error));
-    return outcome.promise;
-  }
-
-  /** A failure that nobody waits for is that of the response, or of the log when the response has begun. */
-  #noteForgotten(outcome: Outcome, error: unknown): void {
-    const { gate, input, runtime } = this.exchange;
-    if (gate.isHeadPending) this.#failed.set(outcome, error);
-    else if (outcome.isForgotten) {
-      runtime.logger.error(
-        `${routeOf(input.request)}: a step of req.session failed after the response had begun: ${String(error)}`,
-      );
-    }
-  }
-
-  get #forgottenFailure(): unknown {
-    return [...this.#failed].find(([outcome]) => outcome.isForgotten)?.[1];
-  }
-}
-
-/** What a callback throws is nobody's rejection: it is uncaught, as with express-session. */
-function tell(callback: ExpressSessionCallback, error?: unknown): void {
-  try {
-    callback(error);
-  } catch (thrown) {
-    process.nextTick(() => {
-      throw thrown;
-    });
   }
 }

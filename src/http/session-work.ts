@@ -10,6 +10,7 @@ import type { SessionToken } from '../core/session-token.js';
 import { type ContentWrite, gone, unused, usedAt } from '../core/session-writer.js';
 import { type Snapshot, WorkingCopy } from '../core/working-copy.js';
 import type { RequestContext } from './request-context.js';
+import { SessionSteps } from './session-steps.js';
 
 /** What the response has to tell the client about its cookie. */
 export type CookieChange =
@@ -31,6 +32,8 @@ export class SessionWork {
   endedUserId: string | null = null;
   /** `rotate()` was called. */
   isRotationWanted = false;
+  /** What has been handed out as promises; `null` before the first. */
+  steps: SessionSteps | null = null;
   #lastStep: Promise<unknown> = Promise.resolve();
   #stepsUnderWay = 0;
   /** Its session had been ended by another request, whose cookie a new session would replace. */
@@ -162,6 +165,11 @@ export class SessionWork {
   /** Forgets what has not been saved. */
   discard(): void {
     this.copy = new WorkingCopy(this.stored?.content ?? NOTHING_STORED);
+  }
+
+  /** Starts a step for the app: its failure leaves as an exception, and is the response's when nobody takes it. */
+  handOut<R>(step: () => Promise<R>): Promise<R> {
+    return (this.steps ??= new SessionSteps(this.context)).start(step);
   }
 
   /** Whether a step is under way. */

@@ -38,9 +38,11 @@ export class SessionInterceptor implements NestInterceptor {
       try {
         await exchange.flush();
       } catch (unsaved) {
-        this.runtime.logger.warn(
-          `The session could not be saved; the handler had failed before: ${String(error)}`,
-        );
+        if (!isSameFailure(error, unsaved)) {
+          this.runtime.logger.warn(
+            `The session could not be saved; the handler had failed before: ${String(error)}`,
+          );
+        }
         return unsaved;
       }
     }
@@ -69,4 +71,11 @@ export class SessionInterceptor implements NestInterceptor {
       }),
     );
   }
+}
+
+/** A handler that awaited `save()` has failed by what fails once more behind it. */
+function isSameFailure(one: unknown, other: unknown): boolean {
+  return (
+    one instanceof SessionHttpException && other instanceof SessionHttpException && one.code === other.code
+  );
 }

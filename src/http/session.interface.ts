@@ -38,7 +38,9 @@ export interface SessionInfo {
 
 /**
  * The session of one request. Changes of `data` are saved before the first byte of the response leaves; whatever
- * fails is an `HttpException` with the `SessionError` as its `cause` and its `code`.
+ * fails is an `HttpException` with the `SessionError` as its `cause` and its `code`. The response waits for the promises
+ * of these methods, awaited or not. A rejection that nobody takes, of them or of what `then`, `catch` and `finally` make
+ * of them, fails the response as if the handler had thrown it; once that has left it is an error in the log.
  */
 export interface RequestSession<T extends object = SessionData> {
   /** Public ULID, safe to log and to list; `null` while nothing is stored. */

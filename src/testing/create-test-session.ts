@@ -8,7 +8,8 @@ import type { RequestSession } from '../http/session.interface.js';
 
 /**
  * A session in memory, for calling a controller's method directly. Everything works as in a request; only the cookie
- * goes nowhere.
+ * goes nowhere, and there is no response that could fail: a rejection that nobody awaits is an unhandled one, which the
+ * test runner reports.
  *
  * @param options.userId signed in as that user; otherwise anonymous
  */

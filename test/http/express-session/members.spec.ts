@@ -229,7 +229,7 @@ onEachPlatform('req.session', (open) => {
       await visitor.get('/plain');
       expect(log.sessionErrors).toContainEqual(
         expect.stringMatching(
-          /^GET \/x\/:name: a step of req\.session failed after the response had begun: /,
+          /^GET \/x\/:name: a step of the session that nobody awaits failed after the response had begun: /,
         ),
       );
     });

@@ -14,7 +14,15 @@ const swc = {
   },
 };
 
+/** As in jest.config.js. */
+const own = {
+  'nest-sessions': '../../../../src/index.ts',
+  'nest-sessions/testing': '../../../../src/testing/index.ts',
+};
+
 export async function resolve(specifier, context, nextResolve) {
+  if (Object.hasOwn(own, specifier))
+    return nextResolve(new URL(own[specifier], import.meta.url).href, context);
   const isSource =
     context.parentURL?.endsWith('.ts') && specifier.startsWith('.') && specifier.endsWith('.js');
   return nextResolve(isSource ? `${specifier.slice(0, -3)}.ts` : specifier, context);
