@@ -22,6 +22,7 @@ export {
 export type { FlashMessage } from './core/session-content.js';
 export type { SessionData } from './core/session-data.js';
 export {
+  type DataFault,
   SessionConflictError,
   SessionDataError,
   SessionError,

@@ -1,7 +1,13 @@
+import { faultOf } from './json-data.js';
 import { SessionDataError } from './session-errors.js';
 
 /** A user id as apps have it. Kept and returned as a string, compared byte for byte. */
 export type UserId = string | number | bigint;
+
+type IdKind = 'user id' | 'session id';
+
+/** Names of parameters, for errors. */
+const PATHS: Readonly<Record<IdKind, string>> = { 'user id': 'userId', 'session id': 'sessionId' };
 
 /** Characters of an id at most: what every database's column holds. */
 const MAX_LENGTH = 255;
@@ -19,21 +25,23 @@ export function toUserId(value: UserId): string {
       'user id',
       'a string, an integer or a bigint',
       typeof value === 'number' ? String(value) : nameOf(value),
+      value,
     );
   return checked('user id', text);
 }
 
 /** @throws SessionDataError when it is empty, longer than 255 characters, or cannot be stored exactly */
 export function toSessionId(value: string): string {
-  if (typeof value !== 'string') throw refuse('session id', 'a string', nameOf(value));
+  if (typeof value !== 'string') throw refuse('session id', 'a string', nameOf(value), value);
   return checked('session id', value);
 }
 
-function checked(what: string, text: string): string {
-  if (text === '') throw refuse(what, 'a non-empty string', 'an empty one');
-  if (text.length > MAX_LENGTH) throw refuse(what, `at most ${MAX_LENGTH} characters`, `${text.length}`);
-  if (text.includes('\0')) throw refuse(what, 'no NUL character', 'one');
-  if (/\p{Surrogate}/u.test(text)) throw refuse(what, 'well-formed Unicode', 'a lone surrogate');
+function checked(what: IdKind, text: string): string {
+  if (text === '') throw refuse(what, 'a non-empty string', 'an empty one', text);
+  if (text.length > MAX_LENGTH)
+    throw refuse(what, `at most ${MAX_LENGTH} characters`, `${text.length}`, text);
+  if (text.includes('\0')) throw refuse(what, 'no NUL character', 'one', text);
+  if (/\p{Surrogate}/u.test(text)) throw refuse(what, 'well-formed Unicode', 'a lone surrogate', text);
   return text;
 }
 
@@ -41,6 +49,9 @@ function nameOf(value: unknown): string {
   return value === null ? 'null' : typeof value;
 }
 
-function refuse(what: string, expected: string, got: string): SessionDataError {
-  return new SessionDataError(`Invalid ${what}: expected ${expected}, got ${got}`);
+function refuse(what: IdKind, expected: string, got: string, value: unknown): SessionDataError {
+  return new SessionDataError(`Invalid ${what}: expected ${expected}, got ${got}`, {
+    path: PATHS[what],
+    fault: faultOf(value),
+  });
 }

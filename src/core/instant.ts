@@ -1,3 +1,4 @@
+import { faultOf } from './json-data.js';
 import { SessionDataError } from './session-errors.js';
 import type { EpochMs } from './session-row.js';
 
@@ -14,5 +15,6 @@ export function toInstant(name: string, value: Date | EpochMs): EpochMs {
   if (typeof instant === 'number' && Number.isFinite(instant)) return Math.round(instant);
   throw new SessionDataError(
     `\`${name}\`: expected a Date, or milliseconds since the Unix epoch, got ${String(value)}`,
+    { path: name, fault: faultOf(value) },
   );
 }

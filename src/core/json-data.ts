@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { SessionDataError } from './session-errors.js';
+import { type DataFault, SessionDataError } from './session-errors.js';
 
 /** What JSON can hold. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -21,9 +21,31 @@ const REFUSED = [Map, Set, WeakMap, WeakSet, WeakRef, Promise, RegExp, Error, Ar
 export function toJsonObject(value: unknown, root = 'data'): JsonObject {
   const json = new Conversion(root).convert(value);
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new SessionDataError(`Session data must be an object, but \`${root}\` is ${kindOf(value)}`);
+    throw new SessionDataError(`Session data must be an object, but \`${root}\` is ${kindOf(value)}`, {
+      path: root,
+      fault: faultOf(value),
+    });
   }
   return json;
+}
+
+/**
+ * Who can have made `value` where it does not belong: a client, if a JSON body or a form can hold it, or can lack it
+ * (`undefined`). JSON has no NaN, but Infinity: it reads `1e400` so.
+ */
+export function faultOf(value: unknown): DataFault {
+  if (typeof value === 'number') return Number.isNaN(value) ? 'code' : 'input';
+  if (typeof value !== 'object' || value === null)
+    return typeof value === 'function' || typeof value === 'symbol' || typeof value === 'bigint'
+      ? 'code'
+      : 'input';
+  return isPlain(value) ? 'input' : 'code';
+}
+
+/** Whether an object may come from a parser of JSON or of a form. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null || Array.isArray(value);
 }
 
 /** A copy of what is JSON already. */
@@ -73,11 +95,12 @@ class Conversion {
       return value;
     if (typeof value === 'number') {
       if (Number.isFinite(value)) return value;
-      throw this.#refuse(String(value));
+      throw this.#refuse(String(value), faultOf(value));
     }
     if (typeof value !== 'object') throw this.#refuse(kindOf(value));
     if (this.#ancestors.includes(value)) throw this.#refuse('a cycle');
-    if (this.#ancestors.length >= MAX_DEPTH) throw this.#refuse(`nested more than ${MAX_DEPTH} levels deep`);
+    if (this.#ancestors.length >= MAX_DEPTH)
+      throw this.#refuse(`nested more than ${MAX_DEPTH} levels deep`, 'input');
     this.#ancestors.push(value);
     const json = this.#convertObject(value);
     this.#ancestors.pop();
@@ -85,16 +108,17 @@ class Conversion {
   }
 
   #convertObject(value: object): JsonValue | undefined {
-    const isPlain = Object.getPrototypeOf(value) === Object.prototype;
-    if (!isPlain) this.#check(value);
+    const isUsual = Object.getPrototypeOf(value) === Object.prototype;
+    if (!isUsual) this.#check(value);
     if ('toJSON' in value && typeof value.toJSON === 'function') return this.convert(value.toJSON());
-    if (isPlain) return this.#convertEntries(value);
+    if (isUsual) return this.#convertEntries(value);
     if (ArrayBuffer.isView(value)) throw this.#refuse(kindOf(value));
     if (types.isBoxedPrimitive(value)) return this.convert(value.valueOf());
     if (Array.isArray(value)) return Array.from(value, (item, index) => this.#convertAt(index, item) ?? null);
     if (isEntity(value)) return this.#convertEntries(value);
     this.#path.push('__proto__');
-    throw this.#refuse('a changed prototype');
+    // `Object.assign` and `data[key] = value` make a prototype of what a client sends as `__proto__`.
+    throw this.#refuse('a changed prototype', faultOf(Object.getPrototypeOf(value)));
   }
 
   #convertEntries(value: object): JsonObject {
@@ -108,7 +132,7 @@ class Conversion {
 
   #convertAt(key: string | number, value: unknown): JsonValue | undefined {
     this.#path.push(key);
-    if (key === '__proto__') throw this.#refuse('a key that would change a prototype');
+    if (key === '__proto__') throw this.#refuse('a key that would change a prototype', 'input');
     const json = this.convert(value);
     this.#path.pop();
     return json;
@@ -119,11 +143,12 @@ class Conversion {
     if (REFUSED.some((type) => value instanceof type)) throw this.#refuse(kindOf(value));
   }
 
-  #refuse(what: string): SessionDataError {
+  #refuse(what: string, fault: DataFault = 'code'): SessionDataError {
     const path = this.root + this.#path.map(step).join('');
     const shown = path.length > 200 ? `${path.slice(0, 197)}...` : path;
     return new SessionDataError(
       `Session data must be JSON, but \`${shown}\` is ${what}. Nothing was saved: store a JSON form of it, or remove it`,
+      { path: shown, fault },
     );
   }
 }
@@ -131,7 +156,12 @@ class Conversion {
 /** Of a class of its own, or without any. */
 function isEntity(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || (typeof prototype === 'object' && Object.hasOwn(prototype, 'constructor'));
+  if (prototype === null) return true;
+  return typeof prototype === 'object' && typeof ownConstructor(prototype) === 'function';
+}
+
+function ownConstructor(prototype: object): unknown {
+  return Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
 }
 
 /** How a path goes on. */

@@ -147,7 +147,10 @@ export class SessionCreation {
     const latest = notAfter === undefined ? Infinity : toInstant('notAfter', notAfter);
     const absoluteExpiresAt = Math.min(now + absoluteTtl, latest);
     if (!(absoluteExpiresAt > now)) {
-      throw new SessionDataError('`notAfter`: expected a Date in the future, got one that is past');
+      throw new SessionDataError('`notAfter`: expected a Date in the future, got one that is past', {
+        path: 'notAfter',
+        fault: 'input', // of an identity provider's token that has expired
+      });
     }
     return {
       idleTtl: userId === null ? this.config.anonymousTtl : ttl,

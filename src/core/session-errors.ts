@@ -71,7 +71,26 @@ export class SessionTamperedError extends SessionError {
   override readonly code = 'session_tampered';
 }
 
-/** The data is not JSON; the message names the path of the offending value. Nothing was stored. */
+/**
+ * Who can have made a value that sessions refuse. `'input'`: also a client, if code passes on what a JSON body or a
+ * form holds, or lacks. `'code'`: no client can.
+ */
+export type DataFault = 'input' | 'code';
+
+/**
+ * The data is not JSON, or a value (a user id, an option of a call) is not what it has to be. The message names the
+ * path of the offending value. Nothing was stored.
+ */
 export class SessionDataError extends SessionError {
   override readonly code = 'session_data_invalid';
+  /** Where the value is, in 200 characters at most: `data.cart[3].price`, `userId`. `null`: nowhere in particular. */
+  readonly path: string | null;
+  readonly fault: DataFault;
+
+  /** @param options.fault @default 'code' */
+  constructor(message: string, options: { cause?: unknown; path?: string; fault?: DataFault } = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.path = options.path ?? null;
+    this.fault = options.fault ?? 'code';
+  }
 }

@@ -2,7 +2,7 @@ import type { Duration } from './duration.js';
 import { flushData } from './flush-data.js';
 import { toSessionId, toUserId, type UserId } from './identifiers.js';
 import { type Instant, toInstant } from './instant.js';
-import { toJsonObject } from './json-data.js';
+import { faultOf, toJsonObject } from './json-data.js';
 import type { KeyValueStore } from './key-value-store.js';
 import { rotateToken } from './rotate-token.js';
 import type { SessionBackend } from './session-backend.js';
@@ -218,7 +218,10 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
   async findSessionsForUser(userId: UserId, limit: number): Promise<SessionRecord[]> {
     if (Number.isSafeInteger(limit) && limit >= 0)
       return this.engine.list(toUserId(userId), 'createdAt', limit);
-    throw new SessionDataError(`\`limit\`: expected an integer of at least 0, got ${limit}`);
+    throw new SessionDataError(`\`limit\`: expected an integer of at least 0, got ${String(limit)}`, {
+      path: 'limit',
+      fault: faultOf(limit),
+    });
   }
 
   /** Ends all sessions of a user; how many. */

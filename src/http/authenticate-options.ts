@@ -1,3 +1,4 @@
+import { faultOf } from '../core/json-data.js';
 import { SessionDataError } from '../core/session-errors.js';
 import type { AuthenticateOptions } from './session.interface.js';
 
@@ -25,14 +26,19 @@ export function checkAuthenticateOptions(options: AuthenticateOptions<object>, a
       `Unknown option of authenticate: expected one of ${KNOWN.join(', ')}, got '${unknown}'`,
     );
   if (remember !== undefined && typeof remember !== 'boolean')
-    throw new SessionDataError(`\`remember\`: expected true or false, got a ${typeof remember}`);
-  if (notAfter !== undefined && !(notAfter instanceof Date))
-    throw new SessionDataError(`\`notAfter\`: expected a Date, got a ${typeof notAfter}`);
+    throw refuse('remember', 'true or false', remember);
+  if (notAfter !== undefined && !(notAfter instanceof Date)) throw refuse('notAfter', 'a Date', notAfter);
   if (transport !== undefined && transport !== 'cookie' && transport !== 'bearer')
-    throw new SessionDataError(`\`transport\`: expected 'cookie' or 'bearer', got a ${typeof transport}`);
+    throw refuse('transport', "'cookie' or 'bearer'", transport);
   if (transport === 'bearer' && !acceptsBearer)
     throw new SessionDataError(
       "`transport: 'bearer'`: expected the option `transport: ['cookie', 'bearer']` of SessionModule, got none. The " +
         'token would not be accepted',
     );
+}
+
+/** What an app passes on from a body or a form may be the client's fault. */
+function refuse(name: keyof AuthenticateOptions, wanted: string, value: unknown): SessionDataError {
+  const message = `\`${name}\`: expected ${wanted}, got ${value === null ? 'null' : `a ${typeof value}`}`;
+  return new SessionDataError(message, { path: name, fault: faultOf(value) });
 }

@@ -1,4 +1,6 @@
 import type { JsonObject } from '../core/json-data.js';
+import { SessionDataError } from '../core/session-errors.js';
+import { toHttpException } from './session-exceptions.js';
 
 /** Members of our `Session` that somebody who imported the wrong one would call. */
 const OUR_METHODS = new Set([
@@ -49,7 +51,8 @@ export function sessionBag(source: BagSource): object {
         return Reflect.get(source.data, key) as unknown;
       },
       set(_target, key, value) {
-        if (key === '__proto__' || Object.hasOwn(source.members, key)) return false;
+        if (key === '__proto__') throw toHttpException(prototypeKey());
+        if (Object.hasOwn(source.members, key)) return false;
         source.noteWrite(String(key));
         return Reflect.set(source.data, key, value);
       },
@@ -64,6 +67,14 @@ export function sessionBag(source: BagSource): object {
       },
     },
   );
+}
+
+/** Of a key that would change a prototype: where keys come from clients, so does this one. */
+export function prototypeKey(): SessionDataError {
+  return new SessionDataError('`__proto__` cannot be a key of session data. Nothing was changed', {
+    path: 'data.__proto__',
+    fault: 'input',
+  });
 }
 
 function wrongImport(method: string): TypeError {

@@ -1,4 +1,5 @@
 import { type JsonObject, toJsonObject } from '../core/json-data.js';
+import { SessionDataError } from '../core/session-errors.js';
 import { describeClient } from './client-meta.js';
 import {
   agreesOnUser,
@@ -51,7 +52,7 @@ export class ExchangeContext implements RequestContext {
   /** @throws SessionDataError when the `meta` option gives no object; a promise of one is none */
   describeClient(): JsonObject {
     const { input, runtime } = this.exchange;
-    const added = toJsonObject(runtime.options.meta(input.request), 'meta');
+    const added = metaOf(runtime.options.meta(input.request));
     return { ...describeClient(input.request), ...added };
   }
 
@@ -95,4 +96,11 @@ export class ExchangeContext implements RequestContext {
   get forgotten(): ForgottenFailures {
     return this.exchange;
   }
+}
+
+/** What the `meta` option gives is the app's own, in its kind at least. */
+function metaOf(value: object): JsonObject {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (isObject) return toJsonObject(value, 'meta');
+  throw new SessionDataError('The `meta` option: expected a function that gives an object', { path: 'meta' });
 }

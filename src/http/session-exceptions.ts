@@ -9,6 +9,7 @@ import {
 import type { ServerResponse } from 'node:http';
 import {
   SessionConflictError,
+  SessionDataError,
   SessionError,
   SessionGoneError,
   SessionLimitError,
@@ -36,6 +37,14 @@ const ANSWERS = [
   [SessionTooLargeError, HttpStatus.PAYLOAD_TOO_LARGE, 'The session would hold too much'],
 ] as const;
 
+/** What a client can have sent is told where it is, and no more: not what it is. */
+function otherAnswer(cause: SessionError): readonly [null, HttpStatus, string] {
+  if (!(cause instanceof SessionDataError) || cause.fault === 'code')
+    return [null, HttpStatus.INTERNAL_SERVER_ERROR, 'The session could not be saved'];
+  const where = cause.path === null ? '' : `: see \`${cause.path}\``;
+  return [null, HttpStatus.BAD_REQUEST, `The session cannot hold what was sent${where}`];
+}
+
 /** Seconds after which a client may try again when storage is unreachable. */
 export const RETRY_AFTER_SECONDS = '5';
 
@@ -45,11 +54,7 @@ export class SessionHttpException extends HttpException {
   readonly [STANDS_FOR_CAUSE] = true;
 
   constructor(cause: SessionError) {
-    const [, status, message] = ANSWERS.find(([type]) => cause instanceof type) ?? [
-      null,
-      HttpStatus.INTERNAL_SERVER_ERROR,
-      'The session could not be saved',
-    ];
+    const [, status, message] = ANSWERS.find(([type]) => cause instanceof type) ?? otherAnswer(cause);
     super({ statusCode: status, message, code: cause.code }, status, { cause });
     this.code = cause.code;
     // Filters of apps send `message` to clients, and the driver's words in it name hosts: those stay with the cause.

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { UserId } from '../core/identifiers.js';
-import type { JsonObject } from '../core/json-data.js';
+import { faultOf, type JsonObject } from '../core/json-data.js';
 import type { FlashMessage } from '../core/session-content.js';
 import { SessionDataError } from '../core/session-errors.js';
 import { SessionRecord } from '../core/session-record.js';
@@ -9,6 +9,7 @@ import type { SessionToken } from '../core/session-token.js';
 import type { WorkingCopy } from '../core/working-copy.js';
 import { endAll, endById, endCurrent, endOthers, listSessions } from './session-ending.js';
 import { toHttpException } from './session-exceptions.js';
+import { prototypeKey } from './session-bag.js';
 import { askForRotation, proveAgain, signIn } from './session-sign-in.js';
 import type { SessionWork } from './session-work.js';
 import type { AuthenticateOptions, RequestSession, SessionInfo } from './session.interface.js';
@@ -74,11 +75,8 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
   }
 
   set<K extends keyof T>(key: K, value: T[K]): void {
-    if (key === '__proto__') {
-      throw this.#failed(
-        new SessionDataError('`__proto__` cannot be a key of session data. Nothing was changed'),
-      );
-    }
+    // A key may come from a body: `['__proto__']` is one too.
+    if (typeof key !== 'symbol' && String(key) === '__proto__') throw this.#failed(prototypeKey());
     this.data[key] = value;
   }
 
@@ -114,9 +112,8 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
   }
 
   flash(kind: string, text: string): void {
-    if (typeof kind !== 'string' || typeof text !== 'string') {
-      throw this.#failed(new SessionDataError('Expected a flash message of two strings, kind and text'));
-    }
+    if (typeof kind !== 'string') throw this.#failed(badFlash('kind', kind));
+    if (typeof text !== 'string') throw this.#failed(badFlash('text', text));
     this.#copy.addFlash({ id: randomUUID(), kind, text });
   }
 
@@ -188,4 +185,11 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
     this.#work.context.noteFailure?.(error);
     return toHttpException(error);
   }
+}
+
+function badFlash(path: string, value: unknown): SessionDataError {
+  return new SessionDataError(
+    `Expected a flash message of two strings, kind and text, but \`${path}\` is ${value === null ? 'null' : `a ${typeof value}`}`,
+    { path, fault: faultOf(value) },
+  );
 }

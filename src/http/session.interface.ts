@@ -60,7 +60,10 @@ export interface RequestSession<T extends object = SessionData> {
   /** About the client at sign-in. */
   readonly meta: JsonObject;
 
-  /** A plain JSON object to read and change; deep changes are noticed. Assigning replaces all that is stored. */
+  /**
+   * A plain JSON object to read and change; deep changes are noticed. Assigning replaces all that is stored. What JSON
+   * cannot hold is a `SessionDataError`: 400 where a client can have sent it, 500 where only code can have made it.
+   */
   data: T;
   get<K extends keyof T>(key: K): T[K] | undefined;
   set<K extends keyof T>(key: K, value: T[K]): void;

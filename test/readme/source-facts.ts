@@ -3,6 +3,7 @@ import * as api from 'nest-sessions';
 import {
   AuthenticationRequiredException,
   CrossSiteRequestException,
+  SessionDataError,
   SessionError,
   SessionOptionsError,
   TwoTokensException,
@@ -86,7 +87,9 @@ export function errorFacts(): ErrorFacts[] {
 
 function statusOf(type: typeof SessionError): string {
   if (type === SessionOptionsError) return 'at startup';
-  return String(new SessionHttpException(new type('')).getStatus());
+  const errors = [new type('')];
+  if (type === SessionDataError) errors.unshift(new SessionDataError('', { fault: 'input' }));
+  return errors.map((error) => new SessionHttpException(error).getStatus()).join(' or ');
 }
 
 /** Public members of an interface or a class, as a caller writes them: `flush(id, data, base?)`, `config`. */

@@ -325,7 +325,7 @@ onEachPlatform('without the option', (open) => {
   it('a transport that is none is refused', async () => {
     const { browser } = await openBearer(open);
     const reply = await browser().post('/do/bad?transport=url');
-    expect(refusal(reply)).toEqual({ status: 500, code: 'session_data_invalid' });
+    expect(refusal(reply)).toEqual({ status: 400, code: 'session_data_invalid' });
   });
 });
 

@@ -17,8 +17,8 @@ const REFUSED: readonly [string, unknown, number, string][] = [
   ['a function', { run: () => 1 }, 500, 'session_data_invalid'],
   ['a symbol', Symbol('x'), 500, 'session_data_invalid'],
   ['a cycle', cycle, 500, 'session_data_invalid'],
-  ['an own `__proto__`', JSON.parse('{"__proto__":{"admin":true}}'), 500, 'session_data_invalid'],
-  ['a changed prototype', Object.create({ admin: true }), 500, 'session_data_invalid'],
+  ['an own `__proto__`', JSON.parse('{"__proto__":{"admin":true}}'), 400, 'session_data_invalid'],
+  ['a changed prototype', Object.create({ admin: true }), 400, 'session_data_invalid'],
   ['1 MB', 'x'.repeat(1_000_000), 413, 'session_too_large'],
 ];
 

@@ -135,19 +135,19 @@ onEachPlatform('authenticate', (open) => {
   });
 
   it.each([
-    ['a past `notAfter`', { notAfter: new Date(START) }],
-    ['an invalid `notAfter`', { notAfter: new Date(Number.NaN) }],
-    ['a `notAfter` that is no Date', { notAfter: '2031-01-01' as unknown as Date }],
-    ['a `remember` that is no boolean', { remember: 'on' as unknown as boolean }],
-    ['null for options', null as never],
-    ['a name for options', 'ada' as never],
-    ['an option that does not exist', { remember: undefined, rememberMe: true }],
-  ])('refuses %s, and signs nobody in', async (_, options) => {
+    ['a past `notAfter`', 400, { notAfter: new Date(START) }],
+    ['an invalid `notAfter`', 500, { notAfter: new Date(Number.NaN) }],
+    ['a `notAfter` that is no Date', 400, { notAfter: '2031-01-01' as unknown as Date }],
+    ['a `remember` that is no boolean', 400, { remember: 'on' as unknown as boolean }],
+    ['null for options', 500, null as never],
+    ['a name for options', 500, 'ada' as never],
+    ['an option that does not exist', 500, { remember: undefined, rememberMe: true }],
+  ])('refuses %s, by %i, and signs nobody in', async (_, status, options) => {
     const { browser, storage } = await open({ routes: { ...BASICS, bad: withOptions(options) } });
     const ada = browser();
     await ada.post('/do/set', { a: '1' });
     const reply = await ada.post('/do/bad');
-    expect(refusal(reply)).toEqual({ status: 500, code: 'session_data_invalid' });
+    expect(refusal(reply)).toEqual({ status, code: 'session_data_invalid' });
     expect(reply.setCookies).toEqual([]);
     expect(rowsOf(storage).map(({ userId }) => userId)).toEqual([null]);
     expect(await dataOf(ada)).toEqual({ a: '1' });
@@ -171,7 +171,8 @@ onEachPlatform('authenticate', (open) => {
     await ada.post('/do/set', { a: '1' });
     const before = await seenBy(ada);
     const reply = await ada.post('/do/bad');
-    expect(refusal(reply)).toEqual({ status: 500, code: 'session_data_invalid' });
+    const status = Number.isNaN(userId) ? 500 : 400; // JSON has no NaN
+    expect(refusal(reply)).toEqual({ status, code: 'session_data_invalid' });
     expect(reply.setCookies).toEqual([]);
     expect(rowsOf(storage)).toHaveLength(1);
     expect(await seenBy(ada)).toEqual(before);

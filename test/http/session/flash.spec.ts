@@ -128,7 +128,7 @@ onEachPlatform('flash messages', (open) => {
       routes: { odd: ({ session }) => session.flash('info', { html: 1 } as unknown as string) },
     });
     const reply = await browser().post('/do/odd');
-    expect(refusal(reply)).toEqual({ status: 500, code: 'session_data_invalid' });
+    expect(refusal(reply)).toEqual({ status: 400, code: 'session_data_invalid' });
     expect(rowsOf(storage)).toEqual([]);
   });
 });

@@ -33,14 +33,14 @@ export const FAILING_CALLS: readonly FailingCall[] = [
   {
     title: 'authenticate() of a user that is an object',
     call: (call) => call.session.authenticate(parsed(call).user),
-    status: 500,
+    status: 400,
     code: 'session_data_invalid',
     json: '{"user":{}}',
   },
   {
     title: 'authenticate() of a user with a NUL',
     call: (call) => call.session.authenticate(parsed(call).user),
-    status: 500,
+    status: 400,
     code: 'session_data_invalid',
     json: '{"user":"a\\u0000b"}',
   },
@@ -53,7 +53,7 @@ export const FAILING_CALLS: readonly FailingCall[] = [
   {
     title: 'authenticate() with 1e400 in its data',
     call: (call) => call.session.authenticate('ada', { data: parsed(call).data }),
-    status: 500,
+    status: 400,
     code: 'session_data_invalid',
     json: '{"data":{"n":1e400}}',
   },
@@ -92,14 +92,14 @@ export const FAILING_CALLS: readonly FailingCall[] = [
       Object.assign(call.session.data, parsed(call).data);
       return call.session.save();
     },
-    status: 500,
+    status: 400,
     code: 'session_data_invalid',
     json: '{"data":{"n":1e400}}',
   },
   {
     title: 'update() with an own __proto__',
     call: (call) => call.session.update((data) => void (data['sent'] = parsed(call).data)),
-    status: 500,
+    status: 400,
     code: 'session_data_invalid',
     json: '{"data":{"__proto__":{"admin":true}}}',
   },
@@ -115,7 +115,7 @@ export const FAILING_CALLS: readonly FailingCall[] = [
   {
     title: 'authenticate() with a transport that does not exist',
     call: ({ session }) => session.authenticate('ada', { transport: 'url' as 'cookie' }),
-    status: 500,
+    status: 400,
     code: 'session_data_invalid',
   },
   {
