@@ -41,8 +41,8 @@ export interface StoredSession {
   readonly content: SessionContent;
 }
 
-/** What is kept about the client is bounded too: it comes from request headers. */
-const MAX_META_BYTES = 4096;
+/** What is kept about the client is bounded too: it comes from request headers. Bytes of it, as UTF-8 JSON. */
+export const MAX_META_BYTES = 4096;
 
 /** Turns content into payloads and back. */
 export class SessionVault {

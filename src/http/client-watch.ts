@@ -1,6 +1,5 @@
-import Bowser from 'bowser';
 import type { ResolvedSession } from '../core/session-resolver.js';
-import { type ClientRequest, userAgentOf } from './client-meta.js';
+import { type ClientRequest, parseAgent, userAgentOf } from './client-meta.js';
 
 /** What happens when a session turns up with another browser or platform than it was signed in with. */
 export type ClientChangeReaction = 'ignore' | 'notify' | 'revoke';
@@ -58,8 +57,7 @@ function describeFamily(userAgent: string): string {
   if (userAgent === '') return 'no user agent';
   // Programs and apps name themselves first, before any version.
   const [product = 'unknown'] = /^[^/\s(]+/.exec(userAgent) ?? [];
-  const { browser, os } = Bowser.parse(userAgent);
-  const family = product === 'Mozilla' && browser.name ? browser.name : product;
-  const platform = os.name ?? '';
+  const { browser, os: platform } = parseAgent(userAgent);
+  const family = product === 'Mozilla' && browser !== '' ? browser : product;
   return platform === '' ? family : `${family} on ${PLATFORMS[platform] ?? platform}`;
 }

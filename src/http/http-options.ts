@@ -44,7 +44,10 @@ export interface SessionHttpOptions {
    * `client-change`; or the same and the end of the session. Versions do not matter. @default 'ignore'
    */
   readonly onClientChange?: ClientChangeReaction;
-  /** What to keep about the client of a sign-in beside the default: a JSON object. Gets the platform's request. */
+  /**
+   * What to keep about the client of a sign-in beside the default: a JSON object. Gets the platform's request. Where all
+   * is more than 4096 bytes as JSON, the longest strings are cut, and what is too large all the same is left out.
+   */
   readonly meta?: (request: never) => object;
 }
 

@@ -16,8 +16,8 @@ export interface RequestContext {
   isUse(): boolean;
   /** Default persistence of new cookies. */
   readonly persistent: boolean;
-  /** About the client, for a new session. */
-  describeClient(): JsonObject;
+  /** About the client, for a new session; `own` is what the app adds for this one. */
+  describeClient(own: JsonObject): JsonObject;
   /** Whether clients may hold bearer tokens. */
   readonly acceptsBearer?: boolean;
   /** Whether the request came with a bearer token: whoever keeps that takes no cookie. */

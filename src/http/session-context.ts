@@ -1,6 +1,7 @@
 import { type JsonObject, toJsonObject } from '../core/json-data.js';
 import { SessionDataError } from '../core/session-errors.js';
-import { describeClient } from './client-meta.js';
+import { addressOf, describeClient } from './client-meta.js';
+import { fitMeta } from './fit-meta.js';
 import {
   agreesOnUser,
   changesPassportUser,
@@ -30,7 +31,7 @@ export class ExchangeContext implements RequestContext {
   constructor(private readonly exchange: ExchangeView) {}
 
   get ip(): string | undefined {
-    return this.exchange.input.request.ip;
+    return addressOf(this.exchange.input.request);
   }
 
   get persistent(): boolean {
@@ -50,10 +51,10 @@ export class ExchangeContext implements RequestContext {
   }
 
   /** @throws SessionDataError when the `meta` option gives no object; a promise of one is none */
-  describeClient(): JsonObject {
+  describeClient(own: JsonObject): JsonObject {
     const { input, runtime } = this.exchange;
     const added = metaOf(runtime.options.meta(input.request));
-    return { ...describeClient(input.request), ...added };
+    return fitMeta({ ...describeClient(input.request), ...added }, own);
   }
 
   clientFamily(): string | undefined {

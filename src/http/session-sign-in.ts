@@ -33,7 +33,7 @@ export function signIn(
     const created = await engine.create(
       {
         userId: id,
-        meta: { ...context.describeClient(), ...toJsonObject(options.meta ?? {}, 'meta') },
+        meta: context.describeClient(toJsonObject(options.meta ?? {}, 'meta')),
         previousId: work.presentId,
         previousUserId: work.stored?.row.userId,
         carries: work.stored !== null,

@@ -242,7 +242,7 @@ export class SessionWork {
     const { persistent, ip } = this.context;
     const session = {
       userId: null,
-      meta: this.context.describeClient(),
+      meta: this.context.describeClient({}),
       previousId: null,
       changes,
       data: {},

@@ -13,7 +13,10 @@ export interface AuthenticateOptions<T extends object = SessionData> {
   readonly remember?: boolean;
   /** The session ends then at the latest, for instance when an identity provider's does. */
   readonly notAfter?: Date;
-  /** Added to what is kept about the client; a JSON object. */
+  /**
+   * Added to what is kept about the client; a JSON object of at most 4096 bytes, which is kept as it is: where all is
+   * more, the client's part is cut.
+   */
   readonly meta?: object;
   /** `'bearer'`: a token for a client without cookies, which `authenticate` resolves to. @default 'cookie' */
   readonly transport?: Transport;

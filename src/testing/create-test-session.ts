@@ -1,5 +1,6 @@
 import { MemorySessionBackend } from '../backends/memory/memory-session-backend.js';
 import type { UserId } from '../core/identifiers.js';
+import type { JsonObject } from '../core/json-data.js';
 import type { SessionData } from '../core/session-data.js';
 import { SessionStore } from '../core/session-store.js';
 import { SessionHandle } from '../http/session-handle.js';
@@ -22,7 +23,7 @@ export async function createTestSession<T extends object = SessionData>(
     isUse: () => true,
     persistent: true,
     acceptsBearer: true,
-    describeClient: () => ({}),
+    describeClient: (own: JsonObject) => own,
     canCarryCookie: () => true,
   };
   if (options.userId === undefined && options.data === undefined) {
