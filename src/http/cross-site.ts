@@ -10,6 +10,9 @@ export interface CsrfOptions {
 /** Methods that must not change anything, so that they need no check. @see RFC 9110, 9.2.1 */
 const SAFE_METHODS: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+/** From where a visit carries a Strict cookie, or, without a word, may carry it. @see RFC 6265bis, 5.2 and 5.8.3 */
+const SITES_WITH_STRICT: ReadonlySet<string> = new Set(['', 'same-origin', 'same-site', 'none']);
+
 /** Ports that an origin leaves out, and a Host header may name. */
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': ':80', 'https:': ':443' };
 
@@ -47,6 +50,15 @@ export class CrossSiteCheck {
     return !isVisit && this.#isCrossSite(request);
   }
 
+  /**
+   * Whether the browser withheld a Strict cookie: a link or a redirect of another site leads here. A page of a sibling
+   * host is of the same site, whose links carry the cookie.
+   */
+  withholdsStrict({ method, headers }: ClientRequest): boolean {
+    if (!SAFE_METHODS.has(method) || headers['sec-fetch-mode'] !== 'navigate') return false;
+    return !SITES_WITH_STRICT.has(one(headers['sec-fetch-site']));
+  }
+
   #isCrossSite(request: ClientRequest): boolean {
     const { headers } = request;
     const site = one(headers['sec-fetch-site']);
@@ -57,6 +69,14 @@ export class CrossSiteCheck {
     const normal = site === '' ? normalOrigin(origin) : null;
     return normal === null || !hostsOf(request).some((host) => isHostOf(host, normal));
   }
+}
+
+/**
+ * Whether a page hides its origin from a browser or a site that says nothing else: a form over plain http under the
+ * Referrer-Policy `no-referrer` is such a one, also of the app itself.
+ */
+export function hidesOrigin({ headers }: ClientRequest): boolean {
+  return one(headers['sec-fetch-site']) === '' && one(headers['origin']) === 'null';
 }
 
 /** The value of a header; repeated ones are joined, so that they are none that is accepted. */

@@ -5,6 +5,7 @@ import type { Transport } from '../core/session-token.js';
 import type { ClientRequest } from './client-meta.js';
 import { type ClientChangeReaction, ClientWatch } from './client-watch.js';
 import { CrossSiteCheck, type CsrfOptions } from './cross-site.js';
+import { CrossSiteLog } from './cross-site-log.js';
 import { passportUserId as idOfPassportUser } from './passport-user.js';
 import { PlainHttpWarning } from './plain-http-warning.js';
 import { type CookieOptions, SessionCookie } from './session-cookie.js';
@@ -16,8 +17,9 @@ export interface SessionHttpOptions {
   /** Whether every route needs a user, except `@Public()`. @default false */
   readonly requireAuth?: boolean;
   /**
-   * Refuses what a page of another site makes a browser send: unsafe methods of signed-in sessions, and sign-in.
-   * `false`: something else does that.
+   * Refuses what a page of another site makes a browser send, by a method that is not safe: changes of a session, and
+   * the beginning of one. With `cookie.sameSite: 'strict'`, nor does a visit begin a session that another site leads
+   * to: what it would hold is dropped. `false`: something else does that.
    *
    * @default { origins: [] }
    */
@@ -60,6 +62,7 @@ export interface ResolvedHttpOptions {
   readonly plainHttp: PlainHttpWarning | null;
   /** `null`: off. */
   readonly crossSite: CrossSiteCheck | null;
+  readonly crossSiteLog: CrossSiteLog;
   readonly passportUserId: (user: unknown) => UserId;
   readonly acceptsBearer: boolean;
   /** `null`: client changes are ignored. */
@@ -99,6 +102,7 @@ export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOpt
     mount,
     passportUserId: (passportUserId as ((user: unknown) => UserId) | undefined) ?? idOfPassportUser,
     crossSite: csrf === false ? null : new CrossSiteCheck(csrf),
+    crossSiteLog: new CrossSiteLog(),
     acceptsBearer: checkTransport(transport),
     clientWatch: onClientChange === 'ignore' ? null : new ClientWatch(onClientChange),
     meta: describe ?? (() => ({})),

@@ -23,8 +23,13 @@ export interface RequestContext {
   /** Whether the request came with a bearer token: whoever keeps that takes no cookie. */
   readonly isBearer?: boolean;
   clientFamily?(): string | undefined;
-  /** Whether a sign-in may follow from the request; not when a page of another site made the browser send it. */
-  mayCarrySignIn?(): boolean;
+  /**
+   * Why the request may change nothing, or sign nobody in: a page of another site made the browser send it. `null`: it
+   * may.
+   */
+  refusalOf?(step: 'change' | 'sign-in'): Error | null;
+  /** Whether the browser may have a cookie that it withheld, so that a new session would take its place. */
+  readonly isCookieWithheld?: boolean;
   /**
    * Whether the session of that user, or of nobody, may have the data: not when it would make Passport take somebody else
    * for signed in. What is not accepted is told to the log.

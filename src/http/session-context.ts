@@ -1,6 +1,7 @@
 import { type JsonObject, toJsonObject } from '../core/json-data.js';
 import { SessionDataError } from '../core/session-errors.js';
 import { addressOf, describeClient } from './client-meta.js';
+import { refuseForeign } from './cross-site-refusal.js';
 import { fitMeta } from './fit-meta.js';
 import {
   agreesOnUser,
@@ -22,6 +23,7 @@ export interface ExchangeView extends ForgottenFailures {
   readonly arrival: Arrival;
   readonly gate: ResponseGate;
   readonly isUse: boolean;
+  readonly isForeignChange: boolean;
   noteUse(): void;
   noteSessionFailure(error: unknown): void;
 }
@@ -61,9 +63,17 @@ export class ExchangeContext implements RequestContext {
     return this.exchange.runtime.options.clientWatch?.familyOf(this.exchange.input.request);
   }
 
-  mayCarrySignIn(): boolean {
-    const { input, runtime } = this.exchange;
-    return !runtime.options.crossSite?.refusesSignIn(input.request);
+  refusalOf(step: 'change' | 'sign-in'): Error | null {
+    const { input, runtime, isForeignChange } = this.exchange;
+    const { request } = input;
+    const isRefused = step === 'change' ? isForeignChange : runtime.options.crossSite?.refusesSignIn(request);
+    return isRefused ? refuseForeign(runtime, request) : null;
+  }
+
+  get isCookieWithheld(): boolean {
+    const { cookie, crossSite } = this.exchange.runtime.options;
+    if (crossSite === null || cookie.attributes.sameSite !== 'strict') return false;
+    return crossSite.withholdsStrict(this.exchange.input.request);
   }
 
   acceptsData(data: JsonObject, userId: string | null): boolean {

@@ -16,6 +16,7 @@ export function endCurrent(
       work.discard();
       return 0;
     }
+    work.refuseForeign('change');
     const { ended, existed } = await work.engine.end({ ids: [id] }, reason, work.context.ip);
     work.ended({ by: existed ? 'this-request' : 'another' });
     return ended.length;
@@ -26,6 +27,7 @@ export function endCurrent(
 export async function endOthers(work: SessionWork): Promise<number> {
   const row = work.stored?.row;
   if (row === undefined || row.userId === null) return 0;
+  work.refuseForeign('change');
   const others = { userId: row.userId, exceptId: row.id };
   const { ended } = await work.engine.end(others, 'logout-others', work.context.ip);
   return ended.length;
@@ -35,6 +37,7 @@ export async function endOthers(work: SessionWork): Promise<number> {
 export async function endAll(work: SessionWork): Promise<number> {
   const row = work.stored?.row;
   if (row === undefined || row.userId === null) return endCurrent(work, 'logout-all');
+  work.refuseForeign('change');
   const all = { userId: row.userId };
   return work.inTurn(async () => {
     const { ended } = await work.engine.end(all, 'logout-all', work.context.ip);
@@ -48,6 +51,7 @@ export async function endById(work: SessionWork, id: string): Promise<boolean> {
   const row = work.stored?.row;
   if (row === undefined || row.userId === null || !isStorable(id)) return false;
   if (id === row.id) return (await endCurrent(work, 'revoked')) > 0;
+  work.refuseForeign('change');
   const { ended } = await work.engine.end({ ids: [id], userId: row.userId }, 'revoked', work.context.ip);
   return ended.length > 0;
 }

@@ -71,16 +71,24 @@ export class AuthenticationRequiredException extends UnauthorizedException {
   }
 }
 
-/** A page of another site made the browser send this. */
+/** What a page of another site is told, and what one that hides where it is from. */
+const FOREIGN_PAGES = {
+  'other-site':
+    'A page of another site sent this request, so nothing was done. If that site is yours, list its origin in the ' +
+    '`csrf` option of SessionModule: csrf: { origins: [...] }',
+  'hidden-origin':
+    'The page that sent this request hides its origin, so nothing was done. If the page is yours, its Referrer-Policy ' +
+    'is `no-referrer`, as it is by default with helmet: set another, such as `same-origin`, or serve it over https',
+};
+
+/** A page of another site made the browser send this, or one that hides where it is from. */
 export class CrossSiteRequestException extends ForbiddenException {
   readonly code = 'cross_site_request';
 
-  constructor() {
+  constructor(page: keyof typeof FOREIGN_PAGES = 'other-site') {
     super({
       statusCode: HttpStatus.FORBIDDEN,
-      message:
-        'A page of another site sent this request, so nothing was done. If that site is yours, list its origin in the ' +
-        '`csrf` option of SessionModule: csrf: { origins: [...] }',
+      message: FOREIGN_PAGES[page],
       error: 'Forbidden',
       code: 'cross_site_request',
     });

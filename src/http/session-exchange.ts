@@ -7,7 +7,7 @@ import { ResponseGate, type ResponseExit } from './response-gate.js';
 import { type Arrival, NO_TOKEN, resolveArrival } from './session-arrival.js';
 import { ExchangeContext, type ExchangeView } from './session-context.js';
 import { setSessionHeaders } from './session-departure.js';
-import { reportFailure, toHttpException } from './session-exceptions.js';
+import { CrossSiteRequestException, reportFailure, toHttpException } from './session-exceptions.js';
 import { SessionHandle } from './session-handle.js';
 import type { ExchangeInput, HttpRuntime, RoutedInput } from './session-runtime.js';
 import { SessionWork } from './session-work.js';
@@ -69,11 +69,23 @@ export class SessionExchange implements ResponseExit, ExchangeView {
     return copy.isUntouched || (!isBusy && copy.isUnchanged);
   }
 
-  /** Whether a page of another site asks for a change in the name of whoever is signed in. */
+  /** Whether a page of another site asks for a change: none comes of it, whoever is signed in, or nobody. */
   get isForeignChange(): boolean {
     const { crossSite } = this.runtime.options;
-    if (crossSite === null || this.arrival.isBearer || !this.session.isAuthenticated) return false;
-    return crossSite.refusesChange(this.input.request);
+    return crossSite !== null && !this.arrival.isBearer && crossSite.refusesChange(this.input.request);
+  }
+
+  /**
+   * Turns away a page of another site that brings a session along, and forgets what middleware has changed in it. What
+   * brings none is served, until it would begin one: a route that keeps nothing is open to every page.
+   *
+   * @throws CrossSiteRequestException
+   */
+  admit(): void {
+    const refusal = this.work.presentId === null ? null : this.work.context.refusalOf?.('change');
+    if (!refusal) return;
+    this.work.discard();
+    throw refusal;
   }
 
   /** The route needs a sign-in that is at most so old, in milliseconds. */
@@ -177,7 +189,7 @@ export class SessionExchange implements ResponseExit, ExchangeView {
     const departure = { request, isRead: this.#isRead, isBearer, within: this.#within };
     setSessionHeaders(response, this.runtime, this.work, departure);
     if (stored && this.isUse && isTouchDue(stored.row, engine.clock.now(), engine.config.touchInterval)) {
-      engine.touches.record(stored.row);
+      if (!this.isForeignChange) engine.touches.record(stored.row);
     }
     if (this.#failure !== null) {
       const { statusCode: status } = response;
@@ -214,7 +226,8 @@ export class SessionExchange implements ResponseExit, ExchangeView {
     const { resolved, stored, cookieChange, isRotationWanted, engine } = this.work;
     const isSame =
       resolved !== null && stored !== null && stored.row.id === resolved.row.id && cookieChange === null;
-    return this.#isRead && isSame && engine.resolver.isTokenDue(resolved, isRotationWanted);
+    const isDue = this.#isRead && isSame && engine.resolver.isTokenDue(resolved, isRotationWanted);
+    return isDue && !this.isForeignChange;
   }
 
   /** Rotation that fails leaves the presented token in force, so the response goes out all the same. */
@@ -262,6 +275,7 @@ export class SessionExchange implements ResponseExit, ExchangeView {
       );
     } catch (error) {
       this.work.discard();
+      if (error instanceof CrossSiteRequestException) return; // logged as all of these are
       this.runtime.logger.error(
         `${this.#route}: the session was changed after the response had begun, and could not be saved: ${String(error)}`,
       );

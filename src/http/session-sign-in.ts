@@ -7,7 +7,7 @@ import type { SessionToken } from '../core/session-token.js';
 import { gone } from '../core/session-writer.js';
 import { checkAuthenticateOptions } from './authenticate-options.js';
 import { PASSPORT_KEY } from './passport-user.js';
-import { AuthenticationRequiredException, CrossSiteRequestException } from './session-exceptions.js';
+import { AuthenticationRequiredException } from './session-exceptions.js';
 import type { SessionWork } from './session-work.js';
 import type { AuthenticateOptions } from './session.interface.js';
 
@@ -22,9 +22,9 @@ export function signIn(
     checkAuthenticateOptions(options, context.acceptsBearer ?? false);
     const isBearer = options.transport === 'bearer';
     if (!isBearer) {
-      refuseForeignSignIn(work);
+      work.refuseForeign('sign-in');
       work.requireCookie('sign in');
-    }
+    } else if (work.stored !== null) work.refuseForeign('change');
     const id = toUserId(userId);
     if (id === work.endedUserId) throw gone();
     const data = toJsonObject(options.data ?? {});
@@ -84,7 +84,7 @@ export function proveAgain(work: SessionWork): Promise<void> {
     const { stored } = work;
     if (stored === null || stored.row.userId === null)
       throw new AuthenticationRequiredException('authentication_required');
-    refuseForeignSignIn(work);
+    work.refuseForeign('sign-in');
     requireCookieOf(stored, work);
     const { token, changed } = await engine.renew(stored, context.ip);
     work.renewed(token, { ...stored, row: { ...stored.row, ...changed } });
@@ -94,11 +94,8 @@ export function proveAgain(work: SessionWork): Promise<void> {
 /** `session.rotate()` */
 export async function askForRotation(work: SessionWork): Promise<void> {
   requireCookieOf(work.stored, work);
+  if (work.stored !== null) work.refuseForeign('change');
   work.isRotationWanted = work.stored !== null;
-}
-
-function refuseForeignSignIn({ context }: SessionWork): void {
-  if (context.mayCarrySignIn?.() === false) throw new CrossSiteRequestException();
 }
 
 /** @throws SessionConflictError when the response cannot carry a new token */

@@ -86,6 +86,7 @@ export class SessionWork {
       if (!hasChanges(snapshot.changes)) return false;
       const { stored } = this;
       if (stored) {
+        this.refuseForeign('change');
         this.context.checkData?.(stored.content.data, snapshot.changes.set, stored.row.userId);
         const content = (now: SessionContent) => changed(now, applyChanges(now, snapshot.changes));
         // Replaced by what it was when it was read: whether that is still there, only storage knows.
@@ -94,8 +95,9 @@ export class SessionWork {
         const apply = (now: SessionContent) => (now === stored.content ? first : content(now));
         const written = await this.engine.writer.write({ ...this.#target(stored), known, apply });
         this.#adopt(written, snapshot);
-      } else await this.#begin(snapshot);
-      return true;
+        return true;
+      }
+      return this.#begin(snapshot);
     });
   }
 
@@ -113,6 +115,7 @@ export class SessionWork {
         return changed(content, { ...fresh, data: next });
       };
       if (this.stored) {
+        this.refuseForeign('change');
         const written = await this.engine.writer.write({ ...this.#target(this.stored), apply });
         this.#adopt(written, runs[0]?.snapshot);
       } else {
@@ -216,6 +219,12 @@ export class SessionWork {
     );
   }
 
+  /** @throws CrossSiteRequestException when a page of another site made the browser send the request */
+  refuseForeign(step: 'change' | 'sign-in'): void {
+    const refusal = this.context.refusalOf?.(step);
+    if (refusal) throw refusal;
+  }
+
   #target({ row }: StoredSession): Omit<ContentWrite, 'apply'> {
     return {
       id: row.id,
@@ -225,18 +234,18 @@ export class SessionWork {
   }
 
   /**
-   * Stores a new anonymous session, unless there is nothing in it.
+   * Stores a new anonymous session, unless there is nothing in it, or none may begin; whether it has.
    *
-   * @throws SessionGoneError for data of a straggler, of a token that leads to a live session without being served, and
-   *   of a bearer token that leads to none: there is no cookie that may be set. Their messages are dropped.
+   * @throws what `#mayBegin` throws
    */
-  async #begin(snapshot: Snapshot): Promise<void> {
+  async #begin(snapshot: Snapshot): Promise<boolean> {
     const { changes } = snapshot;
     const hasData = Object.keys(changes.set).length > 0;
-    if (!hasData && changes.flashesAdded.length === 0) return;
-    const isOutOfReach = this.#isStraggler || this.unserved !== null || this.context.isBearer;
-    if (isOutOfReach && hasData) throw gone();
-    if (isOutOfReach) return this.discard();
+    if (!hasData && changes.flashesAdded.length === 0) return false;
+    if (!this.#mayBegin(hasData)) {
+      this.discard();
+      return false;
+    }
     this.context.checkData?.({}, changes.set, null);
     this.requireCookie('start a session');
     const { persistent, ip } = this.context;
@@ -249,6 +258,23 @@ export class SessionWork {
       persistent,
     };
     this.begin(await this.engine.create(session, ip), snapshot);
+    return true;
+  }
+
+  /**
+   * Whether a session may begin. If not, what it would have held is dropped: all that a visit wants to keep whose
+   * browser withheld its cookie, and the messages of a straggler, of a token that leads to a live session without being
+   * served, and of a bearer token that leads to none.
+   *
+   * @throws CrossSiteRequestException when a page of another site made the browser send the request
+   * @throws SessionGoneError for data of these: there is no cookie that may be set
+   */
+  #mayBegin(hasData: boolean): boolean {
+    this.refuseForeign('change');
+    if (this.context.isCookieWithheld) return false;
+    const isOutOfReach = this.#isStraggler || this.unserved !== null || this.context.isBearer === true;
+    if (isOutOfReach && hasData) throw gone();
+    return !isOutOfReach;
   }
 
   #adopt(stored: StoredSession, snapshot: Snapshot | undefined): void {

@@ -4,7 +4,7 @@ import { RoutePolicies, type RoutePolicy } from './route-policy.js';
 import { SessionExchange } from './session-exchange.js';
 import { provideSession } from './session-property.js';
 import type { HttpRuntime } from './session-runtime.js';
-import { AuthenticationRequiredException, CrossSiteRequestException } from './session-exceptions.js';
+import { AuthenticationRequiredException } from './session-exceptions.js';
 import { type PlatformRequest, type PlatformResponse, rawResponse } from './platform-request.js';
 import { exchangeOf, keepExchange, skipExchange } from './session-of.js';
 
@@ -32,7 +32,7 @@ export class SessionGuard implements CanActivate {
   }
 
   #admit(policy: RoutePolicy, exchange: SessionExchange | null): boolean {
-    if (exchange?.isForeignChange) throw new CrossSiteRequestException();
+    exchange?.admit();
     const within = this.#requirement(policy);
     if (within !== undefined) this.#requireUser(exchange, within);
     return true;

@@ -1,13 +1,20 @@
 import {
   type CallHandler,
   type ExecutionContext,
+  HttpException,
   Inject,
   Injectable,
   type NestInterceptor,
 } from '@nestjs/common';
 import { catchError, Observable } from 'rxjs';
 import { FlushingObserver } from './flushing-observer.js';
-import { reportFailure, saysUnsaved, SessionHttpException, toHttpException } from './session-exceptions.js';
+import {
+  CrossSiteRequestException,
+  reportFailure,
+  saysUnsaved,
+  SessionHttpException,
+  toHttpException,
+} from './session-exceptions.js';
 import type { SessionExchange } from './session-exchange.js';
 import type { HttpRuntime } from './session-runtime.js';
 import { type PlatformRequest, type PlatformResponse, rawResponse, routeOf } from './platform-request.js';
@@ -38,7 +45,9 @@ export class SessionInterceptor implements NestInterceptor {
       try {
         await exchange.flush();
       } catch (unsaved) {
-        if (!isSameFailure(error, unsaved)) {
+        // A login that failed, of another site's page: what Nest logs of neither is not logged of both.
+        const isRefusal = unsaved instanceof CrossSiteRequestException && error instanceof HttpException;
+        if (!isRefusal && !isSameFailure(error, unsaved)) {
           this.runtime.logger.warn(
             `The session could not be saved; the handler had failed before: ${String(error)}`,
           );

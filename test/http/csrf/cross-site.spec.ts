@@ -40,14 +40,13 @@ const openActs = async (open: OpenApp, csrf?: { origins: string[] } | false) => 
 
 onEachPlatform('a request that a page of another site makes a browser send', (open) => {
   it('changes nothing for whoever is signed in: 403 with a code, naming the option', async () => {
-    const { ada, storage, log } = await openActs(open);
+    const { ada, storage } = await openActs(open);
     const reply = await ada.post('/do/set', { theme: 'dark' }, FOREIGN);
     expect(refusal(reply)).toEqual(REFUSED);
     expect(reply.json<{ message: string }>().message).toContain('`csrf` option');
     expect(reply.headers['cache-control']).toBe('no-store');
     expect(reply.headers.vary).toBe('Cookie');
     expect(storage.calls).not.toContain('save');
-    expect(log.lines).toEqual([]);
     expect(await userOf(ada)).toBe('ada');
   });
 
@@ -123,10 +122,9 @@ onEachPlatform('a request that a page of another site makes a browser send', (op
     expect((await ada.send(method, '/acts', { headers: FOREIGN })).status).toBe(200);
   });
 
-  it('is served where nobody is signed in, and on routes that skip the session', async () => {
+  it('is served where there is no session, and on routes that skip it', async () => {
     const { ada, browser } = await openActs(open);
     expect((await browser().post('/acts', {}, FOREIGN)).text).toBe('done');
-    expect((await browser().post('/do/set', { theme: 'dark' }, FOREIGN)).status).toBe(200);
     expect((await ada.post('/acts/skipped', {}, FOREIGN)).status).toBe(201);
   });
 

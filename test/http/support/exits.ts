@@ -6,12 +6,13 @@ import {
   Controller,
   type ExceptionFilter,
   type ExecutionContext,
-  Get,
+  All,
   Injectable,
   NotFoundException,
   type PipeTransform,
   Query,
   Redirect,
+  RequestMethod,
   Res,
   Sse,
   StreamableFile,
@@ -140,61 +141,61 @@ const rawOf = (response: Response): ServerResponse => response.raw ?? response;
 
 @Controller('exit')
 class ExitController {
-  @Get('object')
+  @All('object')
   object(@Session() session: TestSession): object {
     change(session);
     return { n: 1 };
   }
 
-  @Get('nothing')
+  @All('nothing')
   async nothing(@Session() session: TestSession): Promise<void> {
     await turn();
     change(session);
   }
 
-  @Get('observable')
+  @All('observable')
   observable(@Session() session: TestSession): Observable<object> {
     change(session);
     return of({ n: 1 });
   }
 
-  @Get('redirect')
+  @All('redirect')
   @Redirect('/elsewhere')
   redirect(@Session() session: TestSession): void {
     change(session);
   }
 
-  @Get('file')
+  @All('file')
   file(@Session() session: TestSession): StreamableFile {
     change(session);
     return new StreamableFile(Readable.from([Buffer.from('from a '), Buffer.from('file')]));
   }
 
-  @Sse('sse')
+  @Sse('sse', { method: RequestMethod.ALL })
   sse(@Session() session: TestSession): Observable<{ data: string }> {
     change(session);
     return of({ data: 'hello' });
   }
 
-  @Get('send')
+  @All('send')
   send(@Session() session: TestSession, @Res() response: Response): void {
     change(session);
     response.send({ n: 1 });
   }
 
-  @Get('res-redirect')
+  @All('res-redirect')
   resRedirect(@Session() session: TestSession, @Res() response: Response): void {
     change(session);
     response.status(302).redirect('/elsewhere');
   }
 
-  @Get('end')
+  @All('end')
   end(@Session() session: TestSession, @Res() response: Response): void {
     change(session);
     rawOf(response).end('ended');
   }
 
-  @Get('write')
+  @All('write')
   write(@Session() session: TestSession, @Res() response: Response): void {
     change(session);
     rawOf(response).write('one ');
@@ -202,26 +203,26 @@ class ExitController {
     rawOf(response).end('three');
   }
 
-  @Get('head')
+  @All('head')
   head(@Session() session: TestSession, @Res() response: Response): void {
     change(session);
     rawOf(response).writeHead(207, 'Many', { 'content-type': 'text/plain' }).end('multi');
   }
 
-  @Get('flush')
+  @All('flush')
   flush(@Session() session: TestSession, @Res() response: Response): void {
     change(session);
     rawOf(response).flushHeaders();
     rawOf(response).end('flushed');
   }
 
-  @Get('pipe')
+  @All('pipe')
   pipe(@Session() session: TestSession, @Res() response: Response): void {
     change(session);
     Readable.from(['pi', 'ped']).pipe(rawOf(response));
   }
 
-  @Get('later')
+  @All('later')
   async later(@Session() session: TestSession, @Res() response: Response): Promise<void> {
     await turn();
     change(session);
@@ -229,29 +230,29 @@ class ExitController {
     await turn();
   }
 
-  @Get('http-exception')
+  @All('http-exception')
   httpException(@Session() session: TestSession): never {
     change(session);
     throw new NotFoundException('no such page');
   }
 
-  @Get('error')
+  @All('error')
   error(@Session() session: TestSession): never {
     change(session);
     throw new Error('broken');
   }
 
-  @Get('guarded')
+  @All('guarded')
   @UseGuards(RefusingGuard)
   guarded(): void {}
 
-  @Get('piped')
+  @All('piped')
   @UseGuards(ChangingGuard)
   piped(@Query('n', RefusingPipe) n: string): string {
     return n;
   }
 
-  @Get('filtered')
+  @All('filtered')
   @UseFilters(AnsweringFilter)
   filtered(@Session() session: TestSession): never {
     change(session);

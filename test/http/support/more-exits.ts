@@ -6,7 +6,7 @@ import {
   Controller,
   type ExceptionFilter,
   type ExecutionContext,
-  Get,
+  All,
   HttpCode,
   Injectable,
   type NestInterceptor,
@@ -100,76 +100,76 @@ class ReadingPipe implements PipeTransform {
 
 @Controller('more')
 export class MoreExitsController {
-  @Get('returns')
+  @All('returns')
   @UseGuards(SignInGuard)
   @UseFilters(RedirectingFilter)
   returns(): void {}
 
-  @Get('passthrough')
+  @All('passthrough')
   passthrough(@Session() session: TestSession, @Res({ passthrough: true }) response: Response): string {
     change(session);
     response.status(202).header('X-App', 'yes');
     return 'passed';
   }
 
-  @Get('passthrough-redirect')
+  @All('passthrough-redirect')
   passthroughRedirect(@Session() session: TestSession, @Res({ passthrough: true }) response: Response): void {
     change(session);
     response.status(302).redirect('/elsewhere');
   }
 
-  @Get('not-modified')
+  @All('not-modified')
   @HttpCode(304)
   notModified(@Session() session: TestSession): void {
     change(session);
   }
 
-  @Get('no-content')
+  @All('no-content')
   @HttpCode(204)
   noContent(@Session() session: TestSession): void {
     change(session);
   }
 
-  @Get('intercepted')
+  @All('intercepted')
   @UseInterceptors(LateInterceptor)
   async intercepted(): Promise<string> {
     await turn();
     return 'late';
   }
 
-  @Get('cached')
+  @All('cached')
   @UseInterceptors(CachingInterceptor)
   cached(): string {
     return 'never';
   }
 
-  @Get('piped')
+  @All('piped')
   piped(@Session(ReadingPipe) session: TestSession): string {
     return session.data.theme === 'dark' ? 'through' : 'unchanged';
   }
 
-  @Get('timeout')
+  @All('timeout')
   @UseInterceptors(TimeoutInterceptor)
   timeout(@Session() session: TestSession): Observable<never> {
     change(session);
     return NEVER;
   }
 
-  @Get('broken-file')
+  @All('broken-file')
   brokenFile(@Session() session: TestSession): StreamableFile {
     change(session);
     const broken = new Readable({ read: () => broken.destroy(new Error('no such file')) });
     return new StreamableFile(broken);
   }
 
-  @Get('versioned')
+  @All('versioned')
   @Version('2')
   versioned(@Session() session: TestSession): Observable<string> {
     change(session);
     return from(['v2']);
   }
 
-  @Get('redirecting-filter')
+  @All('redirecting-filter')
   @UseFilters(SeeOtherFilter)
   redirectingFilter(): never {
     throw new Error('broken');
@@ -178,7 +178,7 @@ export class MoreExitsController {
 
 @Controller({ path: 'hosted', host: 'app.test' })
 export class HostedController {
-  @Get()
+  @All()
   hosted(@Session() session: TestSession): string {
     change(session);
     return 'hosted';
