@@ -8,8 +8,10 @@ import {
   Post,
   Redirect,
   Req,
+  type Type,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import type { ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import {
@@ -29,6 +31,14 @@ import { selfSigned } from './self-signed.js';
 export const HOST = 'shop.test';
 /** A neighbour that somebody else has taken over. */
 export const EVIL = 'evil.shop.test';
+/** A site of somebody else. */
+export const RIVAL = 'rival.test';
+
+/** What visitors leave behind. */
+interface Kept {
+  item?: string;
+  campaign?: string;
+}
 
 const page = (body: string): string => `<!doctype html><meta charset="utf-8"><title>Shop</title>${body}`;
 
@@ -49,6 +59,30 @@ class SiteController {
   @Redirect('/account', 303)
   login(@Body() body: { name: string }, @Session() session: Session): Promise<void> {
     return session.authenticate(body.name);
+  }
+
+  /** A login that fails, with words for the next page. */
+  @Post('fail')
+  @Public()
+  @Redirect('/', 303)
+  fail(@Session() session: Session): void {
+    session.flash('error', 'Wrong password');
+  }
+
+  @Post('cart')
+  @Public()
+  add(@Session() session: Session<Kept>): void {
+    session.set('item', 'tea');
+  }
+
+  /** A page that keeps where its visitor came from. */
+  @Get('landing')
+  @Public()
+  @Header('Content-Type', 'text/html')
+  landing(@Session() session: Session<Kept>, @Req() { headers }: { headers: { cookie?: string } }): string {
+    session.set('campaign', 'a link');
+    const who = session.userId ?? 'nobody';
+    return page(`<p id="who">${who}</p><p id="cookie">${headers.cookie ?? ''}</p>`);
   }
 
   @Get('account')
@@ -84,6 +118,8 @@ class SiteController {
 export interface HttpsSite {
   readonly url: string;
   readonly evilUrl: string;
+  /** The same neighbour's other address, which is of another site. */
+  readonly rivalUrl: string;
   readonly clock: ManualClock;
   readonly store: SessionStore;
   readonly events: readonly RecordedEvent[];
@@ -92,23 +128,39 @@ export interface HttpsSite {
   close(): Promise<void>;
 }
 
-/** Opens both, each with the certificate that it signed itself. */
-export async function openHttpsSite(options: Partial<SessionOptions> = {}): Promise<HttpsSite> {
-  const certificate = selfSigned(HOST, EVIL);
-  const clock = new ManualClock(Date.now());
+const APP_OPTIONS = { logger: false, abortOnError: false, forceCloseConnections: true } as const;
+
+function siteModule(options: Partial<SessionOptions>): Type {
   const key = Buffer.alloc(32, 'key of the browser tests');
   @Module({
-    imports: [
-      SessionModule.forRoot({ key, clock, backend: MemorySessionBackend, cleanup: false, ...options }),
-    ],
+    imports: [SessionModule.forRoot({ key, backend: MemorySessionBackend, cleanup: false, ...options })],
     controllers: [SiteController],
   })
   class SiteModule {}
-  const app: INestApplication = await NestFactory.create(SiteModule, {
+  return SiteModule;
+}
+
+/** Opens the site over plain http, where browsers send no Fetch Metadata, with a Referrer-Policy. */
+export async function openPlainSite(policy: string): Promise<{ url: string; close(): Promise<void> }> {
+  const app: INestApplication = await NestFactory.create(
+    siteModule({ cookie: { secure: false } }),
+    APP_OPTIONS,
+  );
+  app.use((_request: unknown, response: ServerResponse, next: () => void) => {
+    response.setHeader('Referrer-Policy', policy);
+    next();
+  });
+  await app.listen(0, '127.0.0.1');
+  return { url: `http://${HOST}:${portOf(app.getHttpServer() as Server)}`, close: () => app.close() };
+}
+
+/** Opens both, each with the certificate that it signed itself. */
+export async function openHttpsSite(options: Partial<SessionOptions> = {}): Promise<HttpsSite> {
+  const certificate = selfSigned(HOST, EVIL, RIVAL);
+  const clock = new ManualClock(Date.now());
+  const app = await NestFactory.create(siteModule({ clock, ...options }), {
     httpsOptions: certificate,
-    logger: false,
-    abortOnError: false,
-    forceCloseConnections: true,
+    ...APP_OPTIONS,
   });
   await app.listen(0, '127.0.0.1');
   const tossed: string[] = [];
@@ -121,6 +173,7 @@ export async function openHttpsSite(options: Partial<SessionOptions> = {}): Prom
   return {
     url: `https://${HOST}:${portOf(app.getHttpServer() as Server)}`,
     evilUrl: `https://${EVIL}:${portOf(evil)}`,
+    rivalUrl: `https://${RIVAL}:${portOf(evil)}`,
     clock,
     store,
     events: recordEvents(store),

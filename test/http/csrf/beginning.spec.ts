@@ -1,7 +1,8 @@
 import { Controller, Module, Post, UnauthorizedException } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { SessionModule, SessionStore, SkipSession } from 'nest-sessions';
+import { SessionModule, sessionOf, SessionStore, SkipSession } from 'nest-sessions';
 import { MemorySessionBackend } from 'nest-sessions/testing';
 import { Browser, type Reply } from '../support/browser.js';
 import { EXIT_CONTROLLERS, EXITS } from '../support/exits.js';
@@ -251,6 +252,33 @@ describe.each(MOUNTS)("with mount: '%s',", (mount) => {
       await app.close();
       expect([refusal(reply), reply.setCookies]).toEqual([REFUSED, []]);
     });
+  });
+});
+
+onEachPlatform('middleware that writes before the route is known', (open) => {
+  it('keeps nothing for a page of another site, whether it answers by itself or goes on', async () => {
+    const { browser, storage } = await open({
+      options: { key: KEY, mount: 'middleware' },
+      routes: BASICS,
+      prepare: (app) =>
+        app.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
+          const session = sessionOf<{ views?: number }>(request);
+          session?.set('views', (session.get('views') ?? 0) + 1);
+          if (request.url === '/answered') response.end('by itself');
+          else next();
+        }),
+    });
+    const ada = browser();
+    await ada.post('/do/in');
+    storage.forget();
+    for (const path of ['/answered', '/do/see', '/no/such/page']) {
+      for (const visitor of [browser(), ada]) {
+        const reply = await visitor.post(path, {}, FOREIGN);
+        expect([path, refusal(reply), reply.setCookies]).toEqual([path, REFUSED, []]);
+      }
+    }
+    expect(storage.calls).toEqual(['find', 'find', 'find']);
+    expect((await browser().post('/answered')).text).toBe('by itself');
   });
 });
 
