@@ -33,13 +33,13 @@ export interface SessionEventMap {
   /** A session was ended because its user signed in elsewhere, over the limit. */
   evicted: SessionEvent;
   revoked: SessionEvent & { readonly reason: RevokeReason };
-  /** A request met a session that had expired. */
+  /** Once per session and process: a request met a session that had expired. */
   expired: SessionEvent;
   /** A token that had been replaced was presented: somebody else holds it. The session was revoked. */
   reuse: SessionEvent;
-  /** A session turned up with another browser or platform than it was signed in with, and `onClientChange` is on. */
+  /** Once per session and process: a session turned up with another browser or platform than it was signed in with, and `onClientChange` is on. */
   'client-change': SessionEvent;
-  /** A stored payload did not open. */
+  /** Once per session and process: a stored payload did not open. */
   tampered: SessionEvent;
   /** Expired sessions were deleted. */
   cleanup: { readonly at: Date; readonly count: number };

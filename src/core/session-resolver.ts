@@ -1,5 +1,6 @@
 import type { Clock } from './clock.js';
 import type { GuardedBackend } from './guarded-backend.js';
+import { OncePerSession } from './once-per-session.js';
 import type { SessionConfig } from './session-options.js';
 import { type SessionVault, type StoredSession, transportOf } from './session-content.js';
 import { SessionConflictError, SessionTamperedError } from './session-errors.js';
@@ -48,6 +49,8 @@ const TELLING = 60_000;
 /** From a presented token to its session, and to the token that the response should carry instead. */
 export class SessionResolver {
   #toldWentBackAt: EpochMs | null = null;
+  readonly #expired = new OncePerSession();
+  readonly #tampered = new OncePerSession();
 
   constructor(
     private readonly backend: GuardedBackend,
@@ -83,7 +86,7 @@ export class SessionResolver {
       if (row === null) return null;
       const now = this.clock.now();
       if (!isActive(row, now)) {
-        this.events.emit('expired', this.#event(row, client));
+        if (this.#expired.isFirst(row.id)) this.events.emit('expired', this.#event(row, client));
         return null;
       }
       const at = { now: arrivedAt ?? now, clock: this.clockName };
@@ -177,7 +180,7 @@ export class SessionResolver {
       return transportOf(content) === transport ? { row, content, standing } : null;
     } catch (error) {
       if (!(error instanceof SessionTamperedError)) throw error;
-      this.events.emit('tampered', this.#event(row, client));
+      if (this.#tampered.isFirst(row.id)) this.events.emit('tampered', this.#event(row, client));
       return { standing: 'unserved', row };
     }
   }

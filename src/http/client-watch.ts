@@ -1,3 +1,4 @@
+import { OncePerSession } from '../core/once-per-session.js';
 import type { ResolvedSession } from '../core/session-resolver.js';
 import { type ClientRequest, parseAgent, userAgentOf } from './client-meta.js';
 
@@ -15,13 +16,13 @@ const PLATFORMS: Readonly<Record<string, string>> = {
   Linux: 'Linux',
 };
 
-/** Kept in memory: families by user agent, and what has been told. More would be somebody's flood. */
+/** Families kept in memory, by user agent. More would be somebody's flood. */
 const KEPT = 1000;
 
 /** Notices that a session is used by another kind of client than at sign-in. */
 export class ClientWatch {
   readonly #families = new Map<string, string>();
-  readonly #told = new Set<string>();
+  readonly #told = new OncePerSession();
 
   constructor(readonly reaction: Exclude<ClientChangeReaction, 'ignore'>) {}
 
@@ -43,13 +44,9 @@ export class ClientWatch {
     return row.userId !== null && known !== undefined && known !== this.familyOf(request);
   }
 
-  /** Whether that has not been told before by this process, so that no event repeats with each request. */
-  isNews(request: ClientRequest, { row }: ResolvedSession): boolean {
-    const change = `${row.id} ${this.familyOf(request)}`;
-    if (this.#told.has(change)) return false;
-    if (this.#told.size >= KEPT) this.#told.clear();
-    this.#told.add(change);
-    return true;
+  /** Whether that has not been told of the session before by this process, whichever client it was. */
+  isNews({ row }: ResolvedSession): boolean {
+    return this.#told.isFirst(row.id);
   }
 }
 

@@ -105,7 +105,7 @@ async function react(
   const { row } = resolved;
   const isNotify = clientWatch.reaction === 'notify';
   const isNews = isNotify
-    ? clientWatch.isNews(request, resolved)
+    ? clientWatch.isNews(resolved)
     : (await engine.end({ ids: [row.id] }, 'client-change', request.ip)).ended.length > 0;
   if (isNews) engine.events.emit('client-change', engine.eventOf(row, request.ip));
   return isNotify;

@@ -101,6 +101,27 @@ describe('the events of', () => {
     ]);
   });
 
+  it('a token that keeps meeting an expired session: expired, once, and once more for another', async () => {
+    const { store, clock, events } = await openRecorded();
+    const tokens = [(await store.create({}, 'ada')).token, (await store.create({}, 'bob')).token];
+    clock.advance('1h');
+    events.length = 0;
+    for (let n = 0; n < 300; n++) await Promise.all(tokens.map((token) => store.readByToken(token)));
+    expect(events.map(({ name, userId }) => [name, userId])).toEqual([
+      ['expired', 'ada'],
+      ['expired', 'bob'],
+    ]);
+  });
+
+  it('a token that keeps meeting an altered payload: tampered, once', async () => {
+    const { store, backend, events } = await openRecorded();
+    const { session, token } = await store.create({}, 'ada');
+    backend.tamper(session.id, { userId: 'bob' });
+    events.length = 0;
+    for (let n = 0; n < 300; n++) expect(await store.readByToken(token)).toBeNull();
+    expect(events.map(({ name }) => name)).toEqual(['tampered']);
+  });
+
   it('reading, writing data and use: none', async () => {
     const { store, events } = await openRecorded();
     const { session, token } = await store.create({}, 'ada');

@@ -118,13 +118,26 @@ onEachPlatform("onClientChange: 'revoke'", (open) => {
 });
 
 onEachPlatform("onClientChange: 'notify'", (open) => {
-  it('tells once of each other client, and serves', async () => {
+  it('tells once of each session, and serves', async () => {
     const { ada, told, storage } = await openWatched(open, 'notify', 'chrome');
     for (const agent of ['firefox', 'firefox', 'newerChrome', 'none', 'firefox'] as const)
       expect(await userAs(ada, agent)).toBe('ada');
-    expect(told()).toHaveLength(2);
+    expect(told()).toHaveLength(1);
     expect(rowsOf(storage)).toHaveLength(1);
     expect(storage.calls).not.toContain('save');
+  });
+
+  it('tells no more than that to a thief who names another browser each time', async () => {
+    const { ada, told, browser } = await openWatched(open, 'notify', 'chrome');
+    for (let n = 0; n < 300; n++) {
+      const reply = await ada.get('/do/see', { headers: { 'user-agent': `Thief${n}/1.0` } });
+      expect(reply.json<Seen>().userId).toBe('ada');
+    }
+    expect(told()).toHaveLength(1);
+    const again = browser();
+    await again.post('/do/in', undefined, as('chrome'));
+    await seeAs(again, 'firefox');
+    expect(new Set(told().map(({ sessionId }) => sessionId)).size).toBe(2);
   });
 });
 
