@@ -19,6 +19,12 @@ export interface Arrival {
   readonly isBearer: boolean;
 }
 
+/**
+ * Genuine tokens of one request that are looked up at most: only this many cost a call to storage. Junk costs a check
+ * of its signature, which the size of the header bounds, so a host that tosses cookies hides nobody's own behind it.
+ */
+const MAX_LOOK_UPS = 3;
+
 /** Of a request that presents nothing. */
 export const NO_TOKEN: Arrival = { resolved: null, unserved: null, isBearer: false };
 
@@ -61,17 +67,20 @@ async function resolveFirst(
   const isBearer = genuine.transport === 'bearer';
   try {
     const arrivedAt = arrivalOf(request);
-    let unserved: UnservedSession | null = null;
-    for (
-      let next = 0, token: SessionToken | null = genuine;
-      ;
-      token = engine.mint.recognise(cookies[next++] ?? '')
-    ) {
-      const found = token && (await engine.resolver.present(token, request, arrivedAt));
-      if (found?.standing === 'unserved') unserved ??= found;
+    const first = await engine.resolver.present(genuine, request, arrivedAt);
+    if (first && isServed(first) && (await isKnownClient(runtime, input, first)))
+      return { resolved: first, unserved: null, isBearer };
+    let unserved = first && !isServed(first) ? first : null;
+    const tried = cookies.length > 0 ? [genuine.hash] : [];
+    for (const value of cookies) {
+      if (tried.length === MAX_LOOK_UPS) break;
+      const token = engine.mint.recognise(value, 'cookie');
+      if (token === null || tried.includes(token.hash)) continue;
+      tried.push(token.hash);
+      const found = await engine.resolver.present(token, request, arrivedAt);
+      if (found && !isServed(found)) unserved ??= found;
       else if (found && (await isKnownClient(runtime, input, found)))
         return { resolved: found, unserved: null, isBearer };
-      if (next >= cookies.length) break;
     }
     if (unserved !== null) return { resolved: null, unserved, isBearer };
     return isBearer ? NOTHING_FOUND : NO_TOKEN;
@@ -83,6 +92,10 @@ async function resolveFirst(
     }
     throw toHttpException(error);
   }
+}
+
+function isServed(found: ResolvedSession | UnservedSession): found is ResolvedSession {
+  return found.standing !== 'unserved';
 }
 
 /** Whether the session may be served to this client: the usual answer, at once. */

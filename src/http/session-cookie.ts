@@ -22,9 +22,6 @@ export interface CookieOptions {
   readonly persistent?: boolean;
 }
 
-/** Cookies of our name that are looked at: more than this is somebody's flood. */
-const MAX_CANDIDATES = 3;
-
 /** Browsers ignore longer attributes; with it the whole cookie stays below 4096 bytes. @see RFC 6265bis, 5.6 and 6.1 */
 const MAX_PATH = 1024;
 
@@ -72,7 +69,7 @@ export class SessionCookie {
     this.attributes = { path, domain, sameSite, secure, partitioned, httpOnly: true };
   }
 
-  /** Values of our cookie in a Cookie header, in order, at most three. Never throws, whatever the header holds. */
+  /** Values of our cookie in a Cookie header, in order. Never throws, whatever the header holds. */
   read(header: string | string[] | undefined): readonly string[] {
     if (Array.isArray(header)) return this.read(header.join('; '));
     if (header === undefined || !header.includes(this.name)) return NONE;
@@ -81,7 +78,6 @@ export class SessionCookie {
       const at = pair.indexOf('=');
       if (at < 0 || trimmed(pair.slice(0, at)) !== this.name) continue;
       values.push(unquoted(trimmed(pair.slice(at + 1))));
-      if (values.length === MAX_CANDIDATES) break;
     }
     return values;
   }

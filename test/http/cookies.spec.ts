@@ -3,10 +3,10 @@ import { SessionCookie } from '../../src/http/session-cookie.js';
 import { TokenMint } from '../../src/core/session-token.js';
 import { KeyRing } from '../../src/core/key-ring.js';
 import { Browser } from './support/browser.js';
-import { onEachPlatform, type OpenApp } from './support/open-app.js';
+import { KEY, onEachPlatform, type OpenApp } from './support/open-app.js';
 import { sendRaw } from './support/raw-request.js';
 import type { Routes } from './support/routes.js';
-import { BASICS, userOf } from './support/session-routes.js';
+import { BASICS, type Seen, userOf } from './support/session-routes.js';
 import { rowsOf } from './support/storage.js';
 
 const NAME = '__Host-sid';
@@ -31,14 +31,57 @@ async function openWithToken(open: OpenApp) {
 }
 
 onEachPlatform('cookies of our name', (open) => {
-  it('are tried one after the other, three at most', async () => {
-    const { token, userWith, store, ada } = await openWithToken(open);
-    expect(await userWith(`${NAME}=a; ${NAME}=b; ${NAME}=${token}`)).toBe('ada');
-    expect(await userWith(`${NAME}=a; ${NAME}=b; ${NAME}=c; ${NAME}=${token}`)).toBeNull();
-    await store.destroyAll();
-    await ada.post('/do/in?user=grace');
-    const next = (await ada.cookie()) ?? '';
-    expect(await userWith(`${NAME}=${token}; ${NAME}=${next}`)).toBe('grace');
+  it('are all checked: however much junk was tossed in front of a genuine one, that is found', async () => {
+    const { token, userWith, storage } = await openWithToken(open);
+    const forged = (n: number) => `${token.slice(0, -8)}${String(n).padStart(8, 'A')}`;
+    for (const count of [1, 3, 4, 50]) {
+      const junk = Array.from({ length: count }, (_, n) => `${NAME}=junk${n}; ${NAME}=${forged(n)}`).join(
+        '; ',
+      );
+      storage.forget();
+      expect(await userWith(`${junk}; ${NAME}=${token}`)).toBe('ada');
+      expect(await userWith(junk, `${NAME}=${token}`)).toBe('ada');
+      expect(storage.calls).toEqual(['find', 'find']);
+      expect(await userWith(junk)).toBeNull();
+      expect(storage.calls).toEqual(['find', 'find']);
+    }
+  });
+
+  it('cost three look-ups at most, of tokens that were issued and lead nowhere', async () => {
+    const { token, userWith, store, storage } = await openWithToken(open);
+    const ended = async () => {
+      const { token: given } = await store.create({}, 'grace');
+      return `${NAME}=${given.reveal()}`;
+    };
+    const [first, second, third, fourth] = [await ended(), await ended(), await ended(), await ended()];
+    await store.destroyAllForUser('grace');
+    const looked = async (...cookies: readonly string[]) => {
+      storage.forget();
+      const user = await userWith([...cookies, `${NAME}=${token}`].join('; '));
+      return [user, storage.calls.length];
+    };
+    expect(await looked(first)).toEqual(['ada', 2]);
+    expect(await looked(first, second)).toEqual(['ada', 3]);
+    expect(await looked(...Array.from({ length: 50 }, () => `${first}; ${NAME}=junk; ${second}`))).toEqual([
+      'ada',
+      3,
+    ]);
+    expect(await looked(first, second, third)).toEqual([null, 3]);
+    expect(await looked(first, second, third, fourth)).toEqual([null, 3]);
+  });
+
+  it('are found behind those that a sibling host tosses, where there is no `__Host-` prefix', async () => {
+    const { browser, port, storage } = await open({
+      options: { key: KEY, cookie: { secure: false } },
+      routes: BASICS,
+    });
+    const ada = browser();
+    await ada.post('/do/in');
+    storage.forget();
+    const cookie = ['a', 'b', 'c', await ada.cookie('sid')].map((value) => `sid=${value}`).join('; ');
+    const reply = await new Browser(port).get('/do/see', { headers: { cookie } });
+    expect(reply.json<Seen>().userId).toBe('ada');
+    expect(storage.calls).toEqual(['find']);
   });
 
   it('are each answered for: what a later one meets is told with the address of the client', async () => {
