@@ -7,6 +7,15 @@ export function appendHeader(response: ServerResponse, name: string, value: stri
   response.setHeader(name, [...values, value]);
 }
 
+/** What some caches obey rather than `Cache-Control`. @see RFC 9213, 2.2; what nginx, Fastly and Akamai document */
+const FOR_ONE_CACHE = /^(?:.+-)?cdn-cache-control$|^(?:surrogate|edge)-control$|^x-accel-expires$/;
+
+/** Keeps the response out of every cache, whatever was said of it before. */
+export function forbidCaching(response: ServerResponse): void {
+  for (const name of response.getHeaderNames()) if (FOR_ONE_CACHE.test(name)) response.removeHeader(name);
+  response.setHeader('Cache-Control', 'no-store');
+}
+
 /** The headers on which a response depends that read a session. */
 export const COOKIE_HEADER: readonly string[] = ['Cookie'];
 export const BOTH_HEADERS: readonly string[] = ['Cookie', 'Authorization'];

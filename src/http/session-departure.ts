@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { challenge } from './bearer.js';
 import type { ClientRequest } from './client-meta.js';
-import { appendHeader, BOTH_HEADERS, COOKIE_HEADER, varyBy } from './response-headers.js';
+import { appendHeader, BOTH_HEADERS, COOKIE_HEADER, forbidCaching, varyBy } from './response-headers.js';
 import type { HttpRuntime } from './session-runtime.js';
 import type { SessionWork } from './session-work.js';
 
@@ -33,7 +33,9 @@ export function setSessionHeaders(
   }
   const userId = stored?.row.userId ?? resolved?.row.userId ?? null;
   const isPrivate = cookieChange !== null || (isRead && userId !== null);
-  if (isPrivate && !response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
+  // A cache that keeps our cookie hands one session to everybody, whatever the app says of its pages.
+  if (cookieChange !== null) forbidCaching(response);
+  else if (isPrivate && !response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
   if (isRead || isPrivate) varyBy(response, options.acceptsBearer ? BOTH_HEADERS : COOKIE_HEADER);
   if (options.acceptsBearer) challenge(response, { isBearer, within });
 }

@@ -1,7 +1,9 @@
 import { Controller, Get, Header } from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
 import { RequireAuth, SkipSession } from 'nest-sessions';
-import { onEachPlatform, type OpenApp } from '../support/open-app.js';
+import { type AppSetup, onEachPlatform, type OpenApp } from '../support/open-app.js';
 import type { Reply } from '../support/browser.js';
+import type { PlatformResponse, Routes } from '../support/routes.js';
 import { BASICS } from '../support/session-routes.js';
 
 @Controller('cached')
@@ -27,8 +29,9 @@ class CachedController {
 
 const caching = ({ headers }: Reply) => [headers['cache-control'], headers.vary];
 
-async function openCached(open: OpenApp) {
+async function openCached(open: OpenApp, options: AppSetup['options'] = {}) {
   const app = await open({
+    options,
     controllers: [CachedController],
     routes: {
       ...BASICS,
@@ -58,6 +61,71 @@ onEachPlatform('rule 12, caches', (open) => {
     expect(caching(await browser().post('/do/set', { theme: 'dark' }))).toEqual(['no-store', 'Cookie']);
     expect(caching(await ada.post('/do/in'))).toEqual(['no-store', 'Cookie']);
     expect(caching(await ada.post('/do/out'))).toEqual(['no-store', 'Cookie']);
+  });
+
+  describe.each<[string, (answer: ServerResponse, reply: PlatformResponse) => unknown]>([
+    ['setHeader', (response) => response.setHeader('cache-control', 'public, max-age=60').end('ok')],
+    ['writeHead', (response) => response.writeHead(200, { 'Cache-Control': 'public, max-age=60' }).end('ok')],
+    [
+      'writeHead and a list',
+      (response) =>
+        response.writeHead(200, ['Cache-Control', 'public', 'cache-control', 's-maxage=60']).end(),
+    ],
+    ['flushHeaders', (response) => response.setHeader('Cache-Control', 'public').flushHeaders()],
+    ['the platform', (_, reply) => reply.header('Cache-Control', 'public, max-age=60').send('ok')],
+  ])('may keep nothing that sets our cookie, though the app says so by %s:', (_title, answer) => {
+    const steps: Routes = {
+      'a sign-in': ({ session }) => session.authenticate('ada'),
+      'a new session': ({ session }) => session.set('theme', 'dark'),
+      'a rotation': ({ session }) => session.rotate(),
+      'a sign-out': ({ session }) => session.logout(),
+    };
+
+    it.each(Object.keys(steps))('%s', async (name) => {
+      const { browser } = await open({
+        routes: {
+          ...BASICS,
+          step: async (call, response, reply) => {
+            await steps[name]?.(call, response, reply);
+            answer(response, reply);
+            response.end();
+          },
+        },
+      });
+      const visitor = browser();
+      if (name !== 'a new session') await visitor.post('/do/in');
+      const reply = await visitor.get('/raw/step');
+      expect(reply.setCookies).toHaveLength(1);
+      expect(caching(reply)).toEqual(['no-store', 'Cookie']);
+    });
+  });
+
+  it.each(['CDN-Cache-Control', 'Vercel-CDN-Cache-Control', 'Surrogate-Control', 'X-Accel-Expires'])(
+    'may keep nothing that sets our cookie for %s, and follow it otherwise',
+    async (name) => {
+      const { browser } = await open({
+        routes: {
+          ...BASICS,
+          page: ({ session, query }, response) => {
+            if (query['write']) session.set('theme', 'dark');
+            response.setHeader(name, 'max-age=60').end();
+          },
+        },
+      });
+      const kept = name.toLowerCase();
+      expect((await browser().get('/raw/page?write=1')).headers).not.toHaveProperty([kept]);
+      expect((await browser().get('/raw/page')).headers).toHaveProperty([kept], 'max-age=60');
+    },
+  );
+
+  it('may keep nothing that rotates by itself, though the app says so by decorator', async () => {
+    const { browser, clock } = await openCached(open, { rotation: { every: '10m' } });
+    const visitor = browser();
+    await visitor.post('/do/in');
+    expect(caching(await visitor.get('/cached/own'))).toEqual(['private, max-age=60', 'Cookie']);
+    clock.advance('10m');
+    const rotated = await visitor.get('/cached/own');
+    expect([rotated.setCookies.length, ...caching(rotated)]).toEqual([1, 'no-store', 'Cookie']);
   });
 
   it('may keep nothing of a signed-in session, also where no handler looks at it', async () => {
