@@ -17,9 +17,9 @@ export interface SessionHttpOptions {
   /** Whether every route needs a user, except `@Public()`. @default false */
   readonly requireAuth?: boolean;
   /**
-   * Refuses what a page of another site makes a browser send, by a method that is not safe: changes of a session, and
-   * the beginning of one. With `cookie.sameSite: 'strict'`, nor does a visit begin a session that another site leads
-   * to: what it would hold is dropped. `false`: something else does that.
+   * Refuses what a page of another site makes a browser send: by a method that is not safe, changes of a session and the
+   * beginning of one; by any but a visit, sign-in. With `cookie.sameSite: 'strict'` a visit that another site leads to
+   * begins no session but by sign-in: what it would hold is dropped. `false`: something else does that.
    *
    * @default { origins: [] }
    */

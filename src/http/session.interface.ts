@@ -85,6 +85,7 @@ export interface RequestSession<T extends object = SessionData> {
    * @returns what the run that was stored returned
    * @throws SessionGoneError (401) when the session has ended
    * @throws SessionConflictError (409) when others kept changing it until `timeout`
+   * @throws CrossSiteRequestException (403) when it would begin a session for a page of another site
    */
   update<R>(fn: (data: T) => R | Promise<R>): Promise<R>;
   /** As `take`, with one winner among parallel requests. */
@@ -93,7 +94,11 @@ export interface RequestSession<T extends object = SessionData> {
   flash(kind: string, text: string): void;
   /** The messages that are kept, oldest first. Reading removes them. */
   flashes(): FlashMessage[];
-  /** Makes what has changed so far durable now. */
+  /**
+   * Makes what has changed so far durable now.
+   *
+   * @throws CrossSiteRequestException (403) when it would begin a session for a page of another site
+   */
   save(): Promise<void>;
 
   /**

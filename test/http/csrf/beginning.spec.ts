@@ -90,6 +90,16 @@ describe.each(MOUNTS)("with mount: '%s',", (mount) => {
       expect(storage.calls).toEqual([]);
     });
 
+    it.each(['PURGE', 'QUERY', 'LINK', 'PROPFIND', 'TRACE'])('by %s, where it is routed', async (method) => {
+      const { browser, storage } = await openRoutes(open);
+      const { status, setCookies } = await browser().send(method, '/do/replace', {
+        body: method === 'QUERY' ? {} : undefined,
+        headers: FOREIGN,
+      });
+      expect([403, 404]).toContain(status);
+      expect([setCookies, storage.calls]).toEqual([[], []]);
+    });
+
     it.each([
       ['another site, in an older browser', ['Origin: https://evil.test']],
       ['two origins, one of them its own', ['Origin: https://app.test', 'Origin: https://evil.test']],
