@@ -21,11 +21,6 @@ export class CrossSiteLog {
 }
 
 function reasonOf(request: PlatformRequest): string {
-  const said = ['Origin', 'Sec-Fetch-Site'].flatMap((name) => {
-    const value = request.headers[name.toLowerCase()];
-    return value === undefined ? [] : [`${name}: ${printable(String(value))}`];
-  });
-  const page = `because the page that sent the request is not of this site (${said.join(', ')})`;
   if (hidesOrigin(request)) {
     return (
       'because the page that sent the request hides its origin (Origin: null). If the page is yours, its ' +
@@ -33,6 +28,11 @@ function reasonOf(request: PlatformRequest): string {
       "'same-origin' } }), or serve it over https"
     );
   }
+  const said = ['Origin', 'Sec-Fetch-Site'].flatMap((name) => {
+    const value = request.headers[name.toLowerCase()];
+    return value === undefined ? [] : [`${name}: ${printable(String(value))}`];
+  });
+  const page = `because the page that sent the request is not of this site (${said.join(', ')})`;
   return request.headers['origin'] === 'null'
     ? `${page}. If it is yours, give it a Referrer-Policy that shows its origin, and list that in \`csrf.origins\``
     : `${page}. If it is yours, list its origin in the \`csrf\` option of SessionModule: csrf: { origins: [...] }`;
