@@ -71,12 +71,14 @@ export type {
   ExpressSessionMembers,
 } from './http/express-session.js';
 export type { SessionHttpOptions } from './http/http-options.js';
-export { Public, RequireAuth, SkipSession, SkipTouch } from './http/route-policy.js';
+export { RequireAuth } from './http/require-auth.decorator.js';
+export { Public, SkipSession, SkipTouch } from './http/route-policy.js';
 export type { CookieOptions } from './http/session-cookie.js';
 export {
   AuthenticationRequiredException,
   CrossSiteRequestException,
   SessionHttpException,
+  SessionUnsupportedException,
   toHttpException,
   TwoTokensException,
 } from './http/session-exceptions.js';

@@ -1,24 +1,26 @@
 import {
   type BeforeApplicationShutdown,
+  type CanActivate,
   type DynamicModule,
   Global,
   Inject,
   Module,
   type ModuleMetadata,
-  type NestModule,
   type OnApplicationShutdown,
   type OnModuleInit,
   type Provider,
   type Type,
 } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, HttpAdapterHost, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SessionOptionsError, SessionStoreError } from './core/session-errors.js';
 import { SessionStore } from './core/session-store.js';
+import { guardGateways, refuseProtectedMessages } from './http/protected-handlers.js';
 import { noteArrivals } from './http/request-arrival.js';
+import type { GuardSubstitutes, SessionAdmission } from './http/session-admission.js';
 import { mountSessions } from './http/session-mount.js';
 import type { HttpRuntime } from './http/session-runtime.js';
-import { HTTP_RUNTIME, SessionGuard } from './http/session.guard.js';
+import { HTTP_RUNTIME, SESSION_ADMISSION, SessionGuard } from './http/session.guard.js';
 import { SessionErrorFilter } from './http/session-error.filter.js';
 import { SessionInterceptor } from './http/session.interceptor.js';
 import {
@@ -28,7 +30,7 @@ import {
   type SessionStructure,
   splitOptions,
 } from './session.options.js';
-import { SESSION_EXPORTS, SESSION_SETTINGS, sessionProviders } from './session.providers.js';
+import { SESSION_EXPORTS, sessionProviders, type SettingsSource } from './session.providers.js';
 
 /** Makes the settings of `forRootAsync({ useClass })` and `forRootAsync({ useExisting })`. */
 export interface SessionSettingsFactory {
@@ -50,16 +52,16 @@ export interface SessionAsyncOptions extends SessionStructure, Pick<ModuleMetada
  */
 @Global()
 @Module({})
-export class SessionModule
-  implements NestModule, OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown
-{
+export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   constructor(
     @Inject(SessionStore) private readonly store: SessionStore,
-    @Inject(SessionGuard) private readonly guard: SessionGuard,
-    @Inject(SessionInterceptor) private readonly interceptor: SessionInterceptor,
-    @Inject(SessionErrorFilter) private readonly filter: SessionErrorFilter,
-    @Inject(ApplicationConfig) private readonly app: ApplicationConfig,
+    @Inject(SessionGuard) guard: CanActivate,
+    @Inject(SessionInterceptor) interceptor: SessionInterceptor,
+    @Inject(SessionErrorFilter) filter: SessionErrorFilter,
+    @Inject(ApplicationConfig) app: ApplicationConfig,
     @Inject(ModulesContainer) modules: ModulesContainer,
+    @Inject(LazyModuleLoader) lazily: LazyModuleLoader,
+    @Inject(SESSION_ADMISSION) admission: SessionAdmission,
     @Inject(HTTP_RUNTIME) runtime: HttpRuntime,
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
   ) {
@@ -70,13 +72,25 @@ export class SessionModule
           'root module, and inject SessionStore anywhere',
       );
     }
+    // Before gateways and microservices are built, and before guards of main.ts are known: ours go first.
+    app.getGlobalGuards().unshift(guard);
+    app.getGlobalInterceptors().unshift(interceptor);
+    // Filters are asked from the last to the first.
+    app.getGlobalFilters().unshift(filter);
+    admission.giveWayTo(substitutesOf(guard, modules));
+    const protect = (): void => {
+      if (runtime.options.requireAuth) guardGateways(modules, guard);
+      refuseProtectedMessages(modules);
+    };
+    protect();
+    afterEachLoad(lazily, protect);
     if (runtime.options.mount === 'middleware') mountSessions(runtime, host);
   }
 
   /** @throws SessionOptionsError for an unknown option; other options are checked when the app starts */
   static forRoot(options: SessionOptions): DynamicModule {
     const { structure, settings } = splitOptions(options);
-    return this.define(structure, [], [{ provide: SESSION_SETTINGS, useValue: settings }]);
+    return this.define(structure, [], { make: () => settings, inject: [] });
   }
 
   /**
@@ -94,38 +108,24 @@ export class SessionModule
         `forRootAsync: expected one of \`useFactory\`, \`useClass\` and \`useExisting\`, got ${given}`,
       );
     }
-    if (useFactory)
-      return this.define(structure, imports, [{ provide: SESSION_SETTINGS, useFactory, inject }]);
+    if (useFactory) return this.define(structure, imports, { make: useFactory, inject });
     const factory = useExisting ?? useClass;
-    return this.define(structure, imports, [
-      ...(useClass ? [useClass] : []),
-      {
-        provide: SESSION_SETTINGS,
-        useFactory: (settings: SessionSettingsFactory) => settings.createSessionOptions(),
-        inject: factory ? [factory] : [],
-      },
-    ]);
+    const source = { make: makeSettings, inject: factory ? [factory] : [] };
+    return this.define(structure, imports, source, useClass ? [useClass] : []);
   }
 
   private static define(
     structure: SessionStructure,
     imports: ModuleMetadata['imports'],
-    settings: Provider[],
+    source: SettingsSource,
+    others: Provider[] = [],
   ): DynamicModule {
     return {
       module: SessionModule,
       imports,
-      providers: [...settings, ...sessionProviders(structure)],
+      providers: [...others, ...sessionProviders(structure, source)],
       exports: SESSION_EXPORTS,
     };
-  }
-
-  /** The earliest moment at which guards of main.ts are known, and the last before routes are made: ours go first. */
-  configure(): void {
-    this.app.getGlobalGuards().unshift(this.guard);
-    this.app.getGlobalInterceptors().unshift(this.interceptor);
-    // Filters are asked from the last to the first.
-    this.app.getGlobalFilters().unshift(this.filter);
   }
 
   /** Storage that is down does not keep the app from starting: requests with a session get 503 until it is back. */
@@ -150,4 +150,25 @@ export class SessionModule
   async onApplicationShutdown(): Promise<void> {
     await this.store.close();
   }
+}
+
+const makeSettings = (factory: SessionSettingsFactory) => factory.createSessionOptions();
+
+/** What a test has put in the place of our guards: `overrideProvider(SessionGuard)`, `overrideGuard(SessionGuard)`. */
+function substitutesOf(guard: CanActivate, modules: ModulesContainer): GuardSubstitutes {
+  const bound = [...modules.values()].map(({ injectables }) => injectables.get(SessionGuard));
+  return {
+    first: guard.constructor === SessionGuard ? null : guard,
+    isBound: bound.some((wrapper) => wrapper !== undefined && wrapper.metatype !== SessionGuard),
+  };
+}
+
+/** Modules that are loaded lazily, mostly between the making of an app and its start, may protect handlers too. */
+function afterEachLoad(lazily: LazyModuleLoader, protect: () => void): void {
+  const load = lazily.load.bind(lazily);
+  lazily.load = async (...args) => {
+    const loaded = await load(...args);
+    protect();
+    return loaded;
+  };
 }

@@ -9,8 +9,9 @@ import { SessionOptionsError } from './core/session-errors.js';
 import { SessionEvents } from './core/session-events.js';
 import { expected } from './core/session-options.js';
 import { SessionStore } from './core/session-store.js';
+import { SessionAdmission } from './http/session-admission.js';
 import type { HttpRuntime } from './http/session-runtime.js';
-import { HTTP_RUNTIME, SessionGuard } from './http/session.guard.js';
+import { HTTP_RUNTIME, SESSION_ADMISSION, SessionGuard } from './http/session.guard.js';
 import { SessionErrorFilter } from './http/session-error.filter.js';
 import { SessionInterceptor } from './http/session.interceptor.js';
 import { SessionCleanup } from './ops/session-cleanup.js';
@@ -23,8 +24,6 @@ import {
   type SessionStructure,
 } from './session.options.js';
 
-/** Injection token of the options as the app gave them. */
-export const SESSION_SETTINGS = Symbol('nest-sessions settings');
 /** Injection token of the options in force. */
 export const RESOLVED_OPTIONS = Symbol('nest-sessions options');
 
@@ -36,18 +35,30 @@ export const SESSION_EXPORTS = [
   SessionHealthIndicator,
   Clock,
   HTTP_RUNTIME,
+  SESSION_ADMISSION,
 ];
 
+/** Where the settings of an app come from. */
+export interface SettingsSource {
+  readonly make: (...given: never[]) => SessionSettings | Promise<SessionSettings>;
+  /** What `make` gets. */
+  readonly inject: Extract<Provider, { inject?: unknown }>['inject'];
+}
+
 /** Everything the module is made of, given where its settings come from. */
-export function sessionProviders({ clock, backend, dataSource }: SessionStructure): Provider[] {
+export function sessionProviders(
+  { clock, backend, dataSource }: SessionStructure,
+  { make, inject = [] }: SettingsSource,
+): Provider[] {
   const logger = new Logger('Sessions');
   return [
     replaceable(Clock, clock) ?? { provide: Clock, useClass: SystemClock },
     replaceable(SessionBackend, backend) ?? typeOrmBackend(dataSource, logger),
     {
       provide: RESOLVED_OPTIONS,
-      useFactory: (settings: SessionSettings, now: Clock) => resolveOptions(settings, now),
-      inject: [SESSION_SETTINGS, Clock],
+      // What the app gave holds the key, which nothing that Nest keeps should: it is resolved where it is made.
+      useFactory: async (now: Clock, ...given: never[]) => resolveOptions(await make(...given), now),
+      inject: [Clock, ...inject],
     },
     {
       provide: SessionStore,
@@ -68,6 +79,11 @@ export function sessionProviders({ clock, backend, dataSource }: SessionStructur
         logger,
       }),
       inject: [SessionStore, RESOLVED_OPTIONS],
+    },
+    {
+      provide: SESSION_ADMISSION,
+      useFactory: (runtime: HttpRuntime) => new SessionAdmission(runtime),
+      inject: [HTTP_RUNTIME],
     },
     SessionGuard,
     SessionInterceptor,

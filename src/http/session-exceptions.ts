@@ -71,6 +71,28 @@ export class AuthenticationRequiredException extends UnauthorizedException {
   }
 }
 
+/** A signed-in user is needed where sessions do not come to, so that there can be none: in GraphQL, and in gateways. */
+export class SessionUnsupportedException extends UnauthorizedException {
+  readonly code = 'session_unsupported';
+
+  /** @param where the kind of handlers, as a client may read it */
+  constructor(where = 'these handlers') {
+    super({
+      statusCode: HttpStatus.UNAUTHORIZED,
+      error: 'Unauthorized',
+      ...SessionUnsupportedException.answer(where),
+    });
+  }
+
+  /** What clients are told, whatever carries it. */
+  static answer(where: string): { message: string; code: 'session_unsupported' } {
+    return {
+      message: `This needs a signed-in user, and sessions do not reach ${where} yet`,
+      code: 'session_unsupported',
+    };
+  }
+}
+
 /** What a page of another site is told, and what one that hides where it is from. */
 const FOREIGN_PAGES = {
   'other-site':

@@ -31,6 +31,7 @@ export class SessionExchange implements ResponseExit, ExchangeView {
   readonly gate: ResponseGate;
   /** Whether something looked at the session, so that the response varies with the cookie. */
   #isRead: boolean;
+  #isRouted: boolean;
   #flushing: Promise<unknown> | null = null;
   /** Why the last call to the session failed, if one did. */
   #failure: unknown = null;
@@ -46,7 +47,8 @@ export class SessionExchange implements ResponseExit, ExchangeView {
     const { resolved, unserved } = arrival;
     this.work = new SessionWork(runtime.engine, new ExchangeContext(this), resolved, unserved);
     this.session = new SessionHandle(this.work);
-    this.#isRead = resolved !== null && input.isUse !== null;
+    this.#isRouted = input.isUse !== null;
+    this.#isRead = resolved !== null && this.#isRouted;
     this.gate = new ResponseGate(input.response, this);
   }
 
@@ -98,9 +100,11 @@ export class SessionExchange implements ResponseExit, ExchangeView {
     return new SessionExchange(runtime, input, NO_TOKEN);
   }
 
-  /** The request that was opened before it was routed has come to its route. */
+  /** The request that was opened before it was routed has come to its route. Each guard of the route says so. */
   enter(routed: RoutedInput): void {
     const isUse = routed.isUse || this.input.isUse === true; // what middleware touched stays touched
+    if (this.#isRouted && isUse === this.input.isUse) return;
+    this.#isRouted = true;
     this.input = { ...this.input, ...routed, isUse };
     this.#isRead ||= this.work.resolved !== null;
   }

@@ -16,7 +16,11 @@ const NEST = /^@nestjs\/(common|core)$/;
 /** Which room may import what. A file belongs to the room whose path it begins with. */
 const ROOMS: Readonly<Record<string, Room>> = {
   'core/': { rooms: ['core/'], packages: [NODE, /^(ms|ulid)$/] },
-  'http/': { rooms: ['http/', 'core/'], packages: [NODE, NEST, /^(rxjs|cookie|bowser)$/] },
+  // `WsException` is what gateways are refused with, in apps that have them.
+  'http/': {
+    rooms: ['http/', 'core/'],
+    packages: [NODE, NEST, /^(rxjs|cookie|bowser|@nestjs\/websockets)$/],
+  },
   'backends/memory/': { rooms: ['backends/memory/', 'core/'], packages: [NODE] },
   'backends/typeorm/': { rooms: ['backends/typeorm/', 'core/'], packages: [NODE, /^typeorm$/] },
   'ops/': { rooms: ['ops/', 'core/'], packages: [NODE, NEST, /^@nestjs\/(schedule|terminus)$/, /^cron$/] },

@@ -26,6 +26,8 @@ export const START = Date.UTC(2030, 0, 1, 12);
 /** What an app of a test is made of beside the defaults. */
 export interface AppSetup extends Pick<ModuleMetadata, 'imports' | 'controllers' | 'providers'> {
   readonly options?: Omit<SessionOptions, 'backend' | 'clock'>;
+  /** Modules that are imported before SessionModule. */
+  readonly before?: ModuleMetadata['imports'];
   /** Handlers by name: see `Routes`. */
   readonly routes?: Routes;
   /** Storage of another app, to start on what it left. */
@@ -79,7 +81,7 @@ export async function openApp(platform: Platform, setup: AppSetup = {}): Promise
         ];
   const root = {
     module: RootModule,
-    imports: [...sessions, ...(setup.imports ?? [])],
+    imports: [...(setup.before ?? []), ...sessions, ...(setup.imports ?? [])],
     controllers: [...(setup.controllers ?? []), RouteController],
     providers: [...(setup.providers ?? []), { provide: ROUTES, useValue: routes }],
   };
