@@ -1,5 +1,7 @@
 import { Controller, createParamDecorator, Get, ParseIntPipe, Post } from '@nestjs/common';
-import { Session, UserId } from 'nest-sessions';
+import { Session, SessionModule, SkipSession, UserId } from 'nest-sessions';
+import { MemorySessionBackend } from 'nest-sessions/testing';
+import { closeApps, http, KEY, PLATFORMS, RecordingLogger, startApp } from '../../support/nest-app.js';
 import { onEachPlatform } from '../support/open-app.js';
 import type { TestSession } from '../support/routes.js';
 import { BASICS, refusal } from '../support/session-routes.js';
@@ -122,5 +124,59 @@ onEachPlatform("@Session() beside an app's own parameter decorators", (open) => 
   it('keeps its place', async () => {
     const { browser } = await open({ controllers: [OwnDecoratorController] });
     expect((await browser().get('/own/both')).json()).toEqual({ type: 'http', isNew: true });
+  });
+});
+
+@Controller('none')
+class NoSessionController {
+  @Get('session')
+  session(@Session() session: TestSession): object {
+    return { userId: session.userId };
+  }
+
+  @Get('user')
+  user(@UserId() userId: string): object {
+    return { userId };
+  }
+
+  @Get('skipped')
+  @SkipSession()
+  skipped(@Session() session: TestSession): object {
+    return { userId: session.userId };
+  }
+
+  @Get('skipped-user')
+  @SkipSession()
+  skippedUser(@UserId() userId: string): object {
+    return { userId };
+  }
+}
+
+describe.each(PLATFORMS)('where no session is loaded, on %s', (platform) => {
+  afterEach(closeApps);
+
+  it('in an app without SessionModule, @Session() and @UserId() answer 500, and the log names it', async () => {
+    const logger = new RecordingLogger();
+    const app = await startApp({ platform, logger, controllers: [NoSessionController] });
+    for (const path of ['session', 'user']) {
+      const { body } = await http(app).get(`/none/${path}`).expect(500);
+      expect(body).toEqual({ statusCode: 500, message: 'Internal server error' });
+    }
+    expect(logger.about('import SessionModule.forRoot()')).toHaveLength(2);
+    expect(logger.about('SkipSession')).toEqual([]);
+  });
+
+  it('on a route that skips it, @Session() names that, and @UserId() answers 401', async () => {
+    const logger = new RecordingLogger();
+    const app = await startApp({
+      platform,
+      logger,
+      imports: [SessionModule.forRoot({ key: KEY, backend: MemorySessionBackend })],
+      controllers: [NoSessionController],
+    });
+    await http(app).get('/none/skipped').expect(500);
+    await http(app).get('/none/skipped-user').expect(401);
+    expect(logger.about('@SkipSession()')).toHaveLength(1);
+    expect(logger.about('SessionModule')).toEqual([]);
   });
 });
