@@ -127,7 +127,12 @@ function typeOrmBackend(given: SessionStructure['dataSource'], logger: Logger): 
 
 function noDataSource(name: string | undefined, modules: ModulesContainer): SessionOptionsError {
   const known = dataSourcesIn(modules);
-  const there = known.length === 0 ? 'There is none' : `There is ${known.join(', ')}`;
+  let there = known.length === 0 ? 'There is none' : `There is ${known.join(', ')}`;
+  if (name === undefined && hasOtherCopy(modules)) {
+    there =
+      'The app has one, of another copy of TypeORM: there are two copies of @nestjs/typeorm or of typeorm, the ' +
+      "app's and that of nest-sessions. `npm ls @nestjs/typeorm typeorm` says where; install one version of each";
+  }
   return new SessionOptionsError(
     name === undefined
       ? 'Expected a TypeORM data source, got none: import TypeOrmModule.forRoot() in the root module, name another data ' +
@@ -147,6 +152,14 @@ function dataSourcesIn(modules: ModulesContainer): string[] {
   );
   if (tokens.includes(getDataSourceToken() as Type<DataSource>)) names.unshift('the default one');
   return [...new Set(names)];
+}
+
+/** Whether there is a default data source that goes by the class of a TypeORM which is not the one imported here. */
+function hasOtherCopy(modules: ModulesContainer): boolean {
+  const tokens = [...modules.values()].flatMap(({ providers }) => [...providers.keys()]);
+  return tokens.some(
+    (token) => typeof token === 'function' && token.name === 'DataSource' && token !== getDataSourceToken(),
+  );
 }
 
 /** A provider of `token` from whatever the app gave; `null` when it gave nothing. */

@@ -67,8 +67,8 @@ function partsOf(path: string, value: object): Array<[string, unknown]> {
 function keysOf(value: object): Set<string | symbol> {
   const keys = new Set(Reflect.ownKeys(value));
   for (let from = Reflect.getPrototypeOf(value); from !== null; from = Reflect.getPrototypeOf(from))
-    for (const [key, { get }] of Object.entries(Object.getOwnPropertyDescriptors(from)))
-      if (get) keys.add(key);
+    for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(from)))
+      if ('get' in descriptor) keys.add(key);
   return keys;
 }
 
