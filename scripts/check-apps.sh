@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Do apps run on a tarball of the package? Installs it into copies of the apps in test/apps, the way a user does: a
 # CommonJS app on Nest 11 and an ESM app on Nest 12. Each is compiled with the type tests, started, and runs its own
-# Jest specs, on every version of Node that the package supports.
+# Jest specs, on every version of Node that the package supports; the one on Nest 11 also what the suite says of
+# protections on Nest 12.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -46,6 +47,7 @@ bring_sqlite3() {
 install_app() {
   cp -R "$root/test/apps/$1" "$work/$1"
   cp -R "$root/test/types" "$work/$1/types"
+  [[ $1 != nest11-cjs ]] || cp "$root/test/behaviour/protections.spec.ts" "$work/$1/"
   cp "$tarball" "$work/$1/nest-sessions.tgz"
   cd "$work/$1"
   npm i --no-audit --no-fund --ignore-scripts
