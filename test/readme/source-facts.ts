@@ -6,6 +6,7 @@ import {
   SessionDataError,
   SessionError,
   SessionOptionsError,
+  SessionUnsupportedException,
   TwoTokensException,
 } from 'nest-sessions';
 import ts from 'typescript';
@@ -75,12 +76,18 @@ export function errorFacts(): ErrorFacts[] {
   );
   const codes = ['authentication_required', 'reauthentication_required'] as const;
   const [refused] = codes.map((code) => new AuthenticationRequiredException(code));
+  const unsupported = new SessionUnsupportedException();
   const foreign = new CrossSiteRequestException();
   const two = new TwoTokensException();
   return [
     ...classes.map((type) => ({ name: type.name, codes: [new type('').code], status: statusOf(type) })),
     { name: AuthenticationRequiredException.name, codes, status: String(refused?.getStatus()) },
     { name: TwoTokensException.name, codes: [two.code], status: String(two.getStatus()) },
+    {
+      name: SessionUnsupportedException.name,
+      codes: [unsupported.code],
+      status: String(unsupported.getStatus()),
+    },
     { name: CrossSiteRequestException.name, codes: [foreign.code], status: String(foreign.getStatus()) },
   ];
 }
