@@ -14,7 +14,10 @@ import { type CookieOptions, SessionCookie } from './session-cookie.js';
 export interface SessionHttpOptions {
   /** The session cookie: `__Host-sid`, HttpOnly, Secure, SameSite=Lax. */
   readonly cookie?: CookieOptions;
-  /** Whether every route needs a user, except `@Public()`. @default false */
+  /**
+   * Whether every route, gateway and resolver needs a user, except with `@Public()`. Message and event handlers of
+   * microservices, which services call, do not. @default false
+   */
   readonly requireAuth?: boolean;
   /**
    * Refuses what a page of another site makes a browser send: by a method that is not safe, changes of a session and the

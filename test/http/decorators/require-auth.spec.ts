@@ -1,9 +1,10 @@
-import { Controller, Get, Post } from '@nestjs/common';
+import { Controller, Get, Post, Scope, UseGuards } from '@nestjs/common';
 import { Public, RequireAuth, Session, SessionOptionsError } from 'nest-sessions';
-import { onEachPlatform } from '../support/open-app.js';
+import { KEY, onEachPlatform } from '../support/open-app.js';
 import type { TestSession } from '../support/routes.js';
 import { BASICS, refusal } from '../support/session-routes.js';
 
+const MOUNTS = ['guard', 'middleware'] as const;
 const NEEDS_SIGN_IN = { status: 401, code: 'authentication_required' };
 const NEEDS_PROOF = { status: 401, code: 'reauthentication_required' };
 
@@ -73,7 +74,44 @@ class PublicController {
   }
 }
 
-const controllers = [OpenController, ClosedController, PublicController];
+/** Nest makes one for each request. */
+@Controller({ path: 'scoped', scope: Scope.REQUEST })
+@RequireAuth()
+class ScopedController {
+  @Get('closed')
+  closed(): object {
+    return { ok: true };
+  }
+
+  @Get('public')
+  @Public()
+  open(): object {
+    return { ok: true };
+  }
+}
+
+/** What it inherits is protected, and so is what it adds. */
+@Controller('heir')
+class HeirController extends ClosedController {
+  @Get('added')
+  added(): object {
+    return { ok: true };
+  }
+}
+
+/** Guards of its own come after the inherited one. */
+@Controller('guarded')
+@UseGuards({ canActivate: () => true })
+class GuardedController extends ClosedController {}
+
+const controllers = [
+  OpenController,
+  ClosedController,
+  PublicController,
+  ScopedController,
+  HeirController,
+  GuardedController,
+];
 
 onEachPlatform('@RequireAuth()', (open) => {
   it('answers 401 without a user, and lets a signed-in one in', async () => {
@@ -128,6 +166,30 @@ onEachPlatform('@RequireAuth()', (open) => {
     expect((await visitor.get('/public/open')).status).toBe(200);
     expect(refusal(await visitor.get('/public/closed'))).toEqual(NEEDS_SIGN_IN);
     expect((await ada.get('/public/closed')).status).toBe(200);
+  });
+
+  it('holds in controllers of each request, and in those that inherit it', async () => {
+    const { browser } = await open({ controllers, routes: BASICS });
+    const [ada, visitor] = [browser(), browser()];
+    await ada.post('/do/in');
+    for (const path of ['/scoped/closed', '/heir/any', '/heir/added', '/heir/fresh', '/guarded/any']) {
+      expect([path, refusal(await visitor.get(path))]).toEqual([path, NEEDS_SIGN_IN]);
+      expect([path, (await ada.get(path)).json()]).toEqual([path, { ok: true }]);
+    }
+    for (const path of ['/scoped/public', '/heir/public', '/guarded/public'])
+      expect([path, (await visitor.get(path)).status]).toEqual([path, 200]);
+  });
+
+  it.each(MOUNTS)("costs one look-up with mount: '%s', and counts as one use", async (mount) => {
+    const options = { key: KEY, mount };
+    const { browser, clock, storage, store } = await open({ controllers, routes: BASICS, options });
+    const ada = browser();
+    await ada.post('/do/in');
+    clock.advance('1h');
+    storage.forget();
+    expect((await ada.get('/open/closed')).status).toBe(200);
+    await store.engine.settled();
+    expect(storage.calls).toEqual(['find', 'touch']);
   });
 
   it.each([['60'], [''], [-1], [500], [Number.NaN]])('refuses `within: %p` when it is written', (within) => {
