@@ -15,6 +15,7 @@ import { ApplicationConfig, HttpAdapterHost, LazyModuleLoader, ModulesContainer 
 import { setTimeout as delay } from 'node:timers/promises';
 import { SessionOptionsError, SessionStoreError } from './core/session-errors.js';
 import { SessionStore } from './core/session-store.js';
+import { prepareExpress } from './http/express-requests.js';
 import { guardGateways, refuseProtectedMessages } from './http/protected-handlers.js';
 import { noteArrivals } from './http/request-arrival.js';
 import type { GuardSubstitutes, SessionAdmission } from './http/session-admission.js';
@@ -84,6 +85,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     };
     protect();
     afterEachLoad(lazily, protect);
+    prepareExpress(host);
     if (runtime.options.mount === 'middleware') mountSessions(runtime, host);
   }
 

@@ -1,6 +1,7 @@
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
 import { SessionOptionsError } from '../core/session-errors.js';
+import { withAdapter } from './http-adapter.js';
 import { SessionExchange } from './session-exchange.js';
 import type { PlatformRequest } from './platform-request.js';
 import { keepExchange } from './session-of.js';
@@ -12,13 +13,10 @@ import type { ExchangeInput, HttpRuntime } from './session-runtime.js';
  * before the app is handed to main.ts.
  */
 export function mountSessions(runtime: HttpRuntime, host: HttpAdapterHost): void {
-  // `Test.createTestingModule` makes the adapter after the modules; `createApplicationContext` makes none.
-  if (host.httpAdapter) useSessions(runtime, host);
-  else host.init$.subscribe(() => useSessions(runtime, host));
+  withAdapter(host, (adapter) => useSessions(runtime, adapter));
 }
 
-function useSessions(runtime: HttpRuntime, { httpAdapter }: HttpAdapterHost): void {
-  if (!httpAdapter) return;
+function useSessions(runtime: HttpRuntime, httpAdapter: HttpAdapterHost['httpAdapter']): void {
   try {
     httpAdapter.use(sessionMiddleware(runtime));
   } catch (cause) {

@@ -3,20 +3,26 @@ import type { ExpressSession } from './express-session.js';
 import type { SessionExchange } from './session-exchange.js';
 import { exchangeOf } from './session-of.js';
 
-/** Prototypes of requests that have the properties. */
+/** Prototypes of Fastify's requests that have the properties. */
 const provided = new WeakSet<object>();
 
-/** The same for all requests: they are told apart by `this`. */
-const PROPERTIES: PropertyDescriptorMap = {
-  session: {
-    configurable: true,
-    enumerable: true,
-    get: sessionOfThis,
-    set(value: unknown) {
-      Object.defineProperty(this, 'session', { configurable: true, enumerable: true, writable: true, value });
-    },
+/**
+ * The same for all requests: they are told apart by `this`. Not enumerable, so that what copies or prints a request reads
+ * no session.
+ */
+const SESSION: PropertyDescriptor = {
+  configurable: true,
+  get: sessionOfThis,
+  set(this: object, value: unknown) {
+    replace(this, 'session', value);
   },
-  sessionID: { configurable: true, enumerable: true, get: idOfThis },
+};
+const SESSION_ID: PropertyDescriptor = {
+  configurable: true,
+  get: idOfThis,
+  set(this: object, value: unknown) {
+    replace(this, 'sessionID', value);
+  },
 };
 
 function sessionOfThis(this: object): ExpressSession | undefined {
@@ -36,25 +42,39 @@ function idOfThis(this: object): string | null {
   return exchangeOf(this)?.session.id ?? null;
 }
 
+/** What another library assigns is the request's from then on. */
+function replace(request: object, name: string, value: unknown): void {
+  Object.defineProperty(request, name, { configurable: true, enumerable: true, writable: true, value });
+}
+
+/**
+ * Gives a request `session` and `sessionID` of its own before its platform has touched it: they stay, whoever takes its
+ * prototype away, and cost less than later. Until a session is loaded, `session` is `undefined`.
+ */
+export function prepareRequest(request: object): void {
+  if (Object.hasOwn(request, 'session')) return;
+  Object.defineProperty(request, 'session', SESSION);
+  Object.defineProperty(request, 'sessionID', SESSION_ID);
+}
+
 /** Gives a request `session` and `sessionID`, unless it has a session of somebody else. */
 export function provideSession(request: { session?: unknown }): void {
   const prototype = Object.getPrototypeOf(request) as object;
   if (provided.has(prototype)) return;
-  if (isOfOneApp(request, prototype) && !('session' in request)) {
-    Object.defineProperties(prototype, PROPERTIES);
+  if (isOfFastify(request, prototype) && !('session' in request)) {
+    define(prototype);
     provided.add(prototype);
     return;
   }
   if (Object.getOwnPropertyDescriptor(request, 'session')?.get === sessionOfThis) return;
-  if ((request.session ?? null) === null) Object.defineProperties(request, PROPERTIES);
+  if ((request.session ?? null) === null) define(request);
 }
 
-/**
- * Whether all requests of one app inherit from this, and nothing else does. Properties of each request's own would cost
- * more than the rest: Express gives each of them a shape of its own, and accessors are dear to define.
- */
-function isOfOneApp(request: object, prototype: object): boolean {
-  const isOfExpress = Object.hasOwn(prototype, 'app');
-  const isOfFastify = 'raw' in request && 'server' in prototype && Object.hasOwn(prototype, 'constructor');
-  return isOfExpress || isOfFastify;
+function define(target: object): void {
+  Object.defineProperties(target, { session: SESSION, sessionID: SESSION_ID });
+}
+
+/** Whether all requests of one app inherit from this, and nothing else does: accessors of each are dear to define. */
+function isOfFastify(request: object, prototype: object): boolean {
+  return 'raw' in request && 'server' in prototype && Object.hasOwn(prototype, 'constructor');
 }
