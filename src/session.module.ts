@@ -12,9 +12,9 @@ import {
   type Type,
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
-import { setTimeout as delay } from 'node:timers/promises';
 import { SessionOptionsError, SessionStoreError } from './core/session-errors.js';
 import { SessionStore } from './core/session-store.js';
+import { setTimeout } from './core/timers.js';
 import { prepareExpress } from './http/express-requests.js';
 import { guardGateways, refuseProtectedMessages } from './http/protected-handlers.js';
 import { noteArrivals } from './http/request-arrival.js';
@@ -146,7 +146,8 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
    */
   async beforeApplicationShutdown(): Promise<void> {
     const { engine, config } = this.store;
-    await Promise.race([engine.settled(), delay(config.timeout, undefined, { ref: false })]);
+    const overdue = new Promise((resolve) => setTimeout(resolve, config.timeout).unref());
+    await Promise.race([engine.settled(), overdue]);
   }
 
   async onApplicationShutdown(): Promise<void> {

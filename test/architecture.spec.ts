@@ -5,6 +5,7 @@ import {
   circles,
   forbiddenArrows,
   importsOf,
+  replaceableTimers,
   type Sources,
   undocumentedExports,
   unnamedExports,
@@ -35,6 +36,10 @@ describe('src', () => {
     expect(circles(sources)).toEqual([]);
   });
 
+  it('takes time from core/timers, which no test of an app replaces', () => {
+    expect(replaceableTimers(sources)).toEqual([]);
+  });
+
   it('has named exports only, each named where it is exported', () => {
     expect(unnamedExports(sources)).toEqual([]);
   });
@@ -48,6 +53,21 @@ describe('src', () => {
 });
 
 describe('the rules', () => {
+  it.each([
+    ['setImmediate(() => 1);', 'setImmediate'],
+    ['process.nextTick(() => 1);', 'nextTick'],
+    ['const now = globalThis.performance;', 'performance'],
+    ["import { setTimeout } from 'node:timers/promises';", 'node:timers/promises'],
+    ['const after = setTimeout;', 'setTimeout'],
+  ])('find the timer in: %s', (text, name) => {
+    expect(replaceableTimers(new Map([['core/x.ts', text]]))).toEqual([`core/x.ts: ${name}`]);
+  });
+
+  it('find none where it is ours, or a method of something else', () => {
+    const text = "import { setTimeout } from '../core/timers.js'; setTimeout(f, 1); socket.setTimeout(1);";
+    expect(replaceableTimers(new Map([['http/x.ts', text]]))).toEqual([]);
+  });
+
   it.each<[string, string, string]>([
     ['core/x.ts', "import { Injectable } from '@nestjs/common';", '@nestjs/common'],
     ['core/x.ts', "import type { DataSource } from 'typeorm';", 'typeorm'],

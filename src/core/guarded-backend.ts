@@ -14,6 +14,7 @@ import { SessionError, SessionStoreError } from './session-errors.js';
 import type { EndedRow, EpochMs, SessionRow } from './session-row.js';
 import { type CallKind, Outage } from './outage.js';
 import type { SessionLogger } from './session-logger.js';
+import { clearTimeout, nextTick, performance, setImmediate, setTimeout } from './timers.js';
 
 /** One look-up that waits for the next `find`. */
 interface PendingLookup {
@@ -84,7 +85,7 @@ export class GuardedBackend {
   save(change: PayloadChange): Promise<boolean> {
     return new Promise((resolve, reject) => {
       this.#saves.push({ change, resolve, reject });
-      if (this.#saves.length === 1) process.nextTick(() => void this.#sendSaves());
+      if (this.#saves.length === 1) nextTick(() => void this.#sendSaves());
     });
   }
 

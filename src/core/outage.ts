@@ -1,4 +1,5 @@
 import type { SessionLogger } from './session-logger.js';
+import { performance } from './timers.js';
 
 /** What a call to storage is for. A file that is locked, or a replica that is read-only, fails writes alone. */
 export type CallKind = 'read' | 'write';

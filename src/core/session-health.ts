@@ -1,5 +1,6 @@
 import type { SessionEngine } from './session-engine.js';
 import type { CleanupResult } from './session-pruning.js';
+import { performance } from './timers.js';
 
 /** What is wrong, in a form that code can compare and that may be shown to anybody. */
 export type SessionProblemCode = 'unreachable' | 'unknown-key' | 'sealing';

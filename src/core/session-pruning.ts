@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from './clock.js';
 import type { GuardedBackend } from './guarded-backend.js';
 import { SessionOptionsError } from './session-errors.js';
 import type { SessionEvents } from './session-events.js';
+import { performance, sleep } from './timers.js';
 
 /** How the last clean-up went. */
 export interface CleanupResult {
@@ -91,5 +91,5 @@ export class SessionPruning {
 }
 
 function pauseUnlessAborted(milliseconds: number, signal: AbortSignal): Promise<unknown> {
-  return sleep(milliseconds, undefined, { signal }).catch(() => undefined);
+  return sleep(milliseconds, signal).catch(() => undefined);
 }

@@ -4,6 +4,7 @@ import type { Touch } from './session-backend.js';
 import { idleExpiry } from './session-lifetime.js';
 import type { SessionLogger } from './session-logger.js';
 import type { EpochMs, SessionRow } from './session-row.js';
+import { clearTimeout, setTimeout } from './timers.js';
 
 /** How long touches wait, so that they share a round trip. */
 const WRITE_BEHIND = 100;

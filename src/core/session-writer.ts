@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from './clock.js';
 import type { GuardedBackend } from './guarded-backend.js';
 import type { SessionContent, SessionVault, StoredSession } from './session-content.js';
 import { SessionConflictError, SessionGoneError } from './session-errors.js';
 import { idleExpiry, isActive } from './session-lifetime.js';
 import type { EpochMs, SessionRow } from './session-row.js';
+import { clearTimeout, performance, setTimeout, sleep } from './timers.js';
 
 /** A change of one session's content. */
 export interface ContentWrite {

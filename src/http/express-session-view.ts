@@ -1,3 +1,4 @@
+import { nextTick } from '../core/timers.js';
 import type { JsonObject } from '../core/json-data.js';
 import type {
   ExpressSession,
@@ -128,7 +129,7 @@ function tell(callback: ExpressSessionCallback, error?: unknown): void {
   try {
     callback(error);
   } catch (thrown) {
-    process.nextTick(() => {
+    nextTick(() => {
       throw thrown;
     });
   }

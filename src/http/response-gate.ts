@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { type Gate, type Method, type Originals, standBefore } from './gated-methods.js';
 import { pretendSent, refuseHeader } from './sent-guise.js';
+import { nextTick } from '../core/timers.js';
 
 /** What happens between the end of a handler and the first byte of its response. */
 export interface ResponseExit {
@@ -171,5 +172,5 @@ export class ResponseGate implements Gate {
 /** A call that is never made calls back all the same, so that nobody waits for it. */
 function drop(args: readonly unknown[]): void {
   const callback = args.at(-1);
-  if (typeof callback === 'function') process.nextTick(callback);
+  if (typeof callback === 'function') nextTick(callback);
 }

@@ -11,6 +11,7 @@ import { CrossSiteRequestException, reportFailure, toHttpException } from './ses
 import { SessionHandle } from './session-handle.js';
 import type { ExchangeInput, HttpRuntime, RoutedInput } from './session-runtime.js';
 import { SessionWork } from './session-work.js';
+import { setImmediate } from '../core/timers.js';
 
 /** Data that never equals its stored form (a `toJSON` that differs each time) must not hold a response for ever. */
 const SETTLE_ROUNDS = 3;

@@ -1,4 +1,4 @@
-import { nextTick } from 'node:process';
+import { nextTick } from '../core/timers.js';
 import type { RequestContext } from './request-context.js';
 import { toHttpException } from './session-exceptions.js';
 import { type RejectionWatch, StepPromise } from './step-promise.js';

@@ -11,6 +11,7 @@ import { type ContentWrite, gone, unused, usedAt } from '../core/session-writer.
 import { type Snapshot, WorkingCopy } from '../core/working-copy.js';
 import type { RequestContext } from './request-context.js';
 import { SessionSteps } from './session-steps.js';
+import { clearTimeout, setTimeout } from '../core/timers.js';
 
 /** What the response has to tell the client about its cookie. */
 export type CookieChange =

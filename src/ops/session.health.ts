@@ -4,6 +4,7 @@ import type { SessionHealth, SessionProblemCode } from '../core/session-health.j
 import type { CleanupResult } from '../core/session-pruning.js';
 import type { SessionStore } from '../core/session-store.js';
 import type { SessionCleanup } from './session-cleanup.js';
+import { clearTimeout, setTimeout } from '../core/timers.js';
 
 /** What the indicator says when sessions work. Safe to show. */
 export type SessionsUp = {

@@ -84,6 +84,40 @@ export function circles(sources: Sources): string[] {
   return [...found.values()];
 }
 
+/** What fakes replace. */
+const TIMERS = /^(set|clear)(Timeout|Immediate|Interval)$|^(nextTick|queueMicrotask|performance)$/;
+
+/** Files that may use the timers of the process: what owns time, and what runs in the background on the app's own. */
+const OWNERS_OF_TIME = ['core/timers.ts', 'core/session-timer.ts'];
+
+/** Uses of timers that a test of the app may have replaced, where time as Node keeps it is meant. */
+export function replaceableTimers(sources: Sources): string[] {
+  return [...sources].flatMap(([file, text]) => {
+    if (OWNERS_OF_TIME.includes(file)) return [];
+    const source = parse(file, text);
+    const ours = new Set<string>();
+    const found = importsOf(text).filter((target) => /^(node:)?(timers|perf_hooks)/.test(target));
+    const look = (node: ts.Node): void => {
+      if (ts.isImportDeclaration(node)) {
+        const isOurs = node.moduleSpecifier.getText(source).endsWith("/timers.js'");
+        const names = node.importClause?.namedBindings;
+        if (isOurs && names && ts.isNamedImports(names))
+          for (const { name } of names.elements) ours.add(name.text);
+        return;
+      }
+      if (ts.isIdentifier(node) && TIMERS.test(node.text) && !ours.has(node.text)) {
+        const { parent } = node;
+        const owner =
+          ts.isPropertyAccessExpression(parent) && parent.name === node ? parent.expression : null;
+        if (owner === null || /^(process|globalThis)$/.test(owner.getText(source))) found.push(node.text);
+      }
+      ts.forEachChild(node, look);
+    };
+    look(source);
+    return found.map((name) => `${file}: ${name}`);
+  });
+}
+
 /** `export default` and `export *`: names that nobody chose. */
 export function unnamedExports(sources: Sources): string[] {
   return [...sources].flatMap(([file, text]) =>

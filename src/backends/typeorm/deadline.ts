@@ -1,3 +1,5 @@
+import { clearTimeout, performance, setTimeout } from '../../core/timers.js';
+
 /** A call whose time is up. */
 export class DeadlineError extends Error {
   override readonly name = 'DeadlineError';

@@ -1,6 +1,7 @@
 import type { SessionRow } from '../../core/session-row.js';
 import { packedRowOf } from './session-row-mapping.js';
 import type { SqlConnection, SqlRunner } from './sql-dialect.js';
+import { performance } from '../../core/timers.js';
 
 type Rows = ReadonlyMap<string, SessionRow>;
 

@@ -2,6 +2,7 @@ import type { InsertRequest, InsertResult } from '../../core/session-backend.js'
 import { insertTogether } from './insert-together.js';
 import type { SessionStatements } from './session-statements.js';
 import type { SqlConnection } from './sql-dialect.js';
+import { performance } from '../../core/timers.js';
 
 /** Sign-ins that one transaction takes at most. */
 const MOST = 50;

@@ -6,6 +6,7 @@ import { DatabaseFailure } from '../pool/database-failure.js';
 import type { LockKey, PoolDialect } from '../pool/pool-dialect.js';
 import type { SqlDialect } from '../sql-dialect.js';
 import { isSupported } from './server-version.js';
+import { clearTimeout, setTimeout } from '../../../core/timers.js';
 
 /**
  * Name of a lock, at most 64 characters. Names are of the whole server and ignore case, so it is a hash in hex that

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, Table } from 'typeorm';
 import { Deadline, DeadlineError } from '../deadline.js';
 import { KeyedMutex } from '../mutex.js';
@@ -20,6 +19,7 @@ import { DatabaseFailure } from './database-failure.js';
 import type { LockKey, PoolDialect } from './pool-dialect.js';
 import { PooledJob } from './pooled-job.js';
 import { nameOf, type PoolSource } from './pool-source.js';
+import { sleep } from '../../../core/timers.js';
 
 /** Milliseconds before the next attempt, times the number of attempts so far, give or take half. */
 const PAUSE = 4;

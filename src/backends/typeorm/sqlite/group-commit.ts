@@ -4,6 +4,7 @@ import type { SqlRunner } from '../sql-dialect.js';
 import { SqliteJob } from './sqlite-job.js';
 import { SqliteFailure } from './sqlite-failure.js';
 import type { SqliteStatements } from './sqlite-statements.js';
+import { setImmediate } from '../../../core/timers.js';
 
 /** Writes that share a commit at most. */
 const LARGEST_GROUP = 200;

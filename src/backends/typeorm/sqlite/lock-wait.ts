@@ -1,4 +1,5 @@
 import type { SqliteFailure } from './sqlite-failure.js';
+import { performance } from '../../../core/timers.js';
 
 /** Milliseconds between two attempts, doubling, give or take half. */
 const FIRST = 2;

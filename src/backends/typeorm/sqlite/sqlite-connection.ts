@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueryRunner, Table } from 'typeorm';
 import { SessionOptionsError } from '../../../core/session-errors.js';
 import { sessionTable } from '../session-table.js';
@@ -18,6 +17,7 @@ import { SqliteJob } from './sqlite-job.js';
 import { configure, prepareTable } from './sqlite-setup.js';
 import type { SqliteSource } from './sqlite-source.js';
 import { type SqliteStatements, statementsOf } from './sqlite-statements.js';
+import { sleep } from '../../../core/timers.js';
 
 /**
  * One connection, with one job on it at a time, that looks before each job whether its file is still there, retries
