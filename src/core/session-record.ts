@@ -16,13 +16,16 @@ export interface SessionState<T extends object = JsonObject> {
  */
 export type SessionIntegrity = 'intact' | 'tampered' | 'unknown-key';
 
-/** One stored session, as it was when it was read. `toJSON()` and `inspect` leave `data` out. */
+/**
+ * One stored session, as it was when it was read. `data` is read by name alone: it is no field of the record, so that
+ * nothing that walks, copies, prints or serialises one meets it.
+ */
 export class SessionRecord<T extends object = JsonObject> implements SessionState<T> {
+  readonly #data: T;
   /** Public id, safe to log and to show. */
   readonly id: string;
   /** Owner. `null`: anonymous. */
   readonly userId: string | null;
-  readonly data: T;
   /** About the client at sign-in: `{ ip, userAgent, deviceName, deviceType }` and what the app added. */
   readonly meta: JsonObject;
   readonly integrity: SessionIntegrity;
@@ -40,7 +43,7 @@ export class SessionRecord<T extends object = JsonObject> implements SessionStat
   constructor(row: SessionRow, content: SessionContent | Exclude<SessionIntegrity, 'intact'>) {
     this.id = row.id;
     this.userId = row.userId;
-    this.data = (typeof content === 'string' ? {} : content.data) as T;
+    this.#data = (typeof content === 'string' ? {} : content.data) as T;
     this.meta = typeof content === 'string' ? {} : content.meta;
     this.integrity = typeof content === 'string' ? content : 'intact';
     this.createdAt = new Date(row.createdAt);
@@ -50,9 +53,13 @@ export class SessionRecord<T extends object = JsonObject> implements SessionStat
     this.absoluteExpiresAt = new Date(row.absoluteExpiresAt);
   }
 
+  get data(): T {
+    return this.#data;
+  }
+
   /** Everything but the data. */
   toJSON(): Omit<SessionRecord, 'data' | 'toJSON' | typeof inspect.custom> {
-    const { data: _data, ...rest }: Omit<SessionRecord<T>, 'toJSON' | typeof inspect.custom> = this;
+    const { ...rest }: Omit<SessionRecord<T>, 'data' | 'toJSON' | typeof inspect.custom> = this;
     return rest;
   }
 

@@ -21,8 +21,7 @@ function genuine<F>(found: F & Fake, name: string): F {
 export const setImmediate = genuine(timers.setImmediate, 'setImmediate');
 export const setTimeout = genuine(timers.setTimeout, 'setTimeout');
 export const clearTimeout = genuine(timers.clearTimeout, 'clearTimeout');
-const { nextTick: tick }: { readonly nextTick: NodeJS.Process['nextTick'] } = process;
-export const nextTick = genuine(tick, 'nextTick');
+export const nextTick = genuine(Reflect.get(process, 'nextTick'), 'nextTick');
 
 /** The fake is a property of the object, the genuine one of its prototype. */
 const { now } = Object.getPrototypeOf(ofNode) as { readonly now: () => number };

@@ -1,3 +1,4 @@
+import { instanceToPlain } from 'class-transformer';
 import { inspect } from 'node:util';
 import { idleExpiry, isActive, isTouchDue } from '../../src/core/session-lifetime.js';
 import { DAY, HOUR, openStore, START } from './support/open-store.js';
@@ -12,6 +13,13 @@ describe('a record', () => {
       inspect(session),
       inspect({ nested: { session } }, { depth: 9, showHidden: true }),
       inspect(new Map([['session', session]])),
+      inspect(session, { showHidden: true, customInspect: false, depth: null }),
+      JSON.stringify(instanceToPlain({ nested: [session] })),
+      JSON.stringify(Object.entries(session)),
+      JSON.stringify(Object.assign({}, session)),
+      inspect(structuredClone(Object.assign({}, session)), { depth: null }),
+      inspect(structuredClone(session), { depth: null }),
+      JSON.stringify(Reflect.ownKeys(session)),
     ];
     for (const text of forms) {
       expect(text).not.toContain('xyzzy');

@@ -63,7 +63,7 @@ async function said(call: () => unknown): Promise<unknown> {
 function plain(session: SessionRecord | null): object | null {
   if (session === null) return null;
   const { integrity: _integrity, ...rest } = session;
-  return rest;
+  return { ...rest, data: session.data };
 }
 
 function fromModel(session: ModelSession | null): object | null {
