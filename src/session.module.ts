@@ -16,6 +16,7 @@ import { SessionOptionsError, SessionStoreError } from './core/session-errors.js
 import { SessionStore } from './core/session-store.js';
 import { setTimeout } from './core/timers.js';
 import { prepareExpress } from './http/express-requests.js';
+import { lostContext } from './http/entered-context.js';
 import { guardGateways, refuseProtectedMessages } from './http/protected-handlers.js';
 import { noteArrivals } from './http/request-arrival.js';
 import type { GuardSubstitutes, SessionAdmission } from './http/session-admission.js';
@@ -59,11 +60,11 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     @Inject(SessionGuard) guard: CanActivate,
     @Inject(SessionInterceptor) interceptor: SessionInterceptor,
     @Inject(SessionErrorFilter) filter: SessionErrorFilter,
-    @Inject(ApplicationConfig) app: ApplicationConfig,
+    @Inject(ApplicationConfig) private readonly app: ApplicationConfig,
     @Inject(ModulesContainer) modules: ModulesContainer,
     @Inject(LazyModuleLoader) lazily: LazyModuleLoader,
     @Inject(SESSION_ADMISSION) admission: SessionAdmission,
-    @Inject(HTTP_RUNTIME) runtime: HttpRuntime,
+    @Inject(HTTP_RUNTIME) private readonly runtime: HttpRuntime,
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
   ) {
     const count = [...modules.values()].filter((module) => module.metatype === SessionModule).length;
@@ -133,6 +134,9 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
   /** Storage that is down does not keep the app from starting: requests with a session get 503 until it is back. */
   async onModuleInit(): Promise<void> {
     noteArrivals(this.store.engine.clock, this.host);
+    const { logger, options } = this.runtime;
+    const warning = lostContext(this.app.getGlobalGuards(), options.mount);
+    if (warning !== null) logger.warn(warning);
     try {
       await this.store.initSchema();
     } catch (error) {
