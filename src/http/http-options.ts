@@ -7,6 +7,7 @@ import { type ClientChangeReaction, ClientWatch } from './client-watch.js';
 import { CrossSiteCheck, type CsrfOptions } from './cross-site.js';
 import { CrossSiteLog } from './cross-site-log.js';
 import { passportUserId as idOfPassportUser } from './passport-user.js';
+import { OtherSessions } from './other-sessions.js';
 import { PlainHttpWarning } from './plain-http-warning.js';
 import { type CookieOptions, SessionCookie } from './session-cookie.js';
 
@@ -63,6 +64,8 @@ export interface ResolvedHttpOptions {
   readonly mount: 'guard' | 'middleware';
   /** `null`: cookies are not Secure. */
   readonly plainHttp: PlainHttpWarning | null;
+  /** `null`: `req.session` is anybody's. */
+  readonly otherSessions: OtherSessions | null;
   /** `null`: off. */
   readonly crossSite: CrossSiteCheck | null;
   readonly crossSiteLog: CrossSiteLog;
@@ -103,6 +106,7 @@ export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOpt
     plainHttp: sessionCookie.attributes.secure ? new PlainHttpWarning() : null,
     requireAuth,
     mount,
+    otherSessions: mount === 'middleware' ? new OtherSessions() : null,
     passportUserId: (passportUserId as ((user: unknown) => UserId) | undefined) ?? idOfPassportUser,
     crossSite: csrf === false ? null : new CrossSiteCheck(csrf),
     crossSiteLog: new CrossSiteLog(),

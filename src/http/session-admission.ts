@@ -74,7 +74,7 @@ export class SessionAdmission {
     const known = exchangeOf(request);
     if (known) {
       known.enter({ request, isUse });
-      provideSession(request);
+      provideSession(request, this.runtime);
       return known;
     }
     const response = rawResponse(http.getResponse<PlatformResponse>());
@@ -103,6 +103,6 @@ export class SessionAdmission {
 
 function keep(request: PlatformRequest, exchange: SessionExchange): SessionExchange {
   keepExchange(request, exchange);
-  provideSession(request);
+  provideSession(request, exchange.runtime);
   return exchange;
 }

@@ -33,7 +33,7 @@ function sessionMiddleware(runtime: HttpRuntime) {
     const input = { request, response, isUse: null };
     if (presentsNothing(runtime, request)) {
       keepExchange(request, () => SessionExchange.empty(runtime, input));
-      provideSession(request);
+      provideSession(request, runtime);
       next();
       return;
     }
@@ -42,7 +42,7 @@ function sessionMiddleware(runtime: HttpRuntime) {
       .catch((error: unknown) => refuseLater(input, error))
       .then((exchange) => {
         keepExchange(request, exchange);
-        provideSession(request);
+        provideSession(request, runtime);
         next();
       })
       .catch(next); // what middleware behind this one throws, where the platform does not catch it

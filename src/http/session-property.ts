@@ -2,6 +2,7 @@ import { ExpressSessionView } from './express-session-view.js';
 import type { ExpressSession } from './express-session.js';
 import type { SessionExchange } from './session-exchange.js';
 import { exchangeOf } from './session-of.js';
+import type { HttpRuntime } from './session-runtime.js';
 
 /** Prototypes of Fastify's requests that have the properties. */
 const provided = new WeakSet<object>();
@@ -29,6 +30,8 @@ function sessionOfThis(this: object): ExpressSession | undefined {
   const exchange = exchangeOf(this);
   if (exchange === null) return undefined;
   exchange.markRead();
+  const warning = exchange.runtime.options.otherSessions?.aboutReader(sessionOfThis) ?? null;
+  if (warning !== null) exchange.runtime.logger.warn(warning);
   return viewOf(exchange, this).bag;
 }
 
@@ -57,8 +60,8 @@ export function prepareRequest(request: object): void {
   Object.defineProperty(request, 'sessionID', SESSION_ID);
 }
 
-/** Gives a request `session` and `sessionID`, unless it has a session of somebody else. */
-export function provideSession(request: { session?: unknown }): void {
+/** Gives a request `session` and `sessionID`, unless it has a session of somebody else, which `runtime` is told of. */
+export function provideSession(request: { session?: unknown }, { options, logger }: HttpRuntime): void {
   const prototype = Object.getPrototypeOf(request) as object;
   if (provided.has(prototype)) return;
   if (isOfFastify(request, prototype) && !('session' in request)) {
@@ -67,7 +70,12 @@ export function provideSession(request: { session?: unknown }): void {
     return;
   }
   if (Object.getOwnPropertyDescriptor(request, 'session')?.get === sessionOfThis) return;
-  if ((request.session ?? null) === null) define(request);
+  if ((request.session ?? null) === null) {
+    define(request);
+    return;
+  }
+  const warning = options.otherSessions?.aboutOwner() ?? null;
+  if (warning !== null) logger.warn(warning);
 }
 
 function define(target: object): void {
