@@ -1,4 +1,3 @@
-import { expect as jest } from '@jest/globals';
 import type { SessionBackend } from '../../../src/core/session-backend.js';
 import type { SessionEventMap, SessionEventName } from '../../../src/core/session-events.js';
 import type { SessionLogger } from '../../../src/core/session-logger.js';
@@ -35,9 +34,16 @@ function whole<T>(value: T): T {
   return value instanceof SessionRecord ? Object.assign({}, value, { data: value.data }) : value;
 }
 
+type Equals = (left: unknown, right: unknown, testers: unknown) => boolean;
+
+/** Of Jest; missing in the child processes of specs. */
+const { expect: jest } = globalThis as {
+  expect?: { addEqualityTesters(testers: readonly unknown[]): void };
+};
+
 // Records are equal only when their data is, too.
-jest.addEqualityTesters([
-  function (left: unknown, right: unknown, testers) {
+jest?.addEqualityTesters([
+  function (this: { equals: Equals }, left: unknown, right: unknown, testers: unknown) {
     if (!(left instanceof SessionRecord || right instanceof SessionRecord)) return undefined;
     return this.equals(whole(left), whole(right), testers);
   },
