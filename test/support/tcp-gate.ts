@@ -7,6 +7,10 @@ export class TcpGate {
   #server: Server | null = null;
   #port = 0;
   #isStuck = false;
+  #isHolding = false;
+  #lost: RegExp | null = null;
+  #mostLost = 0;
+  readonly #held = new Set<Socket>();
 
   constructor(private readonly target: { readonly host: string; readonly port: number }) {}
 
@@ -42,14 +46,45 @@ export class TcpGate {
     for (const socket of this.#sockets) socket.resume();
   }
 
+  /** From now on the server hears everything and nobody hears what it says, until that comes all at once. */
+  holdAnswers(): void {
+    this.#isHolding = true;
+  }
+
+  /** Lets what the server has said through, and everything from now on. */
+  releaseAnswers(): void {
+    this.#isHolding = false;
+    for (const socket of this.#held) socket.resume();
+    this.#held.clear();
+  }
+
+  /** Ends the connection of the next bytes that match when the server has answered them, instead of the answer. */
+  loseAnswerTo(bytes: RegExp, times = 1): void {
+    this.#lost = bytes;
+    this.#mostLost = times;
+  }
+
   #carry(from: Socket): void {
     const to = connect(this.target);
+    let isLost = false;
+    from.on('data', (data) => {
+      if (this.#mostLost === 0 || !this.#lost?.test(data.toString('latin1'))) return;
+      this.#mostLost--;
+      isLost = true;
+    });
+    if (this.#isHolding) {
+      this.#held.add(to);
+      to.pause();
+    }
     for (const [one, other] of [
       [from, to],
       [to, from],
     ] as const) {
       this.#sockets.add(one);
-      one.on('data', (data) => other.write(data));
+      one.on('data', (data) => {
+        if (one === to && isLost) from.destroy();
+        else other.write(data);
+      });
       one.on('error', () => other.destroy());
       one.on('close', () => {
         this.#sockets.delete(one);

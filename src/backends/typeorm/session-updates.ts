@@ -83,7 +83,10 @@ export async function updateRows<T extends { readonly id: string }>(
   for (let start = 0; start < sorted.length; start += LARGEST) {
     const part = sorted.slice(start, start + LARGEST);
     const values = part.flatMap(valuesOf);
-    const rows = await database.write((sql) => sql.all(statement(part.length), values));
+    const rows = await database.write(
+      (sql) => sql.all(statement(part.length), values),
+      ({ length }) => length === part.length,
+    );
     for (const { id } of rows) found.add(id);
   }
   return changes.map(({ id }) => found.has(id));

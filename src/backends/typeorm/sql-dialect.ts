@@ -64,8 +64,11 @@ export interface SqlConnection {
   /**
    * Runs a statement that changes something, or several that need no common instant: each is atomic on its own.
    * The work may be called again while nothing has been changed.
+   *
+   * @param hasHit for work that changes nothing a second time: whether a result shows that this time it has. Then the work
+   *   is called again also when the connection was lost before the answer came, and fails when the result does not show it
    */
-  write<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T>;
+  write<T>(work: (sql: SqlRunner) => Promise<T>, hasHit?: (result: T) => boolean): Promise<T>;
   /**
    * Runs statements as one atomic step. The work may be called again when the database asks for another try. What
    * it throws is rethrown, and everything is rolled back.

@@ -122,7 +122,7 @@ export class TypeOrmSessionBackend extends SessionBackend {
     if (first === undefined) return [];
     const isStatement = others.length === 0 && isOneStatement(this.statements, first);
     const work = (sql: SqlRunner) => deleteRows(sql, this.statements, parts);
-    if (isStatement && isByIds(selection)) return this.database.write(work);
+    if (isStatement && isByIds(selection)) return this.database.write(work, ({ length }) => length > 0);
     // All rows of one user while that user signs in: one after the other, or they would lock rows in two orders.
     const userId = selection === 'all' || isByIds(selection) ? null : selection.userId;
     return this.database.transaction(work, { userId, commitIf: () => true });
@@ -174,7 +174,14 @@ export class TypeOrmSessionBackend extends SessionBackend {
   ): Promise<readonly boolean[]> {
     const [first, ...others] = changes;
     if (first === undefined) return [];
-    if (others.length === 0) return [await this.database.write((sql) => apply(sql, first))];
+    if (others.length === 0) {
+      return [
+        await this.database.write(
+          (sql) => apply(sql, first),
+          (hit) => hit,
+        ),
+      ];
+    }
     // In one order everywhere, so that two of these never wait for each other in a circle.
     const order = changes.map((change, index) => ({ change, index }));
     order.sort((a, b) => (a.change.id < b.change.id ? -1 : 1));

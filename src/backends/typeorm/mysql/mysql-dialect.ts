@@ -25,6 +25,11 @@ const FOUND_ROWS = 2;
 /** Milliseconds that the end of another connection may take. */
 const PATIENCE = 2_000;
 
+/** What is used of a connection of `mysql2`. */
+interface Connection {
+  query(sql: string, values: readonly unknown[], done: (error: unknown, result: unknown) => void): void;
+}
+
 /** MySQL and MariaDB, which differ in nothing that is used here. */
 const mysqlPool: PoolDialect = {
   label: 'MySQL',
@@ -53,11 +58,22 @@ const mysqlPool: PoolDialect = {
     'ER_USER_LOCK_DEADLOCK',
     'ER_LOCK_NOWAIT',
   ],
+  lost: ['ER_SERVER_SHUTDOWN', 'ER_CONNECTION_KILLED', 'ER_CLIENT_INTERACTION_TIMEOUT'],
+  missing: ['ER_NO_SUCH_TABLE', 'ER_BAD_FIELD_ERROR', 'ER_TABLE_DEF_CHANGED'],
   taken: 'ER_DUP_ENTRY',
 
   statement: (sql) => sql,
   // As bytes, which is what the columns hold: neither a collation nor the connection's character set matters.
   bind: (value) => (typeof value === 'string' ? Buffer.from(value) : value),
+
+  query: (connection, sql, values) =>
+    new Promise((resolve, reject) => {
+      (connection as Connection).query(sql, values, (error, result) => {
+        if (error) reject(error);
+        else if (Array.isArray(result)) resolve({ records: result, affected: 0 });
+        else resolve({ records: [], affected: Number(property(result, 'affectedRows') ?? 0) });
+      });
+    }),
 
   async begin(session, lock, left) {
     if (lock) {
@@ -72,11 +88,13 @@ const mysqlPool: PoolDialect = {
 
   async end(session, ending, lock) {
     await session.conclude(ending);
-    if (lock) await session.conclude(`DO RELEASE_LOCK(${nameOf(lock)})`);
+    // What is committed is committed: a lock that cannot be given back goes with its connection.
+    if (lock) await session.conclude(`DO RELEASE_LOCK(${nameOf(lock)})`).catch(() => session.spoil());
   },
 
-  abandon(connection, dataSource) {
-    destroy(connection);
+  discard: destroy,
+
+  interrupt(connection, dataSource) {
     const id = property(connection, 'threadId');
     if (typeof id === 'number') void kill(dataSource.createQueryRunner('master'), id);
   },

@@ -7,11 +7,20 @@ export type LockKey = Buffer;
 /** How a transaction ends. */
 export type Ending = 'COMMIT' | 'ROLLBACK';
 
+/** What a statement gave. */
+export interface PoolResult {
+  readonly records: readonly SqlRow[];
+  /** Rows that it inserted, deleted or found to update. */
+  readonly affected: number;
+}
+
 /** A connection, for the dialect's own statements, which bind nothing. */
 export interface PoolSession {
   execute(sql: string): Promise<readonly SqlRow[]>;
   /** A statement that ends a transaction: as long as it is under way the call waits, as far as the timeout permits. */
   conclude(sql: string): Promise<void>;
+  /** The connection has something left that the next one must not meet: it is ended rather than given back. */
+  spoil(): void;
 }
 
 /** One kind of database server behind a pool of connections. */
@@ -21,12 +30,21 @@ export interface PoolDialect {
   readonly syntax: SqlSyntax;
   /** Codes of failures after which the database asks for another try. Nothing has been changed then. */
   readonly retried: readonly string[];
+  /** Codes of failures with which the server ends the connection. */
+  readonly lost: readonly string[];
+  /** Codes of a statement that failed because the table is missing, or is another than before. */
+  readonly missing: readonly string[];
   /** Code of an INSERT that failed because the primary key is taken. `null`: such a statement does not fail. */
   readonly taken: string | null;
   /** A statement as the driver takes it; ours have `?` for each value. */
   statement(sql: string): string;
   /** A value as the driver takes it. */
   bind(value: SqlValue): unknown;
+  /**
+   * Executes a statement on the driver's own connection: TypeORM's `query()` would hand the values bound to the app's
+   * logger and subscribers.
+   */
+  query(connection: unknown, sql: string, values: readonly unknown[]): Promise<PoolResult>;
   /**
    * Begins a transaction at READ COMMITTED, whatever the default: every statement sees what has been committed before
    * it began. With a lock, that is taken before the first statement of the work, and given back with the transaction.
@@ -36,8 +54,10 @@ export interface PoolDialect {
   begin(session: PoolSession, lock: LockKey | null, left: number): Promise<void>;
   /** Ends what `begin` began. */
   end(session: PoolSession, ending: Ending, lock: LockKey | null): Promise<void>;
-  /** Ends a connection that a statement still keeps busy, and has the server give that up. Does not throw. */
-  abandon(connection: unknown, dataSource: DataSource): void;
+  /** Takes a connection out of the pool. Does not throw. */
+  discard(connection: unknown): void;
+  /** Has the server give up the statement that keeps a connection busy. Does not throw. */
+  interrupt(connection: unknown, dataSource: DataSource): void;
   /** @throws SessionOptionsError when the server is one that sessions cannot rely on */
   checkServer(runner: QueryRunner): Promise<void>;
   /** Statements that follow the creation of a table, whose name is given in quotes. */

@@ -1,5 +1,7 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import { property } from '../driver-error.js';
 import { DatabaseFailure } from './database-failure.js';
+import { outlive, outliveConnections } from './lost-connection.js';
 
 /** Where the pool of connections comes from. */
 export interface PoolSource {
@@ -19,7 +21,10 @@ export class GivenPool implements PoolSource {
   }
 
   async open(): Promise<DataSource> {
-    if (this.dataSource.isInitialized) return this.dataSource;
+    if (this.dataSource.isInitialized) {
+      outliveConnections(this.dataSource);
+      return this.dataSource;
+    }
     throw new DatabaseFailure('', 'the data source is not open: initialize() it first');
   }
 
@@ -49,7 +54,9 @@ export class OwnPool implements PoolSource {
 
   private async initialize(): Promise<DataSource> {
     try {
-      return await new DataSource(this.options).initialize();
+      const dataSource = await new DataSource(this.options).initialize();
+      outliveConnections(dataSource);
+      return dataSource;
     } catch (error) {
       this.opening = null;
       throw error instanceof DatabaseFailure ? error : DatabaseFailure.of(error);
@@ -73,11 +80,25 @@ function connectionOptions(given: DataSourceOptions, timeout: number): DataSourc
     logging: false,
   };
   if (given.type === 'postgres') {
-    return { connectTimeoutMS: timeout, ...given, ...mute, installExtensions: false };
+    const extra = watchedFromTheStart(given.extra);
+    return { connectTimeoutMS: timeout, ...given, ...mute, extra, installExtensions: false };
   }
   if (given.type === 'mysql' || given.type === 'mariadb')
     return { connectTimeout: timeout, ...given, ...mute };
   throw new TypeError(`Not a database with a pool: ${given.type}`);
+}
+
+/** Options of `pg-pool`, whose `verify` sees each new connection before TypeORM has given the pool out. */
+function watchedFromTheStart(given: unknown): object {
+  const verify = property(given, 'verify');
+  return {
+    ...(typeof given === 'object' ? given : {}),
+    verify: (connection: unknown, done: (error?: unknown) => void): void => {
+      outlive(connection);
+      if (typeof verify === 'function') verify(connection, done);
+      else done();
+    },
+  };
 }
 
 /** The database as a person would name it, without a password. */

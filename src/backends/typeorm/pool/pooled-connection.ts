@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { DataSource, Table } from 'typeorm';
+import { SessionOptionsError } from '../../../core/session-errors.js';
 import { Deadline, DeadlineError } from '../deadline.js';
 import { KeyedMutex } from '../mutex.js';
 import {
   createSessionTable,
   refuseToCreate,
   sessionTable,
+  type TableStatus,
   tableStatus,
   upgradeSessionTable,
 } from '../session-table.js';
@@ -17,12 +19,28 @@ import type {
 } from '../sql-dialect.js';
 import { DatabaseFailure } from './database-failure.js';
 import type { LockKey, PoolDialect } from './pool-dialect.js';
+import { Failures } from './failures.js';
 import { PooledJob } from './pooled-job.js';
 import { nameOf, type PoolSource } from './pool-source.js';
 import { sleep } from '../../../core/timers.js';
 
 /** Milliseconds before the next attempt, times the number of attempts so far, give or take half. */
 const PAUSE = 4;
+
+/** What one call wants done, however many attempts it takes. */
+interface Call<T> {
+  readonly deadline: Deadline;
+  attempt(job: PooledJob, deadline: Deadline): Promise<T>;
+  /** Whether each statement that succeeds has changed something for good. */
+  readonly isWrite?: boolean;
+  /** Whether it makes the table ready, rather than needs it. */
+  readonly isPreparation?: boolean;
+  /**
+   * Whether a result shows that an attempt whose connection was lost before it was answered had changed nothing. Absent:
+   * none does, so that such a call is not tried again.
+   */
+  readonly isFirst?: (result: T) => boolean;
+}
 
 /**
  * A database server: each call takes a connection of its own from the pool, so that it never joins a transaction of
@@ -33,6 +51,7 @@ export class PooledConnection implements SqlConnection {
   private readonly perUser = new KeyedMutex();
   private readonly underWay = new Set<Promise<unknown>>();
   private table: Promise<Table> | null = null;
+  private restoring: Promise<void> | null = null;
   private isClosed = false;
 
   constructor(
@@ -43,30 +62,16 @@ export class PooledConnection implements SqlConnection {
     this.name = `Sessions in ${dialect.label} database ${nameOf(source.options)}`;
   }
 
-  async init(): Promise<void> {
-    this.table ??= sessionTable(this.source.options, this.options.tableName);
-    const table = await this.table;
-    const status = await this.perform(null, async (job) => {
-      await job.on((runner) => this.dialect.checkServer(runner));
-      return job.on((runner) => tableStatus(runner, table));
-    });
-    if (status === 'ready') return;
-    if (!this.options.createTable) refuseToCreate(table, status);
-    await this.locked(this.lockOf('table'), (job) =>
-      job.on(async (runner) => {
-        const now = await tableStatus(runner, table);
-        if (now === 'absent') await createSessionTable(runner, table, this.dialect);
-        if (now === 'earlier') await upgradeSessionTable(runner, table);
-      }),
-    );
+  init(): Promise<void> {
+    return this.prepare();
   }
 
   read<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T> {
-    return this.perform(null, work);
+    return this.perform(null, { attempt: work });
   }
 
-  write<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T> {
-    return this.perform(null, work);
+  write<T>(work: (sql: SqlRunner) => Promise<T>, hasHit?: (result: T) => boolean): Promise<T> {
+    return this.perform(null, { attempt: work, isWrite: true, isFirst: hasHit });
   }
 
   transaction<T>(work: (sql: SqlRunner) => Promise<T>, options?: TransactionOptions<T>): Promise<T> {
@@ -80,31 +85,67 @@ export class PooledConnection implements SqlConnection {
     await this.source.close();
   }
 
+  private async prepare(): Promise<void> {
+    this.table ??= sessionTable(this.source.options, this.options.tableName);
+    const table = await this.table;
+    const look = async (job: PooledJob): Promise<TableStatus> => {
+      await job.on((runner) => this.dialect.checkServer(runner));
+      return job.on((runner) => tableStatus(runner, table));
+    };
+    const status = await this.perform(null, { attempt: look, isPreparation: true });
+    if (status === 'ready') return;
+    if (!this.options.createTable) refuseToCreate(table, status);
+    const create = (job: PooledJob): Promise<void> =>
+      job.on(async (runner) => {
+        const now = await tableStatus(runner, table);
+        if (now === 'absent') await createSessionTable(runner, table, this.dialect);
+        if (now === 'earlier') await upgradeSessionTable(runner, table);
+      });
+    await this.locked(this.lockOf('table'), create, { isPreparation: true });
+  }
+
+  /** The table has gone, or is another one: creates it again, for all calls that have noticed. */
+  private restore(): Promise<void> {
+    this.restoring ??= this.prepare()
+      .then(
+        () => this.options.logger?.warn(`${this.name}: the table has been dropped, and is created again`),
+        // At startup it is an option that is wrong; later, somebody has changed the database.
+        (error: unknown) => {
+          throw error instanceof SessionOptionsError ? new Error(`${this.name}: ${error.message}`) : error;
+        },
+      )
+      .finally(() => (this.restoring = null));
+    return this.restoring;
+  }
+
   private locked<T>(
     lock: LockKey | null,
     work: (job: PooledJob) => Promise<T>,
-    { commitIf = () => true, since }: Partial<TransactionOptions<T>> = {},
-  ): Promise<T> {
-    return this.perform(
-      lock,
-      async (job, deadline) => {
-        job.isInTransaction = true;
-        try {
-          await this.dialect.begin(job, lock, deadline.left);
-          const result = await work(job);
-          await this.dialect.end(job, commitIf(result) ? 'COMMIT' : 'ROLLBACK', lock);
-          job.isInTransaction = false;
-          return result;
-        } catch (error) {
-          await this.dialect.end(job, 'ROLLBACK', lock).then(
-            () => (job.isInTransaction = false),
-            () => undefined, // so the connection will be ended, and the transaction with it
-          );
-          throw error;
-        }
-      },
+    {
+      commitIf = () => true,
       since,
-    );
+      isPreparation,
+    }: Partial<TransactionOptions<T>> & Pick<Call<T>, 'isPreparation'> = {},
+  ): Promise<T> {
+    const attempt = async (job: PooledJob, deadline: Deadline): Promise<T> => {
+      job.isInTransaction = true;
+      try {
+        await this.dialect.begin(job, lock, deadline.left);
+        const result = await work(job);
+        const ending = commitIf(result) ? 'COMMIT' : 'ROLLBACK';
+        job.isDecisive = ending === 'COMMIT';
+        await this.dialect.end(job, ending, lock);
+        job.isInTransaction = false;
+        return result;
+      } catch (error) {
+        await this.dialect.end(job, 'ROLLBACK', lock).then(
+          () => (job.isInTransaction = false),
+          () => undefined, // so the connection will be ended, and the transaction with it
+        );
+        throw error;
+      }
+    };
+    return this.perform(lock, { attempt, isPreparation }, since);
   }
 
   /**
@@ -113,12 +154,12 @@ export class PooledConnection implements SqlConnection {
    */
   private async perform<T>(
     lock: LockKey | null,
-    attempt: (job: PooledJob, deadline: Deadline) => Promise<T>,
+    what: Omit<Call<T>, 'deadline'>,
     since?: number,
   ): Promise<T> {
     const deadline = new Deadline(this.options.timeout, since);
     deadline.stage = 'others with the same lock have not ended';
-    const attempts = () => deadline.bound(this.attempts(attempt, deadline));
+    const attempts = () => deadline.bound(this.attempts({ ...what, deadline }));
     const call = lock === null ? attempts() : this.perUser.run(lock.toString('base64'), attempts);
     this.underWay.add(call);
     try {
@@ -130,33 +171,36 @@ export class PooledConnection implements SqlConnection {
     }
   }
 
-  private async attempts<T>(
-    attempt: (job: PooledJob, deadline: Deadline) => Promise<T>,
-    deadline: Deadline,
-  ): Promise<T> {
+  private async attempts<T>(call: Call<T>): Promise<T> {
+    const { deadline } = call;
+    const past = new Failures(this.dialect, !call.isPreparation);
     for (let count = 1; ; count++) {
       deadline.check();
       if (this.isClosed) throw new DatabaseFailure('', 'the backend is closed');
+      let result: T;
       try {
-        return await this.once(attempt, await this.source.open(), deadline);
+        result = await this.once(call, await this.source.open());
       } catch (error) {
-        if (!(error instanceof DatabaseFailure && this.dialect.retried.includes(error.code))) throw error;
+        if (!(error instanceof DatabaseFailure)) throw error;
+        const remedy = past.remedyFor(error, call.isFirst !== undefined);
+        if (remedy === 'none') throw error;
+        if (remedy === 'restore') await this.restore();
         deadline.waitedFor = error;
+        const pause = PAUSE * count * (0.5 + Math.random());
+        if (deadline.left <= pause) throw deadline.error();
+        await sleep(pause);
+        continue;
       }
-      const pause = PAUSE * count * (0.5 + Math.random());
-      if (deadline.left <= pause) throw deadline.error();
-      await sleep(pause);
+      if (past.unsure === null || call.isFirst?.(result) === true) return result;
+      throw past.unsure; // nobody knows: the attempt before may have done it
     }
   }
 
-  private async once<T>(
-    attempt: (job: PooledJob, deadline: Deadline) => Promise<T>,
-    dataSource: DataSource,
-    deadline: Deadline,
-  ): Promise<T> {
-    const job = new PooledJob(dataSource, this.dialect, deadline);
+  private async once<T>(call: Call<T>, dataSource: DataSource): Promise<T> {
+    const { deadline } = call;
+    const job = new PooledJob(dataSource, this.dialect, deadline, call.isWrite ?? false);
     try {
-      return await deadline.bound(job.connect().then(() => attempt(job, deadline)));
+      return await deadline.bound(job.connect().then(() => call.attempt(job, deadline)));
     } finally {
       await job.end();
     }

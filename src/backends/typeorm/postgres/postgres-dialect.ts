@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { SessionOptionsError } from '../../../core/session-errors.js';
 import type { PoolDialect } from '../pool/pool-dialect.js';
 import { deleteByIds } from '../session-selection.js';
-import type { SqlDialect } from '../sql-dialect.js';
+import type { SqlDialect, SqlRow } from '../sql-dialect.js';
 import { connectPool } from '../pool/connect-pool.js';
 import { cancelStatement } from './cancel-statement.js';
 
@@ -16,6 +16,14 @@ const numbered = new Map<string, string>();
 const FILLFACTOR = 80;
 
 const TYPES = { text: 'varchar', integer: 'bigint', bytes: 'bytea' } as const;
+
+/** What is used of a connection of `pg`. Several statements at once give an array, and nothing here reads that. */
+interface Client {
+  query(
+    sql: string,
+    values: readonly unknown[] | undefined,
+  ): Promise<{ readonly rows?: readonly SqlRow[]; readonly rowCount?: number | null }>;
+}
 
 /** PostgreSQL. Nothing outlives a transaction and no statement is named, so PgBouncer may share connections out. */
 const postgresPool: PoolDialect = {
@@ -36,6 +44,10 @@ const postgresPool: PoolDialect = {
   },
   // serialization_failure, deadlock_detected, lock_not_available
   retried: ['40001', '40P01', '55P03'],
+  // admin_shutdown, crash_shutdown, idle_session_timeout; the connection exceptions, which poolers give too
+  lost: ['57P01', '57P02', '57P05', '08000', '08003', '08006', '08P01'],
+  // undefined_table, undefined_column
+  missing: ['42P01', '42703'],
   taken: null,
 
   statement(sql) {
@@ -48,6 +60,14 @@ const postgresPool: PoolDialect = {
   },
 
   bind: (value) => value,
+
+  async query(connection, sql, values) {
+    const { rows = [], rowCount } = await (connection as Client).query(
+      sql,
+      values.length === 0 ? undefined : values,
+    );
+    return { records: rows, affected: rowCount ?? 0 };
+  },
 
   async begin(session, lock, left) {
     const milliseconds = Math.max(1, Math.ceil(left));
@@ -63,8 +83,9 @@ const postgresPool: PoolDialect = {
 
   end: (session, ending) => session.conclude(ending),
 
-  abandon(connection) {
-    cancelStatement(connection);
+  interrupt: cancelStatement,
+
+  discard(connection) {
     // TypeORM takes an error of the connection as the word not to give it back to the pool.
     if (connection instanceof EventEmitter) connection.emit('error', new Error('given up by nest-sessions'));
   },
