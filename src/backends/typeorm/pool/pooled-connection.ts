@@ -62,8 +62,8 @@ export class PooledConnection implements SqlConnection {
     this.name = `Sessions in ${dialect.label} database ${nameOf(source.options)}`;
   }
 
-  init(): Promise<void> {
-    return this.prepare();
+  async init(): Promise<void> {
+    await this.prepare();
   }
 
   read<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T> {
@@ -85,7 +85,8 @@ export class PooledConnection implements SqlConnection {
     await this.source.close();
   }
 
-  private async prepare(): Promise<void> {
+  /** Creates the table if it is absent and may be created, otherwise checks it. Whether it has been created here. */
+  private async prepare(): Promise<boolean> {
     this.table ??= sessionTable(this.source.options, this.options.tableName);
     const table = await this.table;
     const look = async (job: PooledJob): Promise<TableStatus> => {
@@ -93,29 +94,33 @@ export class PooledConnection implements SqlConnection {
       return job.on((runner) => tableStatus(runner, table));
     };
     const status = await this.perform(null, { attempt: look, isPreparation: true });
-    if (status === 'ready') return;
+    if (status === 'ready') return false;
     if (!this.options.createTable) refuseToCreate(table, status);
-    const create = (job: PooledJob): Promise<void> =>
+    const create = (job: PooledJob): Promise<boolean> =>
       job.on(async (runner) => {
         const now = await tableStatus(runner, table);
         if (now === 'absent') await createSessionTable(runner, table, this.dialect);
         if (now === 'earlier') await upgradeSessionTable(runner, table);
+        return now === 'absent';
       });
-    await this.locked(this.lockOf('table'), create, { isPreparation: true });
+    return this.locked(this.lockOf('table'), create, { isPreparation: true });
   }
 
-  /** The table has gone, or is another one: creates it again, for all calls that have noticed. */
+  /** The table has gone, or is another one: creates it again, once for all calls that have noticed. */
   private restore(): Promise<void> {
-    this.restoring ??= this.prepare()
-      .then(
-        () => this.options.logger?.warn(`${this.name}: the table has been dropped, and is created again`),
-        // At startup it is an option that is wrong; later, somebody has changed the database.
-        (error: unknown) => {
-          throw error instanceof SessionOptionsError ? new Error(`${this.name}: ${error.message}`) : error;
-        },
-      )
-      .finally(() => (this.restoring = null));
+    this.restoring ??= this.recreate().finally(() => (this.restoring = null));
     return this.restoring;
+  }
+
+  private async recreate(): Promise<void> {
+    try {
+      if (!(await this.prepare())) return;
+    } catch (error) {
+      // At startup it is an option that is wrong; later, somebody has changed the database.
+      throw error instanceof SessionOptionsError ? new Error(`${this.name}: ${error.message}`) : error;
+    }
+    const { logger, tableName } = this.options;
+    logger?.warn(`${this.name}: the table '${tableName}' was missing, and has been created again`);
   }
 
   private locked<T>(
