@@ -1,4 +1,5 @@
 import type { DataSource, QueryRunner } from 'typeorm';
+import { performance } from '../../../core/timers.js';
 import { driverErrorOf } from '../driver-error.js';
 
 /**
