@@ -27,6 +27,9 @@ export const COLUMNS = [
 /** All but the payload. */
 export const PACKED_COLUMNS = COLUMNS.filter((column) => column !== 'payload');
 
+/** What says yes, as text. */
+const TRUE: ReadonlySet<string> = new Set(['1', 't', 'true']);
+
 /** What an INSERT of all `COLUMNS` binds. */
 export function valuesOf(row: SessionRow): SqlValue[] {
   return [
@@ -52,7 +55,10 @@ export function valuesOf(row: SessionRow): SqlValue[] {
   ];
 }
 
-/** A row as a SELECT of all `COLUMNS` returns it. Databases differ in how they give numbers and booleans. */
+/**
+ * A row as a SELECT of all `COLUMNS` returns it. Databases differ in how they give numbers, booleans and bytes, and so do
+ * drivers by what an app has set for the whole process, such as a type parser of `pg` or `typeCast` of `mysql2`.
+ */
 export function rowOf(raw: SqlRow): SessionRow {
   return {
     id: text(raw.id),
@@ -61,11 +67,11 @@ export function rowOf(raw: SqlRow): SessionRow {
     supersededHash: textOrNull(raw.superseded_hash),
     tokenIssuedAt: Number(raw.token_issued_at),
     graceUntil: Number(raw.grace_until),
-    tokenUsed: Boolean(raw.token_used),
+    tokenUsed: flag(raw.token_used),
     version: Number(raw.version),
     keyId: text(raw.key_id),
     idleTtl: Number(raw.idle_ttl),
-    persistent: Boolean(raw.persistent),
+    persistent: flag(raw.persistent),
     createdAt: Number(raw.created_at),
     authenticatedAt: raw.authenticated_at === null ? null : Number(raw.authenticated_at),
     lastActiveAt: Number(raw.last_active_at),
@@ -127,8 +133,14 @@ function textOrNull(value: unknown): string | null {
   return value === null ? null : text(value);
 }
 
+/** `Boolean` would take PostgreSQL's `f`, and a 0 that is text, for true. */
+function flag(value: unknown): boolean {
+  return typeof value === 'boolean' ? value : TRUE.has(String(value));
+}
+
 function bytes(value: unknown): Buffer {
   if (Buffer.isBuffer(value)) return value;
+  if (typeof value === 'string' && value.startsWith('\\x')) return Buffer.from(value.slice(2), 'hex'); // PostgreSQL's form
   if (value instanceof Uint8Array) return Buffer.from(value);
   throw new TypeError(`The payload column holds ${typeof value}, not bytes`);
 }

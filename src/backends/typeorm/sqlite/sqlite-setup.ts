@@ -46,7 +46,7 @@ export async function prepareTable(runner: QueryRunner, table: Table, mayCreate:
 function expectPragma(name: string, expected: string | number, rows: unknown): void {
   const row: unknown = Array.isArray(rows) ? rows[0] : undefined;
   const got: unknown = typeof row === 'object' && row !== null ? Reflect.get(row, name) : undefined;
-  if (got === expected) return;
+  if (String(got) === String(expected)) return; // a BigInt where the app has made that the default
   throw new SqliteFailure(
     'SQLITE_CANTOPEN',
     `\`PRAGMA ${name}\` is ${String(got)} instead of ${expected}. Sessions need a local file system with locks and ` +

@@ -21,6 +21,7 @@ export interface SqliteStatements {
 interface SyncStatement {
   all(values: readonly unknown[]): SqlRow[];
   run(values: readonly unknown[]): { readonly changes: number };
+  safeIntegers(isOn: boolean): unknown;
 }
 
 /** What is used of a statement of `sqlite3`, and of its connection, which has the SQL first. */
@@ -67,6 +68,8 @@ class SyncStatements implements SqliteStatements {
     const known = this.prepared.get(sql);
     if (known) return known;
     const statement = this.database.prepare(sql);
+    // The app may have made BigInts the default of its connections. Ours are instants and flags, which a number holds.
+    statement.safeIntegers(false);
     if (this.prepared.size < MOST_PREPARED) this.prepared.set(sql, statement);
     return statement;
   }
