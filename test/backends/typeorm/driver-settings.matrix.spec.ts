@@ -116,8 +116,8 @@ onEachDatabase('settings of the driver', ['mariadb'], (kind) => {
       '`typeCast` that keeps numbers as text',
       {
         extra: {
-          typeCast: ({ type, string }: Field, next: () => unknown) =>
-            type === 'TINY' || type === 'LONGLONG' ? string() : next(),
+          typeCast: (field: Field, next: () => unknown) =>
+            field.type === 'TINY' || field.type === 'LONGLONG' ? field.string() : next(),
         },
       },
     ],
@@ -125,8 +125,8 @@ onEachDatabase('settings of the driver', ['mariadb'], (kind) => {
       '`typeCast` that makes booleans',
       {
         extra: {
-          typeCast: ({ type, length, string }: Field, next: () => unknown) =>
-            type === 'TINY' && length === 1 ? string() === '1' : next(),
+          typeCast: (field: Field, next: () => unknown) =>
+            field.type === 'TINY' && field.length === 1 ? field.string() === '1' : next(),
         },
       },
     ],
