@@ -31,9 +31,10 @@ export type Replaceable<T> =
 /** Options that decide what the module is made of: beside the factory in `forRootAsync`. */
 export interface SessionStructure {
   /**
-   * Name of a TypeORM data source for sessions alone, taken as it is; or options of one, which is opened and closed
-   * with the app: a pool of its own, in an app with or without `TypeOrmModule`. What they say of entities, migrations,
-   * `synchronize`, `dropSchema` and the like is left aside. @default the app's default data source
+   * Name of a TypeORM data source; or options of one, which is opened and closed with the app: a pool of its own, in an
+   * app with or without `TypeOrmModule`. What they say of entities, migrations, `synchronize`, `dropSchema` and the like
+   * is left aside. On SQLite, one that the app uses too gets a file for sessions beside its own; one that is there for
+   * them alone is taken as it is. @default the app's default data source
    */
   readonly dataSource?: string | DataSourceOptions;
   /** Another storage than TypeORM. */

@@ -5,7 +5,6 @@ import type { DataSource } from 'typeorm';
 import { TypeOrmSessionBackend } from './backends/typeorm/typeorm-session-backend.js';
 import { Clock, SystemClock } from './core/clock.js';
 import { SessionBackend } from './core/session-backend.js';
-import { SessionOptionsError } from './core/session-errors.js';
 import { SessionEvents } from './core/session-events.js';
 import { expected } from './core/session-options.js';
 import { SessionStore } from './core/session-store.js';
@@ -16,6 +15,7 @@ import { SessionErrorFilter } from './http/session-error.filter.js';
 import { SessionInterceptor } from './http/session.interceptor.js';
 import { SessionCleanup } from './ops/session-cleanup.js';
 import { SessionHealthIndicator } from './ops/session.health.js';
+import { isSharedWithApp, noDataSource } from './session.data-source.js';
 import {
   type Replaceable,
   resolveOptions,
@@ -115,7 +115,8 @@ function typeOrmBackend(given: SessionStructure['dataSource'], logger: Logger): 
       const source = isName ? named : given;
       if (source === undefined) throw noDataSource(isName ? given : undefined, modules);
       const { timeout } = store.config;
-      return new TypeOrmSessionBackend(source, { ...table, timeout, shared: given === undefined, logger });
+      const shared = () => isSharedWithApp(given, source, modules, logger);
+      return new TypeOrmSessionBackend(source, { ...table, timeout, shared, logger });
     },
     inject: [
       RESOLVED_OPTIONS,
@@ -123,43 +124,6 @@ function typeOrmBackend(given: SessionStructure['dataSource'], logger: Logger): 
       ...(isName ? [{ token: getDataSourceToken(given) as Type<DataSource>, optional: true }] : []),
     ],
   };
-}
-
-function noDataSource(name: string | undefined, modules: ModulesContainer): SessionOptionsError {
-  const known = dataSourcesIn(modules);
-  let there = known.length === 0 ? 'There is none' : `There is ${known.join(', ')}`;
-  if (name === undefined && hasOtherCopy(modules)) {
-    there =
-      'The app has one, of another copy of TypeORM: there are two copies of @nestjs/typeorm or of typeorm, the ' +
-      "app's and that of nest-sessions. `npm ls @nestjs/typeorm typeorm` says where; install one version of each";
-  }
-  return new SessionOptionsError(
-    name === undefined
-      ? 'Expected a TypeORM data source, got none: import TypeOrmModule.forRoot() in the root module, name another data ' +
-          `source in \`dataSource\`, or give its options there, or give \`backend\`. ${there}`
-      : `\`dataSource\`: expected the name of a data source, got '${name}', which no TypeOrmModule.forRoot({ name }) ` +
-          `defines. ${there}`,
-  );
-}
-
-/** What `dataSource` may name: TypeOrmModule provides each under its name and this suffix, the default one as the class. */
-function dataSourcesIn(modules: ModulesContainer): string[] {
-  const tokens = [...modules.values()].flatMap(({ providers }) => [...providers.keys()]);
-  const names = tokens.flatMap((token) =>
-    typeof token === 'string' && token.endsWith('DataSource')
-      ? [`'${token.slice(0, -'DataSource'.length)}'`]
-      : [],
-  );
-  if (tokens.includes(getDataSourceToken() as Type<DataSource>)) names.unshift('the default one');
-  return [...new Set(names)];
-}
-
-/** Whether there is a default data source that goes by the class of a TypeORM which is not the one imported here. */
-function hasOtherCopy(modules: ModulesContainer): boolean {
-  const tokens = [...modules.values()].flatMap(({ providers }) => [...providers.keys()]);
-  return tokens.some(
-    (token) => typeof token === 'function' && token.name === 'DataSource' && token !== getDataSourceToken(),
-  );
 }
 
 /** A provider of `token` from whatever the app gave; `null` when it gave nothing. */

@@ -47,12 +47,12 @@ describe('the `dataSource` option', () => {
     expect(existsSync(folder.path('main.sessions.sqlite'))).toBe(false);
   });
 
-  it('may be the only one of the app', async () => {
-    const app = await startApp({
-      imports: imports({ dataSource: 'sessions' }, { name: 'sessions', database: ':memory:' }),
-    });
+  it('may be the only one of the app, which gets a file for sessions beside its own', async () => {
+    const only = { name: 'web', database: folder.path('web.sqlite') };
+    const app = await startApp({ imports: imports({ dataSource: 'web' }, only) });
     await logIn(app, 'ada');
     expect(await app.get(SessionStore).listForUser('ada')).toHaveLength(1);
+    expect(existsSync(folder.path('web.sessions.sqlite'))).toBe(true);
   });
 
   it('does not depend on which module is imported first', async () => {
@@ -65,17 +65,18 @@ describe('the `dataSource` option', () => {
 
 describe('`tableName` and `createTable`', () => {
   const named = { name: 'sessions', database: ':memory:' };
+  const main = { database: ':memory:' };
 
   it('name the table', async () => {
     const app = await startApp({
-      imports: imports({ dataSource: 'sessions', tableName: 'web_sessions' }, named),
+      imports: imports({ dataSource: 'sessions', tableName: 'web_sessions' }, main, named),
     });
     expect(await tablesOf(app.get<DataSource>(getDataSourceToken('sessions')))).toEqual(['web_sessions']);
   });
 
   it('leave the schema to migrations', async () => {
     const error = await startupError({
-      imports: imports({ dataSource: 'sessions', createTable: false }, named),
+      imports: imports({ dataSource: 'sessions', createTable: false }, main, named),
     });
     expect(error).toMatch(
       /^SessionOptionsError: The table 'sessions' does not exist, and `createTable` is false/,
@@ -87,7 +88,8 @@ describe('without the data source', () => {
   it('the app does not start, and the error says what to import', async () => {
     expect(await startupError({ imports: [SessionModule.forRoot({ key: KEY })] })).toBe(
       'SessionOptionsError: Expected a TypeORM data source, got none: import TypeOrmModule.forRoot() in the root ' +
-        'module, name another data source in `dataSource`, or give its options there, or give `backend`. There is none',
+        'module, name another data source in `dataSource` (one that the app uses too will do), or give its options ' +
+        'there, or give `backend`. There is none',
     );
   });
 

@@ -110,7 +110,8 @@ describe('app.close()', () => {
       const imports = () => {
         const sessions = SessionModule.forRoot(options);
         const source = TypeOrmModule.forRoot({ ...sqlite(database), name: 'sessions' });
-        return position === 'first' ? [source, sessions] : [sessions, source];
+        const others = TypeOrmModule.forRoot(sqlite());
+        return position === 'first' ? [source, sessions, others] : [others, sessions, source];
       };
       const app = await startApp({ imports: imports(), logger });
       const cookies = await Promise.all(Array.from({ length: 30 }, () => logIn(app, 'ada')));
@@ -149,6 +150,7 @@ describe('app.close()', () => {
     class OwnDataSourceModule {}
     const app = await startApp({
       imports: [
+        TypeOrmModule.forRoot(sqlite()),
         SessionModule.forRootAsync({
           imports: [OwnDataSourceModule],
           useFactory: () => ({ key: KEY }),

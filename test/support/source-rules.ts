@@ -26,7 +26,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'ops/': { rooms: ['ops/', 'core/'], packages: [NODE, NEST, /^@nestjs\/(schedule|terminus)$/, /^cron$/] },
   'testing/': { rooms: ['testing/', 'core/', 'http/', 'backends/memory/'], packages: [NODE, NEST] },
   'session.module.ts': everything(['session.options.ts', 'session.providers.ts']),
-  'session.providers.ts': everything(['session.options.ts']),
+  'session.providers.ts': everything(['session.options.ts', 'session.data-source.ts']),
+  'session.data-source.ts': everything([]),
   'session.options.ts': everything([]),
   'index.ts': { rooms: [...everything([]).rooms, 'session.'], packages: [] },
 };

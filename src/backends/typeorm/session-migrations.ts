@@ -18,6 +18,13 @@ export interface SessionMigrationsOptions {
 /** A migration as TypeORM's option `migrations` takes it. */
 export type SessionMigration = new () => MigrationInterface;
 
+const MADE = new WeakSet<object>();
+
+/** Whether a class is a migration that `sessionMigrations` has made. */
+export function isSessionMigration(made: unknown): boolean {
+  return typeof made === 'function' && MADE.has(made);
+}
+
 /** TypeORM runs migrations in the order of these, the last 13 digits of their names. Never changed once published. */
 const CREATED_AT = 1_795_600_000_000;
 const COUNTED_AT = 1_795_700_000_000;
@@ -70,5 +77,7 @@ export function sessionMigrations({
     }
   }
 
-  return [CreateSessions, CountTokens];
+  const migrations = [CreateSessions, CountTokens];
+  for (const migration of migrations) MADE.add(migration);
+  return migrations;
 }

@@ -103,3 +103,8 @@ export class SessionEntity {
   @Column('varchar', { name: 'replaced_tokens', length: 512, nullable: true })
   replacedTokens!: string;
 }
+
+/** Whether a target of TypeORM's metadata is a table of sessions. */
+export function isSessionEntity(target: unknown): boolean {
+  return target === SessionEntity;
+}

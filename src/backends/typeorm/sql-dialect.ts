@@ -87,10 +87,11 @@ export interface TypeOrmSessionBackendOptions {
   /** Milliseconds that one call may take, waiting included. */
   readonly timeout: number;
   /**
-   * Of a data source that is given open. `true`: it is the app's own, so that sessions on SQLite get a file beside it.
-   * `false`: it is there for sessions alone, and taken as it is. Whoever opened it closes it.
+   * Whether the app uses the database too. On SQLite, `true` gives sessions a file of their own beside it, so that they
+   * take no part in the app's transactions; `false` stores them in the database itself, which is there for sessions
+   * alone. A function is asked once, when the database is first needed. Elsewhere it makes no difference.
    */
-  readonly shared: boolean;
+  readonly shared: boolean | (() => boolean);
   readonly logger?: SessionLogger;
 }
 

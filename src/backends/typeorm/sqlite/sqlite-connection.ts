@@ -19,6 +19,20 @@ import type { SqliteSource } from './sqlite-source.js';
 import { type SqliteStatements, statementsOf } from './sqlite-statements.js';
 import { sleep } from '../../../core/timers.js';
 
+/** Where the sessions are. */
+interface Place {
+  readonly source: SqliteSource;
+  readonly file: SqliteFile | null;
+  readonly name: string;
+}
+
+function placeOf(source: SqliteSource): Place {
+  const { path } = source;
+  return path === null
+    ? { source, file: null, name: 'Sessions in memory' }
+    : { source, file: new SqliteFile(path), name: `Sessions in '${path}'` };
+}
+
 /**
  * One connection, with one job on it at a time, that looks before each job whether its file is still there, retries
  * while another process holds the lock, and is opened anew after a failure that a new connection may cure.
@@ -27,27 +41,30 @@ export class SqliteConnection implements SqlConnection {
   private readonly mutex = new Mutex();
   private readonly writes: GroupCommit;
   private readonly lockWait = new LockWait();
-  private readonly file: SqliteFile | null;
-  private readonly name: string;
+  private found: Place | null = null;
   private table: Promise<Table> | null = null;
   private runner: QueryRunner | null = null;
   private statements: SqliteStatements | null = null;
   private isTableReady = false;
   private wasReady = false;
+  private isModeTold = false;
   private dropped: SqliteFailure | null = null;
   private closing: Promise<void> | null = null;
 
   constructor(
-    private readonly source: SqliteSource,
+    /** Asked once, when the connection is first needed: it may depend on what the app does with its data sources. */
+    private readonly find: () => SqliteSource,
     private readonly options: TypeOrmSessionBackendOptions,
   ) {
-    this.file = source.path === null ? null : new SqliteFile(source.path);
     this.writes = new GroupCommit({
       mutex: this.mutex,
       use: (work) => this.useToWrite(work),
       giveUp: (failure) => this.drop(failure),
     });
-    this.name = source.path === null ? 'Sessions in memory' : `Sessions in '${source.path}'`;
+  }
+
+  private get place(): Place {
+    return (this.found ??= placeOf(this.find()));
   }
 
   async init(): Promise<void> {
@@ -79,7 +96,7 @@ export class SqliteConnection implements SqlConnection {
     this.closing ??= this.mutex.run(async () => {
       this.runner = null;
       await this.releaseStatements();
-      await this.source.close();
+      await this.found?.source.close();
     });
     return this.closing;
   }
@@ -127,32 +144,45 @@ export class SqliteConnection implements SqlConnection {
 
   /** The connection, open, on the file that lies there now, with the table in it. */
   private async ready(): Promise<SqliteStatements> {
-    if (this.runner && this.file?.isLost) {
+    const { file, source } = this.place;
+    if (this.runner && file?.isLost) {
       throw new SqliteFailure('', 'the file has been deleted, moved or replaced since it was opened');
     }
     const runner = this.runner ?? (await this.open());
     if (!this.isTableReady) await this.prepare(runner);
-    const { type } = this.source.options;
-    return (this.statements ??= statementsOf(type, await runner.connect(), this.source.isOurs));
+    const { type } = source.options;
+    return (this.statements ??= statementsOf(type, await runner.connect(), source.isOurs));
   }
 
   private async open(): Promise<QueryRunner> {
-    this.file?.checkPlace(this.options.createTable);
+    const { file, source } = this.place;
+    file?.checkPlace(this.options.createTable);
+    if (file !== null && source.isOurs) this.create(file);
     try {
-      this.runner = await this.source.open();
-      await configure(this.runner, this.file !== null);
+      this.runner = await source.open();
+      await configure(this.runner, file !== null);
     } catch (error) {
       const failure = SqliteFailure.of(error);
       await this.drop(failure);
       throw failure;
     }
-    this.file?.remember();
+    file?.remember();
     return this.runner;
+  }
+
+  private create(file: SqliteFile): void {
+    const { isOpenToAll } = file.create();
+    if (!isOpenToAll || this.isModeTold) return;
+    this.isModeTold = true;
+    this.options.logger?.warn(
+      `${this.place.name}: every user of this machine may read or write the file, which holds user ids, times and hashes ` +
+        `of tokens. Take that from them: chmod o= '${file.path}'*`,
+    );
   }
 
   private async prepare(runner: QueryRunner): Promise<void> {
     try {
-      this.table ??= sessionTable(this.source.options, this.options.tableName);
+      this.table ??= sessionTable(this.place.source.options, this.options.tableName);
       await prepareTable(runner, await this.table, this.options.createTable);
     } catch (error) {
       // At startup it is an option that is wrong; later, somebody has changed the file.
@@ -161,24 +191,24 @@ export class SqliteConnection implements SqlConnection {
     }
     this.isTableReady = true;
     this.wasReady = true;
-    if (this.dropped) this.options.logger?.warn(`${this.name}: opened again, after: ${this.dropped.message}`);
+    if (this.dropped)
+      this.options.logger?.warn(`${this.place.name}: opened again, after: ${this.dropped.message}`);
     this.dropped = null;
   }
 
   /** Gives the connection up, so that the next call opens another. What is in memory would be lost with it. */
   private async drop(reason: SqliteFailure): Promise<void> {
-    if (this.runner === null || this.file === null) return;
+    const { file, source, name } = this.place;
+    if (this.runner === null || file === null) return;
     this.runner = null;
     this.isTableReady = false;
     this.dropped ??= reason;
     try {
-      this.file.forget();
+      file.forget();
       await this.releaseStatements();
-      await this.source.drop();
+      await source.drop();
     } catch (error) {
-      this.options.logger?.warn(
-        `${this.name}: could not close a connection: ${SqliteFailure.of(error).message}`,
-      );
+      this.options.logger?.warn(`${name}: could not close a connection: ${SqliteFailure.of(error).message}`);
     }
   }
 
@@ -190,6 +220,6 @@ export class SqliteConnection implements SqlConnection {
 
   private named(error: unknown): unknown {
     if (!(error instanceof SqliteFailure || error instanceof DeadlineError)) return error;
-    return new Error(`${this.name}: ${error.message}`, { cause: error.cause ?? error });
+    return new Error(`${this.place.name}: ${error.message}`, { cause: error.cause ?? error });
   }
 }

@@ -1,7 +1,7 @@
 import { deleteByIds } from '../session-selection.js';
 import type { SqlDialect } from '../sql-dialect.js';
 import { SqliteConnection } from './sqlite-connection.js';
-import { sourceOf } from './sqlite-source.js';
+import { checkSource, sourceOf } from './sqlite-source.js';
 
 /** SQLite, through `sqlite3` or `better-sqlite3`. */
 export const sqliteDialect: SqlDialect = {
@@ -22,5 +22,10 @@ export const sqliteDialect: SqlDialect = {
     returning: false,
   },
   settings: () => [],
-  connect: (dataSource, options) => new SqliteConnection(sourceOf(dataSource, options.shared), options),
+  connect(dataSource, options) {
+    checkSource(dataSource);
+    const { shared } = options;
+    const source = () => sourceOf(dataSource, typeof shared === 'function' ? shared() : shared);
+    return new SqliteConnection(source, options);
+  },
 };

@@ -1,6 +1,12 @@
-import { accessSync, constants, existsSync, rmSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { driverErrorOf } from '../driver-error.js';
 import { SqliteFailure } from './sqlite-failure.js';
+
+/** May be read and written by its owner. */
+const OWNER = 0o600;
+/** What users have that are neither the owner nor of the group. */
+const OTHERS = 0o007;
 
 /**
  * The file of a database, and whether it still is the one that was opened. SQLite would go on with a deleted file
@@ -31,6 +37,35 @@ export class SqliteFile {
         'SQLITE_CANTOPEN',
         'the file does not exist, and `createTable` is false. Run your migrations first, or set `createTable: true`',
       );
+    }
+  }
+
+  /**
+   * Creates the file if it is absent, for this user alone, before SQLite would with what the umask leaves. SQLite gives
+   * the write-ahead log the mode of the file. One that is there keeps the mode that somebody chose.
+   *
+   * @returns whether every user of the machine may read or write the file. On Windows modes do not say.
+   */
+  create(): { readonly isOpenToAll: boolean } {
+    const there = statSync(this.path, { throwIfNoEntry: false });
+    if (there)
+      return { isOpenToAll: process.platform !== 'win32' && there.isFile() && (there.mode & OTHERS) !== 0 };
+    try {
+      // Exclusively: to close a file that SQLite has open in this process would give up its locks.
+      closeSync(openSync(this.path, 'wx', OWNER));
+    } catch {
+      if (!existsSync(this.path)) this.createBehindLink();
+    }
+    return { isOpenToAll: false };
+  }
+
+  /** What is in the way may be a symbolic link that leads nowhere yet. */
+  private createBehindLink(): void {
+    try {
+      closeSync(openSync(this.path, 'a', OWNER));
+    } catch (cause) {
+      const { message } = driverErrorOf(cause);
+      throw new SqliteFailure('SQLITE_CANTOPEN', `SQLITE_CANTOPEN: ${message}`, { cause });
     }
   }
 

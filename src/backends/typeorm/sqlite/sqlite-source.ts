@@ -1,6 +1,6 @@
 import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm';
 import { expected } from '../../../core/session-options.js';
-import { isDataSource, type SessionDataSource } from '../data-source.js';
+import { isDataSource, optionsOf, type SessionDataSource } from '../data-source.js';
 import { databaseFile, sessionsFileBeside } from './sqlite-path.js';
 
 /** Where the connection for sessions comes from. */
@@ -19,18 +19,26 @@ export interface SqliteSource {
   close(): Promise<void>;
 }
 
+/** @throws SessionOptionsError for options that name no file */
+export function checkSource(given: SessionDataSource): void {
+  if (!isDataSource(given) && typeof given.database !== 'string')
+    throw expected('dataSource.database', 'a file', given.database);
+}
+
 /**
- * Where sessions go: on options, to their file; on a data source for sessions alone, to that; beside the app's own,
- * to a file of their own, so that they never take part in the app's transactions nor lock its file.
+ * Where sessions go: on options, to their file; on a data source for sessions alone, to that; beside what the app uses
+ * too, to a file of their own, so that they never take part in the app's transactions nor lock its file.
  */
 export function sourceOf(given: SessionDataSource, isShared: boolean): SqliteSource {
-  if (!isDataSource(given)) {
-    if (typeof given.database !== 'string') throw expected('dataSource.database', 'a file', given.database);
-    return new OwnSource(given, fileOf(given));
-  }
-  if (!isShared) return new NamedSource(given);
-  const file = fileOf(given.options);
-  return new OwnSource(given.options, file === null ? null : sessionsFileBeside(file));
+  const options = optionsOf(given);
+  if (isShared) return new OwnSource(options, sessionsFileOf(options));
+  return isDataSource(given) ? new NamedSource(given) : new OwnSource(options, fileOf(options));
+}
+
+/** The file for sessions beside the one of a data source, as an absolute path. `null`: both are in memory. */
+export function sessionsFileOf(options: DataSourceOptions): string | null {
+  const file = fileOf(options);
+  return file === null ? null : sessionsFileBeside(file);
 }
 
 /**
@@ -98,7 +106,8 @@ export class NamedSource implements SqliteSource {
   async close(): Promise<void> {}
 }
 
-function fileOf(options: DataSourceOptions): string | null {
+/** The file of a data source, as an absolute path. `null`: it is in memory. */
+export function fileOf(options: DataSourceOptions): string | null {
   return databaseFile(String(options.database), options.type === 'sqlite' ? options.flags : undefined);
 }
 
