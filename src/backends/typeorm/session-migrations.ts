@@ -1,13 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dataSourceOf, optionsOf } from './data-source.js';
 import { dialectOf } from './dialects.js';
-import {
-  checkTableName,
-  createSessionTable,
-  sessionTable,
-  tableStatus,
-  upgradeSessionTable,
-} from './session-table.js';
+import { createSessionTable, sessionTable, tableStatus, upgradeSessionTable } from './session-table.js';
+import { checkTableName } from './table-name.js';
 
 /** What the migrations are about. */
 export interface SessionMigrationsOptions {

@@ -1,20 +1,8 @@
 import { DataSource, DefaultNamingStrategy, Table, type DataSourceOptions, type QueryRunner } from 'typeorm';
-import { describeValue } from '../../core/duration.js';
 import { SessionOptionsError } from '../../core/session-errors.js';
 import { dataSourceOf, optionsOf } from './data-source.js';
-import { SessionEntity } from './session.entity.js';
+import { type SessionEntity, sessionEntity } from './session.entity.js';
 import type { SqlDialect } from './sql-dialect.js';
-
-const TABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
-
-/** @throws SessionOptionsError unless it is a plain identifier, which needs no escaping anywhere */
-export function checkTableName(tableName: string): void {
-  if (typeof tableName === 'string' && TABLE_NAME.test(tableName)) return;
-  throw new SessionOptionsError(
-    '`tableName`: expected letters, digits and underscores, no digit first, at most 63 characters, ' +
-      `got ${describeValue(tableName)}`,
-  );
-}
 
 /** The name of the table, behind that of the schema that the options name. */
 export function tablePath(options: DataSourceOptions, tableName: string): readonly string[] {
@@ -22,22 +10,11 @@ export function tablePath(options: DataSourceOptions, tableName: string): readon
   return schema === undefined ? [tableName] : [schema, tableName];
 }
 
-/** Names the table as configured; index names follow from it, so those of two tables do not collide. */
-class ConfiguredTableName extends DefaultNamingStrategy {
-  constructor(private readonly configured: string) {
-    super();
-  }
-
-  override tableName(): string {
-    return this.configured;
-  }
-}
-
-/** Reads the metadata of `SessionEntity`, without connecting and without the app having registered it. */
+/** Reads the metadata of an entity, without connecting and without the app having registered it. */
 class MetadataSource extends DataSource {
-  async sessionTable(): Promise<Table> {
+  async tableOf(entity: typeof SessionEntity): Promise<Table> {
     await this.buildMetadatas();
-    return Table.create(this.getMetadata(SessionEntity), this.driver);
+    return Table.create(this.getMetadata(entity), this.driver);
   }
 }
 
@@ -46,10 +23,11 @@ class MetadataSource extends DataSource {
  * (a minimal set of data source options) names. Nothing is opened.
  */
 export function sessionTable(connection: DataSourceOptions, tableName: string): Promise<Table> {
-  const namingStrategy = new ConfiguredTableName(tableName);
+  const entity = sessionEntity(tableName);
   const mute = { synchronize: false, migrations: [], subscribers: [], entityPrefix: undefined, cache: false };
-  const options = { ...connection, ...mute, entities: [SessionEntity], namingStrategy } as DataSourceOptions;
-  return new MetadataSource(options).sessionTable();
+  const namingStrategy = new DefaultNamingStrategy();
+  const options = { ...connection, ...mute, entities: [entity], namingStrategy } as DataSourceOptions;
+  return new MetadataSource(options).tableOf(entity);
 }
 
 /** Columns that tables of earlier versions lack. All of them may be null, and are added without a look at the rows. */

@@ -1,5 +1,7 @@
-import { Column, type EntityMetadata, Entity, Index, PrimaryColumn } from 'typeorm';
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { fixNames, type OwnIndex } from './fixed-names.js';
 import { fitColumns } from './session-column-types.js';
+import { checkTableName } from './table-name.js';
 
 /** Some drivers give 64-bit integers as text. */
 const INSTANT = {
@@ -8,15 +10,20 @@ const INSTANT = {
 };
 
 /** The columns of the index. TypeORM calls it as a method of the index's metadata, once for each data source. */
-function ownerIndex(this: { readonly entityMetadata: EntityMetadata }): string[] {
+function ownerIndex(this: OwnIndex): string[] {
   fitColumns(this.entityMetadata);
+  fixNames(this, TABLE_NAMES.get(this.entityMetadata.target));
   return ['userId'];
 }
 
+/** What TypeORM is told of each table of sessions. */
+const TABLE = { synchronize: false, engine: 'InnoDB' } as const;
+
 /**
- * The table of sessions as TypeORM sees it: what `init()` creates, so that the two cannot drift. Instants are
- * milliseconds since the Unix epoch. Registering it is optional, for apps that want to read the table or generate
- * migrations; it is `synchronize: false`, so that the app's own `synchronize` leaves the table alone.
+ * The table `sessions` as TypeORM sees it; for another `tableName` there is `sessionEntity`. It is what `init()` creates, so
+ * that the two cannot drift. Instants are milliseconds since the Unix epoch. Registering it is optional, for apps that want
+ * to read the table or generate migrations; it is `synchronize: false`, so that the app's own `synchronize` leaves the
+ * table alone. Neither `entityPrefix` nor a naming strategy changes its names.
  *
  * One index besides the primary key, on a column that never changes: an index on an expiry would turn every touch
  * into an index write. `payload` comes behind what scans for
@@ -27,7 +34,7 @@ function ownerIndex(this: { readonly entityMetadata: EntityMetadata }): string[]
  * bytes, so on MySQL and MariaDB they are `varbinary`.
  */
 @Index(ownerIndex)
-@Entity('sessions', { synchronize: false, engine: 'InnoDB' })
+@Entity('sessions', TABLE)
 export class SessionEntity {
   /** Public id, a ULID. Not a secret. */
   @PrimaryColumn('varchar', { name: 'id', length: 255 })
@@ -104,7 +111,34 @@ export class SessionEntity {
   replacedTokens!: string;
 }
 
+/** Entities of this process, by the name of their table. */
+const ENTITIES = new Map<string, typeof SessionEntity>([['sessions', SessionEntity]]);
+/** The name of the table, by entity. */
+const TABLE_NAMES = new Map<unknown, string>([[SessionEntity, 'sessions']]);
+
+/**
+ * The entity of the table that the module's `tableName` names, for the option `entities` of a TypeORM data source and for
+ * repositories: as `SessionEntity`, which is `sessionEntity('sessions')`. Neither `entityPrefix` nor a naming strategy
+ * changes the names that it has in the database. The same class for the same name.
+ *
+ * @throws SessionOptionsError for a bad `tableName`
+ */
+export function sessionEntity(tableName: string): typeof SessionEntity {
+  checkTableName(tableName);
+  const known = ENTITIES.get(tableName);
+  if (known) return known;
+  // TypeORM, and Nest's tokens of repositories, tell entities apart by the names of their classes.
+  const name = `SessionEntity_${tableName}`;
+  const made = { [name]: class extends SessionEntity {} }[name] ?? SessionEntity;
+  Entity(tableName, TABLE)(made);
+  ENTITIES.set(tableName, made);
+  TABLE_NAMES.set(made, tableName);
+  return made;
+}
+
 /** Whether a target of TypeORM's metadata is a table of sessions. */
 export function isSessionEntity(target: unknown): boolean {
-  return target === SessionEntity;
+  return (
+    target === SessionEntity || (typeof target === 'function' && target.prototype instanceof SessionEntity)
+  );
 }

@@ -17,12 +17,14 @@ import { dialectOf } from './dialects.js';
 import { deleteRows, isOneStatement } from './session-delete.js';
 import { insertSession } from './session-insert.js';
 import { pruneStep } from './session-prune.js';
+import { checkRegistered } from './registered-entity.js';
 import { rowOf } from './session-row-mapping.js';
 import { chunked, isByIds, selectionOf } from './session-selection.js';
 import { SharedLookup } from './shared-lookup.js';
 import { SignInQueue } from './sign-in-queue.js';
 import { sessionStatements, type SessionStatements } from './session-statements.js';
-import { checkTableName, tablePath } from './session-table.js';
+import { tablePath } from './session-table.js';
+import { checkTableName } from './table-name.js';
 import { saveValues, touchValues, updateRows } from './session-updates.js';
 import type { SqlConnection, SqlRunner, TypeOrmSessionBackendOptions } from './sql-dialect.js';
 
@@ -32,6 +34,7 @@ import type { SqlConnection, SqlRunner, TypeOrmSessionBackendOptions } from './s
  * of the pool.
  */
 export class TypeOrmSessionBackend extends SessionBackend {
+  private readonly checkRegistered: () => void;
   private readonly statements: SessionStatements;
   private readonly database: SqlConnection;
   private readonly signIns: SignInQueue;
@@ -46,6 +49,7 @@ export class TypeOrmSessionBackend extends SessionBackend {
   constructor(dataSource: DataSource | DataSourceOptions, options: TypeOrmSessionBackendOptions) {
     super();
     checkTableName(options.tableName);
+    this.checkRegistered = () => checkRegistered(dataSource, options.tableName);
     const dialect = dialectOf(optionsOf(dataSource));
     const connection = isDataSource(dataSource) ? dataSource.options : checkedOptions(dataSource);
     this.statements = sessionStatements(tablePath(connection, options.tableName), dialect.syntax);
@@ -56,8 +60,12 @@ export class TypeOrmSessionBackend extends SessionBackend {
     this.signIns = new SignInQueue(this.database, this.statements, alone, options.timeout);
   }
 
-  /** @throws SessionOptionsError when the table is missing and may not be created, or has other columns */
-  init(): Promise<void> {
+  /**
+   * @throws SessionOptionsError when the table is missing and may not be created, or has other columns, or when the app
+   *   has registered the entity of another table
+   */
+  async init(): Promise<void> {
+    this.checkRegistered();
     return this.database.init();
   }
 
