@@ -42,7 +42,13 @@ export {
   type SessionEventName,
   SessionEvents,
 } from './core/session-events.js';
-export type { SessionHealth, SessionProblem, SessionProblemCode } from './core/session-health.js';
+export type {
+  SessionHealth,
+  SessionProblem,
+  SessionProblemCode,
+  SessionWarning,
+  SessionWarningCode,
+} from './core/session-health.js';
 export type { KeyOptions, SessionStateInput } from './core/session-keyed.js';
 export type { SessionLogger } from './core/session-logger.js';
 export type {

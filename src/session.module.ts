@@ -139,6 +139,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     if (warning !== null) logger.warn(warning);
     try {
       await this.store.initSchema();
+      this.store.engine.liveSessions.watch(); // not waited for: a warning is all that may come of it
     } catch (error) {
       if (!(error instanceof SessionStoreError)) throw error; // the store has logged it
     }

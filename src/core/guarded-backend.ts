@@ -110,10 +110,10 @@ export class GuardedBackend {
   }
 
   /** Reads the whole table, which may take too long: a count that fails is no outage, and not told to the log. */
-  async countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
+  async countByKey(now: EpochMs, newest?: number): Promise<ReadonlyMap<string, number>> {
     if (!this.#isReady) await this.init();
     try {
-      return await this.#withinTimeout(() => this.backend.countByKey(now));
+      return await this.#withinTimeout(() => this.backend.countByKey(now, newest));
     } catch (cause) {
       throw storeError('count sessions', cause);
     }

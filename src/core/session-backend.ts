@@ -160,6 +160,11 @@ export abstract class SessionBackend {
   /** Deletes the expired rows among the next `batchSize`. Atomic per row; live rows are never taken. */
   abstract prune(step: PruneStep): Promise<PruneResult>;
 
-  /** Active rows by `keyId`. */
-  abstract countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Active rows by `keyId`.
+   *
+   * @param newest the caller needs no more than those among so many rows with the highest ids, where that saves a walk
+   *   over all of them. Absent: all rows
+   */
+  abstract countByKey(now: EpochMs, newest?: number): Promise<ReadonlyMap<string, number>>;
 }

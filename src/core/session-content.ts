@@ -1,8 +1,9 @@
 import type { JsonObject } from './json-data.js';
 import type { KeyRing } from './key-ring.js';
-import { SessionTamperedError, SessionTooLargeError } from './session-errors.js';
+import { SessionStoreError, SessionTamperedError, SessionTooLargeError } from './session-errors.js';
 import type { SessionRow } from './session-row.js';
 import type { Transport } from './session-token.js';
+import type { UnknownKeys } from './unknown-keys.js';
 
 /** A message that is kept until it has been read once. */
 export interface FlashMessage {
@@ -49,6 +50,7 @@ export class SessionVault {
   constructor(
     private readonly ring: KeyRing,
     private readonly maxDataBytes: number,
+    private readonly unknownKeys: UnknownKeys | null = null,
   ) {}
 
   /**
@@ -83,6 +85,16 @@ export class SessionVault {
       return marks === undefined ? { meta, flashes, data } : { meta, flashes, data, marks };
     } catch (cause) {
       throw new SessionTamperedError('The stored payload of the session is not what was stored', { cause });
+    }
+  }
+
+  /** As `open`, of a session whose genuine token a client has presented: an unknown key is then a problem of health. */
+  openPresented(row: Pick<SessionRow, 'id' | 'userId' | 'payload' | 'keyId'>): SessionContent {
+    try {
+      return this.open(row);
+    } catch (error) {
+      if (error instanceof SessionStoreError) this.unknownKeys?.met(row.keyId);
+      throw error;
     }
   }
 }

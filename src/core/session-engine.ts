@@ -16,6 +16,7 @@ import type { EndedRow, SessionRow, TokenState } from './session-row.js';
 import { type SessionToken, TokenMint } from './session-token.js';
 import { SessionTouches } from './session-touches.js';
 import { gone, SessionWriter } from './session-writer.js';
+import { UnknownKeys } from './unknown-keys.js';
 
 /** A renewed token, and what changed in the row with it. */
 export interface Renewal {
@@ -40,6 +41,7 @@ export class SessionEngine {
   readonly pruning: SessionPruning;
   readonly touches: SessionTouches;
   readonly liveSessions: LiveSessions;
+  readonly unknownKeys: UnknownKeys;
   readonly #creation: SessionCreation;
 
   constructor(
@@ -57,7 +59,8 @@ export class SessionEngine {
       ),
     );
     this.backend = new GuardedBackend(backend, config.timeout, logger);
-    this.vault = new SessionVault(ring, config.maxDataBytes);
+    this.unknownKeys = new UnknownKeys(clock);
+    this.vault = new SessionVault(ring, config.maxDataBytes, this.unknownKeys);
     this.mint = new TokenMint(ring);
     this.writer = new SessionWriter(this.backend, this.vault, clock, config.timeout);
     this.resolver = new SessionResolver(
@@ -72,7 +75,7 @@ export class SessionEngine {
     );
     this.pruning = new SessionPruning(this.backend, clock, this.events);
     this.touches = new SessionTouches(this.backend, clock, config.touchInterval, logger);
-    this.liveSessions = new LiveSessions(this.backend, clock, ring);
+    this.liveSessions = new LiveSessions(this.backend, clock, ring, logger);
     this.#creation = new SessionCreation(this.backend, this.vault, this.mint, clock, config);
   }
 
@@ -115,8 +118,8 @@ export class SessionEngine {
   }
 
   /** Resolves when nothing runs in the background any more. */
-  settled(): Promise<void> {
-    return this.touches.settled();
+  async settled(): Promise<void> {
+    await Promise.all([this.touches.settled(), this.liveSessions.settled()]);
   }
 
   /** Active sessions of a user, in descending order. Rows that do not open are marked, so that they can be revoked. */

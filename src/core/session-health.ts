@@ -12,11 +12,27 @@ export interface SessionProblem {
   readonly message: string;
 }
 
+/** What somebody should look at, in a form that code can compare and that may be shown to anybody. */
+export type SessionWarningCode = 'unknown-key';
+
+/** One thing that somebody should look at, though every request is served. */
+export interface SessionWarning {
+  readonly code: SessionWarningCode;
+  /** For the log: it names key ids. */
+  readonly message: string;
+}
+
 /** How the store is. */
 export interface SessionHealth {
-  /** Whether there are no problems. */
+  /** Whether there are no problems. Warnings do not count. */
   readonly healthy: boolean;
+  /** `unknown-key`: in the last five minutes genuine tokens were refused, since the key of their payload is missing. */
   readonly problems: readonly SessionProblem[];
+  /**
+   * `unknown-key`: live sessions, counted at most once a minute, are sealed by a key that is not configured. They may be
+   * those of another app in the same table, whose tokens this one does not recognise.
+   */
+  readonly warnings: readonly SessionWarning[];
   /** Milliseconds that storage took to answer; `null` when it did not. */
   readonly latencyMs: number | null;
   /** How the last clean-up of this process went; `null` before the first. */
@@ -33,7 +49,8 @@ const NO_TOUCH = { id: 'nest-sessions health', lastActiveAt: 0, expiresAt: 0, no
 /** Looks at everything that a request depends on. Never rejects. */
 export async function examine(engine: SessionEngine): Promise<SessionHealth> {
   const { backend, mint, pruning, liveSessions: live } = engine;
-  const problems = sealingProblems(engine);
+  const problems = [...sealingProblems(engine), ...keyProblems(engine)];
+  const warnings: SessionWarning[] = [];
   let liveSessions: Record<string, number> = {};
   let latencyMs: number | null = null;
   try {
@@ -42,7 +59,7 @@ export async function examine(engine: SessionEngine): Promise<SessionHealth> {
     latencyMs = Math.round((performance.now() - begun) * 100) / 100;
     liveSessions = Object.fromEntries(await live.byKey());
     for (const keyId of live.unknownKeys) {
-      problems.push({
+      warnings.push({
         code: 'unknown-key',
         message: `${liveSessions[keyId]} live sessions are sealed by the key ${keyId}, which is not configured`,
       });
@@ -53,11 +70,22 @@ export async function examine(engine: SessionEngine): Promise<SessionHealth> {
   return {
     healthy: problems.length === 0,
     problems,
+    warnings,
     latencyMs,
     lastCleanup: pruning.last,
     liveSessions,
     refusedTokens: mint.refused,
   };
+}
+
+/** Keys without which somebody is refused. */
+function keyProblems({ unknownKeys }: SessionEngine): SessionProblem[] {
+  return unknownKeys.recent.map(({ keyId, count, lastAt }) => ({
+    code: 'unknown-key',
+    message:
+      `${count} requests with a genuine token were refused, the last at ${new Date(lastAt).toISOString()}: the payload of ` +
+      `their session is sealed by the key ${keyId}, which is not configured`,
+  }));
 }
 
 /** Seals a payload and opens it again. */

@@ -176,7 +176,7 @@ export class SessionResolver {
     client: Client,
   ): ResolvedSession | UnservedSession | null {
     try {
-      const content = this.vault.open(row);
+      const content = this.vault.openPresented(row);
       return transportOf(content) === transport ? { row, content, standing } : null;
     } catch (error) {
       if (!(error instanceof SessionTamperedError)) throw error;

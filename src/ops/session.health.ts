@@ -1,6 +1,6 @@
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { type Duration, parseDuration } from '../core/duration.js';
-import type { SessionHealth, SessionProblemCode } from '../core/session-health.js';
+import type { SessionHealth, SessionProblemCode, SessionWarningCode } from '../core/session-health.js';
 import type { CleanupResult } from '../core/session-pruning.js';
 import type { SessionStore } from '../core/session-store.js';
 import type { SessionCleanup } from './session-cleanup.js';
@@ -12,6 +12,8 @@ export type SessionsUp = {
   readonly latencyMs: number | null;
   /** When the last clean-up ended, how many sessions it deleted, and whether it failed; `null` before the first. */
   readonly lastCleanup: (Omit<CleanupResult, 'error'> & { readonly failed?: true }) | null;
+  /** What somebody should look at, if anything. Safe to show: details are in the log and in `SessionStore.checkHealth()`. */
+  readonly warnings?: readonly SessionWarningCode[];
 };
 
 /** What is wrong. Safe to show: details are in the log and in `SessionStore.checkHealth()`. */
@@ -24,7 +26,8 @@ const DEFAULT_TIMEOUT = 1000;
 
 /**
  * Health of sessions for Terminus. Down when storage does not answer within the timeout, a payload that the keys
- * sealed does not open, live sessions are sealed by a key that is not configured, or clean-up is overdue.
+ * sealed does not open, genuine tokens are refused because the key of their payload is not configured, or clean-up is
+ * overdue.
  */
 export class SessionHealthIndicator {
   readonly #service = new HealthIndicatorService();
@@ -49,7 +52,11 @@ export class SessionHealthIndicator {
       ...(this.cleanup.isOverdue ? (['cleanup-overdue'] as const) : []),
     ];
     if (health === null || problems.length > 0) return indicator.down({ problems } satisfies SessionsDown);
-    const up: SessionsUp = { latencyMs: health.latencyMs, lastCleanup: withoutReason(health.lastCleanup) };
+    const up: SessionsUp = {
+      latencyMs: health.latencyMs,
+      lastCleanup: withoutReason(health.lastCleanup),
+      ...(health.warnings.length > 0 && { warnings: [...new Set(health.warnings.map(({ code }) => code))] }),
+    };
     return indicator.up(up);
   }
 

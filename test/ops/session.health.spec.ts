@@ -6,10 +6,12 @@ import type { KeyRing } from '../../src/core/key-ring.js';
 import { resolveStoreOptions } from '../../src/core/session-options.js';
 import {
   closeApps,
+  http,
   KEY,
   logIn,
   OTHER_KEY,
   PLATFORMS,
+  RecordingLogger,
   sessionImports,
   sqlite,
   startApp,
@@ -80,16 +82,22 @@ describe('SessionHealthIndicator is down', () => {
     expect(sessions).toEqual({ status: 'down', problems: ['timeout'] });
   });
 
-  it('when live sessions are sealed by a key that is not configured', async () => {
+  it('while genuine tokens are refused for want of the key of their payload, and five minutes longer', async () => {
+    const clock = new ManualClock(START);
     const backend = new MemorySessionBackend();
-    const before = await startApp({ imports: onMemory({ key: [OTHER_KEY, KEY], backend }) });
-    await logIn(before, 'ada');
-    const app = await startWithHealth({ imports: onMemory({ key: KEY, backend }) });
+    const one = await startApp({ imports: onMemory({ key: KEY, backend, clock }) });
+    const cookie = await logIn(one, 'ada');
+    // A replica that was given its new key first, before all of them had it.
+    const ahead = await startApp({ imports: onMemory({ key: [OTHER_KEY, KEY], backend, clock }) });
+    await http(ahead).post('/theme').set('Cookie', cookie).send({ theme: 'dark' }).expect(201);
+    const app = await startWithHealth({ imports: onMemory({ key: KEY, backend, clock }) });
+    expect((await healthOf(app)).status).toBe(200);
+    expect((await http(app).get('/theme').set('Cookie', cookie)).status).toBe(503);
     expect(await healthOf(app)).toMatchObject({
       status: 503,
       sessions: { status: 'down', problems: ['unknown-key'] },
     });
-    await app.get(SessionStore).destroyAll();
+    clock.advance('5m');
     expect((await healthOf(app)).status).toBe(200);
   });
 
@@ -136,14 +144,77 @@ describe('SessionHealthIndicator is down', () => {
   it('for several reasons at once', async () => {
     const clock = new ManualClock(START);
     const backend = new MemorySessionBackend();
-    const before = await startApp({ imports: onMemory({ key: OTHER_KEY, backend, clock }) });
-    await logIn(before, 'ada');
+    const ahead = await startApp({ imports: onMemory({ key: [OTHER_KEY, KEY], backend, clock }) });
     const app = await startWithHealth({ imports: onMemory({ clock, backend }) });
+    const cookie = await logIn(app, 'ada');
     clock.advance('3h');
+    await http(ahead).post('/theme').set('Cookie', cookie).send({ theme: 'dark' }).expect(201);
+    expect((await http(app).get('/theme').set('Cookie', cookie)).status).toBe(503);
     expect((await healthOf(app)).sessions).toEqual({
       status: 'down',
       problems: ['unknown-key', 'cleanup-overdue'],
     });
+  });
+});
+
+describe('two apps with different keys in one table', () => {
+  const twoApps = async (logger: RecordingLogger) => {
+    const backend = new MemorySessionBackend();
+    const other = await startApp({ imports: onMemory({ key: OTHER_KEY, backend }) });
+    await logIn(other, 'ada');
+    return startWithHealth({ imports: onMemory({ key: KEY, backend }), logger });
+  };
+
+  it('are up, with a warning', async () => {
+    const app = await twoApps(new RecordingLogger());
+    expect(await healthOf(app)).toMatchObject({
+      status: 200,
+      sessions: { status: 'up', warnings: ['unknown-key'] },
+    });
+    const { healthy, warnings } = await app.get(SessionStore).checkHealth();
+    expect([healthy, warnings.map(({ code }) => code)]).toEqual([true, ['unknown-key']]);
+  });
+
+  it('are told of in the log once, when the second one starts, with both key ids and the option `tableName`', async () => {
+    const logger = new RecordingLogger();
+    const app = await twoApps(logger);
+    await app.get(SessionStore).engine.settled();
+    const [own] = resolveStoreOptions({ key: KEY }).ring.keyIds;
+    const [others] = resolveStoreOptions({ key: OTHER_KEY }).ring.keyIds;
+    const said = [
+      expect.stringMatching(
+        new RegExp(
+          `^warn Sessions: Live sessions are sealed by the key ${others},.*seals with ${own}\\..*\`tableName\``,
+        ),
+      ),
+    ];
+    expect(logger.lines).toEqual(said);
+    await healthOf(app);
+    await healthOf(app);
+    expect(logger.lines).toEqual(said);
+  });
+
+  it('hear of it at a check of health where the start could not see it', async () => {
+    const logger = new RecordingLogger();
+    const backend = new MemorySessionBackend();
+    const app = await startWithHealth({ imports: onMemory({ key: KEY, backend }), logger });
+    const other = await startApp({ imports: onMemory({ key: OTHER_KEY, backend }), logger });
+    await logIn(other, 'ada');
+    expect(logger.lines).toEqual([]);
+    await healthOf(app);
+    expect(logger.about('`tableName`')).toHaveLength(1);
+  });
+
+  it('start though storage cannot say which keys are in it, and hear nothing', async () => {
+    const logger = new RecordingLogger();
+    class Uncounted extends MemorySessionBackend {
+      override countByKey(): Promise<never> {
+        return Promise.reject(new Error('the table is too large'));
+      }
+    }
+    const app = await startApp({ imports: onMemory({ backend: Uncounted }), logger });
+    await app.get(SessionStore).engine.settled();
+    expect(logger.lines).toEqual([]);
   });
 });
 

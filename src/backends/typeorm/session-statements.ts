@@ -91,6 +91,10 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
     /** id, …, now, now */
     expiredToDelete: (count: number) =>
       `SELECT id FROM ${table}${byKey} WHERE id IN (${places(count)}) AND ${IS_EXPIRED}${skipLocked}`,
+    /** rows to look at, now, now */
+    countNewestByKey:
+      `SELECT key_id, COUNT(*) AS total FROM (SELECT key_id, expires_at, absolute_expires_at FROM ${table} ` +
+      `ORDER BY id DESC LIMIT ?) AS newest WHERE ${IS_ACTIVE} GROUP BY key_id`,
     /** now, now */
     countByKey: `SELECT key_id, COUNT(*) AS total FROM ${table} WHERE ${IS_ACTIVE} GROUP BY key_id`,
   };

@@ -147,8 +147,11 @@ export class TypeOrmSessionBackend extends SessionBackend {
     return pruneStep(this.database, this.statements, step);
   }
 
-  async countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
-    const rows = await this.database.read((sql) => sql.all(this.statements.countByKey, [now, now]));
+  async countByKey(now: EpochMs, newest?: number): Promise<ReadonlyMap<string, number>> {
+    const { countByKey, countNewestByKey } = this.statements;
+    const rows = await this.database.read((sql) =>
+      newest === undefined ? sql.all(countByKey, [now, now]) : sql.all(countNewestByKey, [newest, now, now]),
+    );
     return new Map(rows.map((row) => [String(row.key_id), Number(row.total)]));
   }
 

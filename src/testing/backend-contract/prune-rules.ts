@@ -129,5 +129,18 @@ export const countByKeyRules = rulesOf('countByKey', {
 
   'is empty when there are no rows': async (backend) => {
     assertEqual(await backend.countByKey(NOW), new Map());
+    assertEqual(await backend.countByKey(NOW, 10), new Map());
+  },
+
+  'may leave out all but the newest when asked for them': async (backend) => {
+    await store(
+      backend,
+      ...numbered('s', 6).map((id, index) => row(id, { keyId: index < 4 ? 'old' : 'new' })),
+      row('s-0006', { ...idleSince(NOW - MINUTE), keyId: 'new' }),
+    );
+    const counts = await backend.countByKey(NOW, 3);
+    assertEqual(counts.get('new'), 2);
+    assert.ok((counts.get('old') ?? 0) <= 4);
+    assertEqual(await backend.countByKey(NOW, 100), await backend.countByKey(NOW));
   },
 });

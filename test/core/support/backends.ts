@@ -91,8 +91,8 @@ export class WrappedBackend extends SessionBackend {
   prune(step: PruneStep) {
     return this.#call('prune', () => this.inner.prune(step));
   }
-  countByKey(now: EpochMs) {
-    return this.#call('countByKey', () => this.inner.countByKey(now));
+  countByKey(now: EpochMs, newest?: number) {
+    return this.#call('countByKey', () => this.inner.countByKey(now, newest));
   }
 
   #call<T>(method: BackendMethod, call: () => Promise<T>): Promise<T> {

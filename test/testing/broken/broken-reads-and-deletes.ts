@@ -158,6 +158,13 @@ class CountsExpiredRows extends MemorySessionBackend {
   }
 }
 
+class CountsTheOldestForTheNewest extends MemorySessionBackend {
+  override async countByKey(now: number, newest?: number): Promise<ReadonlyMap<string, number>> {
+    const counts = await super.countByKey(now);
+    return newest === undefined ? counts : new Map([...counts].slice(0, 1));
+  }
+}
+
 class InitClearsTheTable extends MemorySessionBackend {
   override async init(): Promise<void> {
     this.rows.clear();
@@ -225,6 +232,10 @@ export const BROKEN_READS_AND_DELETES: readonly Flaw[] = [
   {
     Backend: CountsExpiredRows,
     caughtBy: 'countByKey › does not count expired rows, also at the very instant',
+  },
+  {
+    Backend: CountsTheOldestForTheNewest,
+    caughtBy: 'countByKey › may leave out all but the newest when asked for them',
   },
   {
     Backend: InitClearsTheTable,
