@@ -89,13 +89,12 @@ function openedIn(modules: ModulesContainer): DataSource[] {
 }
 
 function isOpened(instance: unknown): instance is DataSource {
-  return (
-    typeof instance === 'object' &&
-    instance !== null &&
-    'createQueryRunner' in instance &&
-    'options' in instance &&
-    typeof instance.options === 'object'
-  );
+  if (typeof instance !== 'object' || instance === null) return false;
+  try {
+    return 'createQueryRunner' in instance && 'options' in instance && typeof instance.options === 'object';
+  } catch {
+    return false; // a proxy of a provider that lives in a request, which there is none of
+  }
 }
 
 /** Who of the app is given the data source, or its manager, as the end of a sentence. `null`: nobody. */

@@ -213,6 +213,15 @@ onEachDatabase('`dataSource`', ['sqlite', 'better-sqlite3'], (type) => {
     expect(existsSync(folder.path('link.sessions.sqlite'))).toBe(true);
   });
 
+  it('is judged though a provider is a proxy that answers nothing outside a request', async () => {
+    const refuse = () => {
+      throw new Error('no request');
+    };
+    const proxy = { provide: 'proxy', useValue: new Proxy({}, { has: refuse }) };
+    await startApp({ imports: [theApp(), source('own'), sessions('own')], providers: [proxy], logger });
+    expect(existsSync(folder.path('own.sessions.sqlite'))).toBe(false);
+  });
+
   it('in memory that the app uses too has a database in memory of its own', async () => {
     const app = await startApp({ imports: [source('web', ':memory:'), sessions('web')], logger });
     await logIn(app, 'ada');
