@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from './clock.js';
 import type { GuardedBackend } from './guarded-backend.js';
 import type { KeyRing } from './key-ring.js';
 import type { SessionLogger } from './session-logger.js';
+import { setTimeout } from './timers.js';
 
 /** Milliseconds that a count stands. It reads the whole table, and health is asked for every few seconds. */
 const STANDS = 60_000;
@@ -53,7 +53,8 @@ export class LiveSessions {
   async settled(): Promise<void> {
     const counts = [this.#watching, this.#counting].filter((count) => count !== null);
     if (counts.length === 0) return;
-    await Promise.race([Promise.all(counts), delay(PATIENCE, undefined, { ref: false })]);
+    const overdue = new Promise((resolve) => setTimeout(resolve, PATIENCE).unref());
+    await Promise.race([Promise.all(counts), overdue]);
   }
 
   get #isStale(): boolean {
