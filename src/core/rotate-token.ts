@@ -4,7 +4,7 @@ import { SessionConflictError, SessionDataError } from './session-errors.js';
 import { isActive } from './session-lifetime.js';
 import { nextGeneration, rotated } from './session-rotation.js';
 import type { SessionRow } from './session-row.js';
-import type { SessionToken, Transport } from './session-token.js';
+import type { SessionToken, TokenPlan } from './session-token.js';
 import { gone } from './session-writer.js';
 
 /**
@@ -20,7 +20,8 @@ export async function rotateToken(engine: SessionEngine, id: string, grace: numb
       'The session has no token to rotate: it was stored with `save`, `put` or `cycle`',
     );
   }
-  const token = mint.issue(row.id, nextGeneration(row), knownTransport(engine, row));
+  const marks = knownMarks(engine, row);
+  const token = mint.issue(row.id, { ...marks, generation: nextGeneration(row) });
   const next = rotated(row, token.hash, { now, clock: engine.clockName, grace });
   if (!(await backend.changeToken({ id, expected: row, next, now }))) {
     requireActive(await backend.lookUp(id), clock.now());
@@ -37,10 +38,11 @@ function requireActive(row: SessionRow | null, now: number): SessionRow {
 }
 
 /** Of a session that does not open, and so is not served anyhow, any will do. */
-function knownTransport({ vault }: SessionEngine, row: SessionRow): Transport {
+function knownMarks({ vault }: SessionEngine, row: SessionRow): Pick<TokenPlan, 'kin' | 'transport'> {
   try {
-    return transportOf(vault.open(row));
+    const content = vault.open(row);
+    return { kin: content.marks?.kin, transport: transportOf(content) };
   } catch {
-    return 'cookie';
+    return { kin: undefined };
   }
 }

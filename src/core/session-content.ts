@@ -15,12 +15,14 @@ export interface FlashEntry extends FlashMessage {
   readonly id: string;
 }
 
-/** What was settled at sign-in, and no app can change. */
+/** What was settled when the session began, and no app can change. */
 export interface SessionMarks {
   /** How its tokens are sent, where that is not by cookie. */
   readonly transport?: 'bearer';
   /** Which kind of client signed in, where that is watched. */
   readonly client?: string;
+  /** The secret that all tokens of the session share. */
+  readonly kin?: string;
 }
 
 /** What a payload holds. */

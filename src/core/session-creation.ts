@@ -18,7 +18,7 @@ import { isActive } from './session-lifetime.js';
 import type { SessionConfig } from './session-options.js';
 import { firstToken, tokenState } from './session-rotation.js';
 import type { SessionRow, TokenState } from './session-row.js';
-import type { SessionToken, TokenMint } from './session-token.js';
+import { newKin, type SessionToken, type TokenMint } from './session-token.js';
 import { gone } from './session-writer.js';
 
 /** A new session that carries a token. */
@@ -119,8 +119,10 @@ export class SessionCreation {
         if (isEndedMeanwhile(session, replaced)) return null;
         const now = this.clock.now();
         const id = this.#nextId(now);
-        content = this.#contentOf(session, replaced, now);
-        token = this.mint.issue(id, 0, transportOf(content));
+        const kin = newKin();
+        const made = this.#contentOf(session, replaced, now);
+        content = { ...made, marks: { ...made.marks, kin } };
+        token = this.mint.issue(id, { generation: 0, kin, transport: transportOf(content) });
         return sealRow(this.vault, {
           ...this.#lifetimeOf(session, now),
           id,

@@ -96,7 +96,8 @@ export class SessionEngine {
     for (let current: SessionRow | null = row; ; current = await this.backend.lookUp(row.id)) {
       const now = this.clock.now();
       if (current === null || current.userId !== row.userId || !isActive(current, now)) throw gone();
-      const token = this.mint.issue(row.id, nextGeneration(current), transportOf(content));
+      const plan = { generation: nextGeneration(current), kin: content.marks?.kin };
+      const token = this.mint.issue(row.id, { ...plan, transport: transportOf(content) });
       const { grace } = this.config.rotation;
       const next = renewed(current, token.hash, { now, clock: this.clockName, grace });
       const change = { id: row.id, expected: current, next, authenticatedAt: now, now };

@@ -9,6 +9,7 @@ import { isActive } from './session-lifetime.js';
 import type { SessionLogger } from './session-logger.js';
 import {
   followed,
+  isKnownToken,
   isRotationDue,
   judgeToken,
   nextGeneration,
@@ -95,15 +96,16 @@ export class SessionResolver {
         case 'none':
           return null;
         case 'stale':
-          return { standing: 'unserved', row };
+          return this.#isKin(row, token) ? { standing: 'unserved', row } : null;
         case 'reuse':
-          return this.#endReused(row, client);
+          return this.#isKin(row, token) ? this.#endReused(row, client) : null;
         case 'first-use': {
           const used = { ...row, tokenUsed: true };
           if (await this.#swap(row, used)) return this.#open(used, token, 'current', client);
           break;
         }
         case 'ahead': {
+          if (!this.#isKin(row, token)) return null;
           const { grace } = this.config.rotation;
           const ahead = { ...row, ...followed(row, token, { now, clock: this.clockName, grace }) };
           if (!(await this.#swap(row, ahead))) break;
@@ -128,7 +130,8 @@ export class SessionResolver {
     if (!this.isTokenDue(resolved, wanted)) return null;
     const { row, standing } = resolved;
     const at = { now: this.clock.now(), clock: this.clockName, grace: this.config.rotation.grace };
-    const token = this.mint.issue(row.id, nextGeneration(row));
+    const kin = resolved.content.marks?.kin;
+    const token = this.mint.issue(row.id, { generation: nextGeneration(row), kin });
     const change = standing === 'lost' ? reissued : rotated;
     if (!(await this.#swap(row, change(row, token.hash, at)))) return null;
     this.events.emit('rotated', this.#event(row));
@@ -149,6 +152,21 @@ export class SessionResolver {
       authenticatedAt,
       now: this.clock.now(),
     });
+  }
+
+  /**
+   * Whether a token that storage does not know was issued for the session, and not made up by somebody who has the key:
+   * it has what all tokens of the session share. The earliest tokens share nothing, and are never newer than a row.
+   */
+  #isKin(row: SessionRow, token: SessionToken): boolean {
+    if (isKnownToken(row, token)) return true;
+    try {
+      const { marks } = this.vault.open(row);
+      return marks?.kin === undefined ? token.generation <= row.tokenGeneration : token.isKinOf(marks.kin);
+    } catch (error) {
+      if (error instanceof SessionTamperedError) return false;
+      throw error;
+    }
   }
 
   #tellWentBack({ id }: SessionRow, now: EpochMs): void {

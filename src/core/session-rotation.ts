@@ -51,6 +51,11 @@ export function judgeToken(state: TokenState, presented: PresentedToken, at: Pre
   return judgeReplaced(state, presented, at);
 }
 
+/** Whether storage knows the token by its hash. Of others it has the word of the token alone. */
+export function isKnownToken(state: TokenState, { hash }: PresentedToken): boolean {
+  return sameHash(state.tokenHash, hash) || sameHash(state.supersededHash, hash);
+}
+
 function judgeReplaced(
   state: TokenState,
   presented: PresentedToken,

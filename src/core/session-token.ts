@@ -9,12 +9,22 @@ import type { KeyRing } from './key-ring.js';
  */
 const SECRET_BYTES = 32;
 
-/** ULID (26) · generation, base 36 (6; none in the earliest tokens) · secret, base64url (43) · signature, base64url (22). */
-const TOKEN_FORM = /^[0-7][0-9A-HJKMNP-TV-Z]{25}([0-9a-z]{6})?[\w-]{65}$/;
-const ID_LENGTH = 26;
-const GENERATION_LENGTH = 6;
+/**
+ * Secret that all tokens of a session share: 128 bits. It is kept in the sealed payload, so that who has the key alone
+ * can make no token that passes for one which storage does not know.
+ */
+const KIN_BYTES = 16;
+
+/**
+ * ULID (26) · generation, base 36 (6) · kin, base64url (22) · secret, base64url (43) · signature, base64url (22). The
+ * earliest tokens had neither generation nor kin.
+ */
+const TOKEN_FORM = /^[0-7][0-9A-HJKMNP-TV-Z]{25}([0-9a-z]{6}[\w-]{22})?[\w-]{65}$/;
+const GENERATION_START = 26;
+const KIN_START = GENERATION_START + 6;
+const SECRET_START = KIN_START + 22;
 const SIGNATURE_LENGTH = 22;
-const LONGEST = ID_LENGTH + GENERATION_LENGTH + 43 + SIGNATURE_LENGTH;
+const LONGEST = SECRET_START + 43 + SIGNATURE_LENGTH;
 
 /** Generation of tokens that were issued before generations were counted: older than any other. */
 const UNCOUNTED = -1;
@@ -37,7 +47,7 @@ export class SessionToken {
   /** @internal Tokens come from `SessionStore`. */
   constructor(secret: string, transport: Transport = 'cookie') {
     this.#secret = secret;
-    this.sessionId = secret.slice(0, ID_LENGTH);
+    this.sessionId = secret.slice(0, GENERATION_START);
     this.transport = transport;
   }
 
@@ -54,7 +64,14 @@ export class SessionToken {
   /** Which token of its session it is: 0 for the first, one more for each that followed; -1 where none was counted. */
   get generation(): number {
     if (this.#secret.length < LONGEST) return UNCOUNTED;
-    return Number.parseInt(this.#secret.slice(ID_LENGTH, ID_LENGTH + GENERATION_LENGTH), 36);
+    return Number.parseInt(this.#secret.slice(GENERATION_START, KIN_START), 36);
+  }
+
+  /** Whether it has the secret that all tokens of its session share. Compared in constant time. */
+  isKinOf(kin: string | undefined): boolean {
+    if (kin === undefined || this.#secret.length < LONGEST) return false;
+    const [given, expected] = [Buffer.from(this.#secret.slice(KIN_START, SECRET_START)), Buffer.from(kin)];
+    return given.length === expected.length && timingSafeEqual(given, expected);
   }
 
   toString(): string {
@@ -70,6 +87,23 @@ export class SessionToken {
   }
 }
 
+/** A secret for all tokens of a new session to share. */
+export function newKin(): string {
+  return randomBytes(KIN_BYTES).toString('base64url');
+}
+
+/** Of sessions that began when tokens had none. */
+const NO_KIN = 'A'.repeat(SECRET_START - KIN_START);
+
+/** Which token of its session one is to be. */
+export interface TokenPlan {
+  /** How many tokens of the session came before. */
+  readonly generation: number;
+  /** What all of them share; of sessions that are older than that, `undefined`. */
+  readonly kin: string | undefined;
+  readonly transport?: Transport;
+}
+
 /** Issues tokens and recognises them, without touching storage. */
 export class TokenMint {
   /** Tokens that were refused so far: malformed, or with a signature that no key confirms. */
@@ -77,10 +111,9 @@ export class TokenMint {
 
   constructor(private readonly ring: KeyRing) {}
 
-  /** @param generation how many tokens of the session came before */
-  issue(sessionId: string, generation: number, transport: Transport = 'cookie'): SessionToken {
-    const count = generation.toString(36).padStart(GENERATION_LENGTH, '0');
-    const signed = sessionId + count + randomBytes(SECRET_BYTES).toString('base64url');
+  issue(sessionId: string, { generation, kin = NO_KIN, transport = 'cookie' }: TokenPlan): SessionToken {
+    const count = generation.toString(36).padStart(KIN_START - GENERATION_START, '0');
+    const signed = sessionId + count + kin + randomBytes(SECRET_BYTES).toString('base64url');
     const [signature = ''] = this.ring.signatures(DOMAINS[transport] + signed);
     return new SessionToken(signed + signature, transport);
   }

@@ -1,6 +1,7 @@
 import { SessionConflictError, SessionStoreError } from '../../src/core/session-errors.js';
 import type { ResolvedSession } from '../../src/core/session-resolver.js';
 import type { SessionToken } from '../../src/core/session-token.js';
+import { newKin } from '../../src/core/session-token.js';
 import { OpenMemoryBackend, WrappedBackend } from './support/backends.js';
 import { changed, openStore } from './support/open-store.js';
 
@@ -191,5 +192,33 @@ describe('a renewed proof of identity', () => {
     const { resolved } = await request(token);
     await store.delete(id);
     await expect(store.engine.renew(resolved!)).rejects.toThrow(/has ended/);
+  });
+});
+
+describe('a token that somebody made up who has the key, and knows the id of a session', () => {
+  it.each([-1, 0, 1, 2, 1_000])(
+    'of generation %i neither leads to the session nor ends it',
+    async (generation) => {
+      const { clock, request, store, token, id } = await openRotating();
+      const { next } = await request(token, true);
+      await request(next!);
+      clock.advance('1h');
+      const { mint, resolver } = store.engine;
+      for (const kin of [undefined, newKin()]) {
+        const forged = mint.issue(id, { generation: Math.max(0, generation), kin });
+        expect(await resolver.present(forged)).toBeNull();
+      }
+      expect(standing((await request(next!)).resolved)).toBe('current');
+    },
+  );
+
+  it('is none for a session that began when tokens shared nothing, if it were newer', async () => {
+    const { backend, store } = openStore();
+    const { session, token } = await store.create({}, 'ada');
+    const { vault, mint, resolver } = store.engine;
+    const { marks: _marks, ...content } = vault.open(backend.row(session.id));
+    backend.tamper(session.id, vault.seal(content, session.id, 'ada'));
+    expect(await resolver.present(mint.issue(session.id, { generation: 1, kin: undefined }))).toBeNull();
+    expect(standing(await resolver.resolve(token))).toBe('current');
   });
 });

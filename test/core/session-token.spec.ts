@@ -7,9 +7,10 @@ import { SessionToken, TokenMint } from '../../src/core/session-token.js';
 import { KEY, OTHER_KEY } from './support/open-store.js';
 
 const ID = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
+const FIRST = { generation: 0, kin: 'kinOfTheTokensOfSpecs0' };
 
 describe('a SessionToken', () => {
-  const token = new TokenMint(KeyRing.of(KEY)).issue(ID, 0);
+  const token = new TokenMint(KeyRing.of(KEY)).issue(ID, FIRST);
   const secret = token.reveal().slice(26);
 
   it('prints [redacted]', () => {
@@ -66,16 +67,16 @@ describe('a mint', () => {
   const mint = new TokenMint(KeyRing.of(KEY));
 
   it('issues tokens of 256 random bits, which a cookie carries as they are', () => {
-    const issued = Array.from({ length: 500 }, () => mint.issue(ID, 0).reveal());
-    expect(new Set(issued.map((text) => text.slice(32, 75))).size).toBe(500);
-    for (const text of issued) expect(text).toMatch(/^[\w-]{97}$/);
-    const sample = Buffer.concat(issued.map((text) => Buffer.from(text.slice(32, 75), 'base64url')));
+    const issued = Array.from({ length: 500 }, () => mint.issue(ID, FIRST).reveal());
+    expect(new Set(issued.map((text) => text.slice(54, 97))).size).toBe(500);
+    for (const text of issued) expect(text).toMatch(/^[\w-]{119}$/);
+    const sample = Buffer.concat(issued.map((text) => Buffer.from(text.slice(54, 97), 'base64url')));
     expect(sample.length).toBe(500 * 32);
     expect(new Set(sample).size).toBe(256);
   });
 
   it('recognises its own, and no other', () => {
-    const token = mint.issue(ID, 0);
+    const token = mint.issue(ID, FIRST);
     expect(mint.recognise(token)?.reveal()).toBe(token.reveal());
     expect(mint.recognise(token.reveal())).toBeInstanceOf(SessionToken);
     expect(new TokenMint(KeyRing.of(OTHER_KEY)).recognise(token)).toBeNull();
@@ -90,22 +91,26 @@ describe('a mint', () => {
 
   it('issues tokens that say their generation, which the signature covers', () => {
     for (const generation of [0, 1, 35, 36, 1_000_000, 36 ** 6 - 1]) {
-      const text = mint.issue(ID, generation).reveal();
+      const text = mint.issue(ID, { ...FIRST, generation }).reveal();
       expect(mint.recognise(text)?.generation).toBe(generation);
       const other = `${text.slice(0, 26)}${(generation === 0 ? 1 : 0).toString().padStart(6, '0')}${text.slice(32)}`;
       expect(mint.recognise(other)).toBeNull();
-      expect(mint.recognise(text.slice(0, 26) + text.slice(32))).toBeNull();
+      expect(mint.recognise(text.slice(0, 26) + text.slice(54))).toBeNull();
+      expect(mint.recognise(text.slice(0, 32) + 'B'.repeat(22) + text.slice(54))).toBeNull();
     }
   });
 
   it('refuses a token whose session id was exchanged', () => {
-    const [mine, others] = [mint.issue(ID, 0).reveal(), mint.issue('01BX5ZZKBKACTAV9WEVGEMMVRZ', 0).reveal()];
+    const [mine, others] = [
+      mint.issue(ID, FIRST).reveal(),
+      mint.issue('01BX5ZZKBKACTAV9WEVGEMMVRZ', FIRST).reveal(),
+    ];
     expect(mint.recognise(others.slice(0, 26) + mine.slice(26))).toBeNull();
   });
 
   it('signs without keys by a key of the process, which every ring in it has', () => {
     const plain = new TokenMint(KeyRing.plaintext());
-    const text = plain.issue(ID, 0).reveal();
+    const text = plain.issue(ID, FIRST).reveal();
     expect(plain.recognise(text)?.reveal()).toBe(text);
     expect(new TokenMint(KeyRing.plaintext()).recognise(text)?.reveal()).toBe(text);
     expect(

@@ -35,7 +35,7 @@ onEachPlatform('a sign-in on the default stack', (open) => {
     const agent = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
     await ada.post('/do/login', { user: 'ada' }, { 'user-agent': agent });
     const token = (await ada.cookie()) ?? '';
-    expect(token).toHaveLength(97);
+    expect(token).toHaveLength(119);
     const text = readable();
     expect(text).toContain(token.slice(0, 26));
     for (const secret of [token, token.slice(26), token.slice(26, 69), token.slice(69)]) {

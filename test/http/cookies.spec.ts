@@ -236,7 +236,10 @@ describe('the longest cookie that the options allow', () => {
       sameSite: 'none',
       partitioned: true,
     });
-    const token = new TokenMint(KeyRing.plaintext()).issue('01J00000000000000000000000', 0);
+    const token = new TokenMint(KeyRing.plaintext()).issue('01J00000000000000000000000', {
+      generation: 0,
+      kin: undefined,
+    });
     const row = { persistent: true, absoluteExpiresAt: Number.MAX_SAFE_INTEGER };
     expect(cookie.issue(token, row, 0).length).toBeLessThan(4096);
     expect(cookie.remove().length).toBeLessThan(4096);

@@ -30,15 +30,19 @@ describe('what the README says of the cryptography', () => {
     decipher.setAAD(Buffer.concat([header, Buffer.from(JSON.stringify([session.id, 'ada']))]));
     decipher.setAuthTag(payload.subarray(-16));
     const text = decipher.update(payload.subarray(17, -16), undefined, 'utf8') + decipher.final('utf8');
-    expect(JSON.parse(text)).toEqual([{ ip: '192.0.2.1' }, [], { theme: 'dark' }]);
+    const kin = expect.stringMatching(/^[\w-]{22}$/) as string;
+    expect(JSON.parse(text)).toEqual([{ ip: '192.0.2.1' }, [], { theme: 'dark' }, { kin }]);
   });
 
-  it('reads a cookie: the id, 256 bits, and a MAC of 128 under a key of its own', async () => {
+  it('reads a cookie: id, generation, what tokens share, 256 bits, and a MAC of 128 under a key of its own', async () => {
     const { row, session, cookie } = await stored();
-    const [id, bits, mac] = [cookie.slice(0, 26), cookie.slice(26, 69), cookie.slice(69)];
-    expect(id).toBe(session.id);
+    const [, id, generation, kin = '', bits = '', mac] =
+      /^(.{26})(.{6})(.{22})(.{43})(.{22})$/.exec(cookie) ?? [];
+    expect([id, generation]).toEqual([session.id, '000000']);
+    expect(Buffer.from(kin, 'base64url')).toHaveLength(16);
     expect(Buffer.from(bits, 'base64url')).toHaveLength(32);
-    const signed = createHmac('sha256', derived('sign tokens')).update(`cookie token ${id}${bits}`).digest();
+    const text = `cookie token ${id}${generation}${kin}${bits}`;
+    const signed = createHmac('sha256', derived('sign tokens')).update(text).digest();
     expect(mac).toBe(signed.toString('base64url', 0, 16));
     expect(row.tokenHash).toBe(createHash('sha256').update(cookie).digest('hex'));
   });

@@ -97,7 +97,7 @@ onEachPlatform('rule 14, bearer', (open) => {
     const { client } = await openBearer(open);
     const reply = await client.signIn();
     expect(reply.json()).toEqual({
-      token: expect.stringMatching(/^[0-9A-Z]{26}[\w-]{71}$/) as string,
+      token: expect.stringMatching(/^[0-9A-Z]{26}[\w-]{93}$/) as string,
       printed: '[redacted] "[redacted]"',
       userId: 'ada',
     });

@@ -48,7 +48,7 @@ onEachPlatform('authenticate', (open) => {
     const { setCookies } = await browser().post('/do/in');
     expect(setCookies).toEqual([
       expect.stringMatching(
-        /^__Host-sid=[\w-]{97}; Max-Age=604800; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
+        /^__Host-sid=[\w-]{119}; Max-Age=604800; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
       ),
     ]);
   });
@@ -90,7 +90,7 @@ onEachPlatform('authenticate', (open) => {
     const ada = browser();
     const { setCookies } = await ada.post('/do/forget');
     expect(setCookies).toEqual([
-      expect.stringMatching(/^__Host-sid=[\w-]{97}; Path=\/; HttpOnly; Secure; SameSite=Lax$/),
+      expect.stringMatching(/^__Host-sid=[\w-]{119}; Path=\/; HttpOnly; Secure; SameSite=Lax$/),
     ]);
     expect((await seenBy(ada)).expiresAt).toBe(at(DAY));
   });

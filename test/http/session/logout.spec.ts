@@ -81,7 +81,7 @@ onEachPlatform('logout', (open) => {
     await ada.post('/do/set', { secret: 'of ada' });
     const before = await seenBy(ada);
     const reply = await ada.post('/do/bye');
-    expect(reply.setCookies).toEqual([expect.stringMatching(/^__Host-sid=[\w-]{97};/)]);
+    expect(reply.setCookies).toEqual([expect.stringMatching(/^__Host-sid=[\w-]{119};/)]);
     const after = await seenBy(ada);
     expect(after).toMatchObject({ userId: null, isNew: false, data: { goodbye: 'ada' } });
     expect(after.id).not.toBe(before.id);

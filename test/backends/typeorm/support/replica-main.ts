@@ -46,7 +46,7 @@ const calls: ReplicaCalls = {
   async rotate(id, current, count) {
     const { backend, mint, clock, clockName } = opened().engine;
     const results = await atOnce(count, async () => {
-      const { hash } = mint.issue(id, nextGeneration(current));
+      const { hash } = mint.issue(id, { generation: nextGeneration(current), kin: undefined });
       const now = clock.now();
       const next = rotated(current, hash, { now, clock: clockName, grace: 30_000 });
       return (await backend.changeToken({ id, expected: current, next, now })) ? hash : null;
