@@ -48,6 +48,8 @@ function requestOf(context: ExecutionContext): object | null {
  * `mount` is `'middleware'`.
  *
  * @param source an `ExecutionContext`, or the request of Express or Fastify
+ * @throws SessionHttpException (503), the first time that it is asked, when `mount` is `'middleware'` and the session could
+ *   not be loaded
  */
 export function sessionOf<T extends object = SessionData>(source: object): RequestSession<T> | null {
   const exchange = exchangeOf(source);

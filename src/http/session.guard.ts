@@ -17,8 +17,9 @@ export const HTTP_RUNTIME = Symbol('nest-sessions http runtime');
 export const SESSION_ADMISSION = Symbol('nest-sessions admission');
 
 /**
- * The first guard of every handler: loads the session, and holds `@RequireAuth()` and `requireAuth`. `@RequireAuth()`
- * binds it once more, for transports that ask no global guard, and for apps without `SessionModule`.
+ * The first guard of every handler: loads the session, turns away a page of another site that brings one along, and holds
+ * `@RequireAuth()` and `requireAuth`. `@RequireAuth()` binds it once more, for transports that ask no global guard, and for
+ * apps without `SessionModule`.
  */
 @Injectable()
 export class SessionGuard implements CanActivate, OnApplicationBootstrap {
