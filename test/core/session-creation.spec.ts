@@ -76,14 +76,20 @@ describe('a sign-in', () => {
 
   it('of another user carries over nothing, neither stored nor of the request, and ends the old session', async () => {
     const { store, signIn } = await openVisited();
-    const { row } = await signIn();
+    const { row, content: before } = await signIn();
     const { content } = await signIn({
       userId: 'bob',
       previousId: row.id,
       changes: { ...UNCHANGED, set: { secret: 'of ada' } },
       data: { own: true },
     });
-    expect(content).toEqual({ data: { own: true }, flashes: [], meta: { ip: '192.0.2.1' } });
+    const kin = expect.not.stringMatching(String(before.marks?.kin)) as string;
+    expect(content).toEqual({
+      data: { own: true },
+      flashes: [],
+      meta: { ip: '192.0.2.1' },
+      marks: { kin },
+    });
     expect(await store.listForUser('ada')).toEqual([]);
   });
 
