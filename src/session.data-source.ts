@@ -1,7 +1,8 @@
 import type { ModulesContainer } from '@nestjs/core';
-import { getDataSourceToken, getEntityManagerToken } from '@nestjs/typeorm';
+import { getDataSourceToken, getEntityManagerToken, getRepositoryToken } from '@nestjs/typeorm';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDataSource, optionsOf } from './backends/typeorm/data-source.js';
+import { SessionEntity } from './backends/typeorm/session.entity.js';
 import { appUseOf } from './backends/typeorm/sqlite/app-use.js';
 import { sessionsFileOf } from './backends/typeorm/sqlite/sqlite-source.js';
 import { SessionBackend } from './core/session-backend.js';
@@ -104,16 +105,23 @@ function injectionOf(name: string, source: DataSource, modules: ModulesContainer
     ...module.providers.values(),
     ...module.controllers.values(),
     ...module.injectables.values(),
+    ...module.middlewares.values(),
   ]);
   const user = all.find(
     (one) =>
       one.token !== SessionBackend &&
       one.token !== manager &&
+      !isOwnRepository(one.token, name) &&
       (one.getCtorMetadata() ?? [])
         .concat((one.getPropertiesMetadata() ?? []).map(({ wrapper }) => wrapper))
         .some((dependency) => dependency.instance === source || dependency.token === manager),
   );
   return user === undefined ? null : `it is injected into ${labelOf(user.token)}`;
+}
+
+/** Whether it is what `TypeOrmModule.forFeature([SessionEntity], name)` provides, for reading the table. */
+function isOwnRepository(token: Wrapper['token'], name: string): boolean {
+  return token === getRepositoryToken(SessionEntity, name);
 }
 
 function labelOf(token: Wrapper['token']): string {

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type MiddlewareConsumer, Module, type NestMiddleware } from '@nestjs/common';
 import { getDataSourceToken, InjectDataSource, InjectEntityManager, TypeOrmModule } from '@nestjs/typeorm';
 import { existsSync, symlinkSync } from 'node:fs';
 import { SessionEntity, SessionModule, type SessionOptions } from 'nest-sessions';
@@ -45,6 +45,22 @@ class CreateNotes implements MigrationInterface {
 @Injectable()
 class Reports {
   constructor(@InjectDataSource('web') readonly source: DataSource) {}
+}
+
+@Injectable()
+class Audit implements NestMiddleware {
+  constructor(@InjectDataSource('web') readonly source: DataSource) {}
+
+  use(_request: object, _response: object, next: () => void): void {
+    next();
+  }
+}
+
+@Module({})
+class AuditModule {
+  configure(consumer: MiddlewareConsumer): void {
+    consumer.apply(Audit).forRoutes('audited');
+  }
 }
 
 @Injectable()
@@ -146,6 +162,12 @@ onEachDatabase('`dataSource`', ['sqlite', 'better-sqlite3'], (type) => {
       /it is injected into ReportsByProperty/,
     ],
     [
+      'one that a middleware is given',
+      'web',
+      () => ({ imports: [theApp(), web(), sessions('web'), AuditModule] }),
+      /it is injected into Audit/,
+    ],
+    [
       'another one on the file of the app',
       undefined,
       () => ({
@@ -203,6 +225,18 @@ onEachDatabase('`dataSource`', ['sqlite', 'better-sqlite3'], (type) => {
   it('with `autoLoadEntities`, and none that are loaded, is for sessions alone', async () => {
     await startApp({
       imports: [theApp(), source('own', undefined, { autoLoadEntities: true }), sessions('own')],
+    });
+    expect(existsSync(folder.path('own.sessions.sqlite'))).toBe(false);
+  });
+
+  it('whose table the app reads through SessionEntity is for sessions alone', async () => {
+    await startApp({
+      imports: [
+        theApp(),
+        source('own', undefined, { autoLoadEntities: true }),
+        TypeOrmModule.forFeature([SessionEntity], 'own'),
+        sessions('own'),
+      ],
     });
     expect(existsSync(folder.path('own.sessions.sqlite'))).toBe(false);
   });

@@ -28,7 +28,11 @@ function problems(
   strict: boolean,
   made: Readonly<Record<string, string>> = {},
 ): string[] {
-  const paths = { 'nest-sessions': ['./src/index.ts'], 'nest-sessions/testing': ['./src/testing/index.ts'] };
+  const paths = {
+    'nest-sessions': ['./src/index.ts'],
+    'nest-sessions/migrations': ['./src/backends/typeorm/session-migrations.ts'],
+    'nest-sessions/testing': ['./src/testing/index.ts'],
+  };
   const options = { ...starterOptions(strict), paths, pathsBasePath: ROOT };
   const host = ts.createCompilerHost(options);
   const read = host.getSourceFile.bind(host);

@@ -23,20 +23,27 @@ export interface ReplacedTokens {
   readonly clock: string;
   /** Whether the superseded token was replaced by a renewed proof of identity, so that it has no grace. */
   readonly isRenewed: boolean;
+  /**
+   * Generation of the superseded token, where it is not the one before the current: those between got lost. `null`: it
+   * is.
+   */
+  readonly superseded: number | null;
   /** In ascending order of generations. */
   readonly replacements: readonly Replacement[];
 }
 
 const NONE: readonly Replacement[] = [];
-const NOTHING: ReplacedTokens = { clock: '', isRenewed: false, replacements: [] };
+const NOTHING: ReplacedTokens = { clock: '', isRenewed: false, superseded: null, replacements: [] };
 
 /** What `writeReplaced` wrote. Empty: nothing has been replaced yet. */
 export function readReplaced(text: string): ReplacedTokens {
   if (text === '') return NOTHING;
   const [head = '', ...entries] = text.split(',');
+  const [clock = '', superseded] = head.slice(1).split('~');
   return {
-    clock: head.slice(1),
+    clock,
     isRenewed: head.startsWith('!'),
+    superseded: superseded === undefined ? null : Number.parseInt(superseded, 36),
     replacements: entries.map((entry) => {
       const [generation = '', until = ''] = entry.split(/[.:]/);
       return {
@@ -49,12 +56,13 @@ export function readReplaced(text: string): ReplacedTokens {
 }
 
 /** At most 512 characters of ASCII. */
-export function writeReplaced({ clock, isRenewed, replacements }: ReplacedTokens): string {
+export function writeReplaced({ clock, isRenewed, superseded, replacements }: ReplacedTokens): string {
   const entries = replacements.map(
     ({ generation, until, isForeign }) =>
       `${generation.toString(36)}${isForeign ? ':' : '.'}${until.toString(36)}`,
   );
-  return [`${isRenewed ? '!' : '-'}${clock}`, ...entries].join(',');
+  const head = `${isRenewed ? '!' : '-'}${clock}${superseded === null ? '' : `~${superseded.toString(36)}`}`;
+  return [head, ...entries].join(',');
 }
 
 /** The current token of a row, and until when those behind it may come back. */
@@ -72,16 +80,17 @@ export interface ReplacedAt {
 /**
  * What to remember once the current token has been replaced too.
  *
- * @param isDropped it was replaced because it got lost: the one before it has another grace, as if it were replaced now
+ * @param isDropped it was replaced because it got lost: the superseded one stays, with a grace as if it were replaced now
  */
 export function withReplaced(
   { generation, until, replaced }: Current,
   { now, clock, grace }: ReplacedAt,
   isDropped = false,
 ): ReplacedTokens {
-  const latest = isDropped ? NONE : [{ generation, until, isForeign: false }];
+  const latest = { generation, until, isForeign: false };
+  const known = isDropped ? replaced.replacements : withGraceOf(replaced, latest);
   const step = (2 * CLOCK_TOLERANCE + grace) / RESOLUTION;
-  const entries = [...replaced.replacements, ...latest]
+  const entries = [...known, latest]
     .map((entry) => byClock(entry, replaced, clock))
     .reduce(thinned(step), NONE);
   // Of those that are past by every clock, the last one says all: whatever is older was replaced earlier.
@@ -89,8 +98,21 @@ export function withReplaced(
   return {
     clock,
     isRenewed: false,
+    superseded: isDropped ? (replaced.superseded ?? generation - 1) : null,
     replacements: left < 0 ? entries.slice(-1) : entries.slice(Math.max(0, left - 1)),
   };
+}
+
+/** A superseded token whose successors got lost had its grace anew each time: the last one counts. */
+function withGraceOf(
+  { superseded, replacements }: ReplacedTokens,
+  latest: Replacement,
+): readonly Replacement[] {
+  if (superseded === null) return replacements;
+  const its = replacements.find(({ generation }) => generation > superseded);
+  return replacements.map((one) =>
+    one === its ? { ...later(one, latest), generation: one.generation } : one,
+  );
 }
 
 /** A replacement as another clock has to see it. */

@@ -16,7 +16,6 @@ import {
   reissued,
   rotated,
   tokenState,
-  unrenewed,
 } from './session-rotation.js';
 import type { EpochMs, SessionRow, TokenState } from './session-row.js';
 import type { SessionToken, TokenMint } from './session-token.js';
@@ -112,9 +111,6 @@ export class SessionResolver {
           this.#tellWentBack(row, now);
           return this.#open(ahead, token, 'current', client);
         }
-        case 'lost-renewal':
-          await this.#swap(row, unrenewed(row), row.createdAt);
-          break;
         default:
           return this.#open(row, token, verdict, client);
       }

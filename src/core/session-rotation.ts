@@ -10,24 +10,29 @@ import {
 import type { EpochMs, TokenState } from './session-row.js';
 
 /**
+ * Tokens that may get lost one after the other. Of a browser that loses three answers of ten, one in 10^10 sign-ins gets
+ * there; somebody who has a copy of the cookie, and throws new ones away, does.
+ */
+const MOST_LOST = 20;
+
+/**
  * What a genuine token of a live session means:
  * - `current`: serve.
  * - `first-use`: the current token, presented for the first time since a rotation. Write that down, then serve.
  * - `superseded`: within its grace. Serve.
  * - `lost`: superseded, after its grace, and nobody has used the current one: the response that carried it was
- *   lost. Serve and reissue.
- * - `lost-renewal`: the same after a renewed proof of identity. Whoever returns has not shown to know of it, so take it
- *   back first; what is left is `lost`.
+ *   lost. Serve and reissue, but not for ever: who never takes the new token keeps its rightful owner from it.
  * - `ahead`: newer than the current one. Storage has gone back, to a backup or in a failover: no theft makes a token
  *   newer. Let the row follow, then serve.
  * - `stale`: replaced, and within the grace of that moment, where another token than the superseded one is not served;
- *   or replaced so shortly before that clocks may differ about it. Anonymous, but no theft.
+ *   or replaced so shortly before that clocks may differ about it; or replaced by a renewed proof of identity whose new
+ *   token nobody has used: that response was lost. Anonymous, but no theft.
  * - `reuse`: replaced longer ago, however often there was a rotation since. Somebody holds a token that was replaced, so
  *   the session is revoked.
  * - `none`: the session has no token (it was stored over another one with `put`), so this one leads nowhere.
  */
 export type TokenVerdict =
-  'current' | 'first-use' | 'superseded' | 'lost' | 'lost-renewal' | 'ahead' | 'stale' | 'reuse' | 'none';
+  'current' | 'first-use' | 'superseded' | 'lost' | 'ahead' | 'stale' | 'reuse' | 'none';
 
 /** What is known of a token that a client presents, once its signature is confirmed. */
 export interface PresentedToken {
@@ -67,8 +72,9 @@ function judgeReplaced(
     const isInGrace = now < until;
     const isPast = now >= until + (replaced.clock === clock ? 0 : CLOCK_TOLERANCE);
     if (tokenUsed) return isInGrace && !replaced.isRenewed ? 'superseded' : isPast ? 'reuse' : 'stale';
-    if (replaced.isRenewed) return isPast ? 'lost-renewal' : 'stale';
-    return isPast ? 'lost' : 'superseded';
+    if (replaced.isRenewed) return 'stale';
+    const lost = generation - 1 - (replaced.superseded ?? generation - 1);
+    return !isPast ? 'superseded' : lost < MOST_LOST ? 'lost' : 'reuse';
   }
   const isNewer = presented.generation > generation || (presented.generation === generation && !tokenUsed);
   if (isNewer) return 'ahead';
@@ -113,17 +119,15 @@ export function reissued(state: TokenState, tokenHash: string, at: ReplacedAt): 
 }
 
 /**
- * A new token after renewed proof of identity: the old one is not served again, not even for the grace. When it comes
- * back and nobody has used the new one, that is `lost-renewal`.
+ * A new token after renewed proof of identity: the old one is not served again, not even for the grace, nor when the
+ * response that carried the new one was lost.
  */
 export function renewed(state: TokenState, tokenHash: string, at: ReplacedAt): TokenState {
   const next = rotated(state, tokenHash, at);
-  return { ...next, replacedTokens: markRenewed(next.replacedTokens, true) };
-}
-
-/** After `lost-renewal`: what is left is a rotation. */
-export function unrenewed(state: TokenState): TokenState {
-  return { ...tokenState(state), replacedTokens: markRenewed(state.replacedTokens, false) };
+  return {
+    ...next,
+    replacedTokens: writeReplaced({ ...readReplaced(next.replacedTokens), isRenewed: true }),
+  };
 }
 
 /**
@@ -157,10 +161,6 @@ function withToken(
     tokenGeneration: generation,
     replacedTokens: writeReplaced(withReplaced(current, at, isDropped)),
   };
-}
-
-function markRenewed(text: string, isRenewed: boolean): string {
-  return writeReplaced({ ...readReplaced(text), isRenewed });
 }
 
 function sameHash(stored: string | null, presented: string): boolean {

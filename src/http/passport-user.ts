@@ -60,6 +60,7 @@ export function foreignPassportUser(): SessionDataError {
     'Session data would make Passport believe in another user than the one who is signed in (`passport.user`). Nothing ' +
       'was saved: sign in with `req.logIn()` of Passport 0.6 or later, or with `authenticate()` first, and keep keys from ' +
       'clients out of the top level of the data',
+    { path: 'data.passport.user', fault: 'input' },
   );
 }
 

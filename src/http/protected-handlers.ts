@@ -9,6 +9,9 @@ const GUARDS = '__guards__';
 const IS_GATEWAY = 'websockets:is_gateway';
 const IS_MESSAGE_HANDLER = 'microservices:handler_type';
 
+/** Modules that have been looked at. */
+const looked = new WeakSet<object>();
+
 /**
  * A message between services carries no session, and who sends one is no user: what cannot be held is not started.
  *
@@ -16,7 +19,10 @@ const IS_MESSAGE_HANDLER = 'microservices:handler_type';
  */
 export function refuseProtectedMessages(modules: ModulesContainer): void {
   const scanner = new MetadataScanner();
-  for (const { controllers } of modules.values()) {
+  for (const module of modules.values()) {
+    if (looked.has(module)) continue; // one that was refused does not keep others from being loaded
+    looked.add(module);
+    const { controllers } = module;
     for (const { metatype } of controllers.values()) {
       if (typeof metatype !== 'function') continue;
       const methods = metatype.prototype as Record<string, () => unknown>;

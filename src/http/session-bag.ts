@@ -52,7 +52,7 @@ export function sessionBag(source: BagSource): object {
       },
       set(_target, key, value) {
         if (key === '__proto__') throw toHttpException(prototypeKey());
-        if (Object.hasOwn(source.members, key)) return false;
+        if (Object.hasOwn(source.members, key)) throw toHttpException(memberKey(String(key)));
         source.noteWrite(String(key));
         return Reflect.set(source.data, key, value);
       },
@@ -66,6 +66,14 @@ export function sessionBag(source: BagSource): object {
         return Reflect.getOwnPropertyDescriptor(source.data, key);
       },
     },
+  );
+}
+
+/** Of the name of a member, such as `save`: where keys come from clients, so does this one. */
+function memberKey(key: string): SessionDataError {
+  return new SessionDataError(
+    `\`req.session.${key}\` is a member of the session, and cannot be a key of its data. Nothing was changed`,
+    { path: `data.${key}`, fault: 'input' },
   );
 }
 

@@ -31,7 +31,7 @@ const ANSWERS = [
   [
     SessionConflictError,
     HttpStatus.CONFLICT,
-    'Other requests changed the session at the same time. Try again',
+    'The session has changed meanwhile, or this request cannot change it. Nothing was changed',
   ],
   [SessionLimitError, HttpStatus.CONFLICT, 'There are too many active sessions. End one of them first'],
   [SessionTooLargeError, HttpStatus.PAYLOAD_TOO_LARGE, 'The session would hold too much'],
@@ -96,10 +96,10 @@ export class SessionUnsupportedException extends UnauthorizedException {
 /** What a page of another site is told, and what one that hides where it is from. */
 const FOREIGN_PAGES = {
   'other-site':
-    'A page of another site sent this request, so nothing was done. If that site is yours, list its origin in the ' +
+    'A page of another site sent this request, so no session was begun or changed. If that site is yours, list its origin in the ' +
     '`csrf` option of SessionModule: csrf: { origins: [...] }',
   'hidden-origin':
-    'The page that sent this request hides its origin, so nothing was done. If the page is yours, its Referrer-Policy ' +
+    'The page that sent this request hides its origin, so no session was begun or changed. If the page is yours, its Referrer-Policy ' +
     'is `no-referrer`, as it is by default with helmet: set another, such as `same-origin`, or serve it over https',
 };
 

@@ -499,6 +499,9 @@ describe.each([
     const error = await failure(app.get(LazyModuleLoader).load(() => LazyModule));
     expect(error).toBeInstanceOf(SessionOptionsError);
     expect(String(error)).toContain('ProtectedHandlers.secret');
+    @Module({})
+    class OtherModule {}
+    await app.get(LazyModuleLoader).load(() => OtherModule); // others still are
     const client = clientOf(await connected(app));
     expect(await client.ask('secret')).toEqual({
       refused: expect.objectContaining({ status: 'error' }) as unknown,

@@ -14,6 +14,7 @@ const CASTS: Readonly<Record<string, readonly StepName[]>> = {
     'the owner rotates, and the answer gets lost',
     'a thief copies the cookie',
     'the thief reads',
+    'the thief reads, and throws the new cookie away',
     'the thief rotates',
     'a second passes',
     'the grace is almost over',

@@ -10,7 +10,6 @@ import {
   rotated,
   tokenState,
   type TokenVerdict,
-  unrenewed,
 } from '../../src/core/session-rotation.js';
 import type { TokenState } from '../../src/core/session-row.js';
 
@@ -172,6 +171,31 @@ describe('reissued', () => {
     expect(judge(state, C, 2, 89_999)).toBe('stale');
     expect(judge(state, C, 2, 90_000)).toBe('reuse');
   });
+
+  it('gives each dropped token a grace of its own, however often another one is dropped', () => {
+    let state = unused;
+    for (let n = 1; n <= 10; n++) state = reissued(state, hash(`${n}`), { ...AT, now: NOW + 31_000 * n });
+    expect(judge(state, B, 1, 340_000)).toBe('lost');
+    expect(judge(state, C, 2, 100_000)).toBe('reuse');
+    expect(judge(state, hash('9'), 11, 339_999)).toBe('stale');
+    const next = {
+      ...rotated({ ...state, tokenUsed: true }, D, { ...AT, now: NOW + 311_000 }),
+      tokenUsed: true,
+    };
+    expect(judge(next, B, 1, 339_999)).toBe('stale');
+    expect(judge(next, B, 1, 340_000)).toBe('reuse');
+  });
+
+  it('ends with so many tokens that got lost one after the other: somebody throws them away', () => {
+    let state = unused;
+    let count = 0;
+    for (let now = 30_000; judge(state, B, 1, now) === 'lost'; now += 30_000) {
+      state = reissued(state, hash('x'), { ...AT, now: NOW + now });
+      count++;
+    }
+    expect(count).toBe(20);
+    expect(judge(state, B, 1, 30_000 * 21)).toBe('reuse');
+  });
 });
 
 describe('renewed', () => {
@@ -185,14 +209,9 @@ describe('renewed', () => {
     expect(judge(inUse, C, 2, 90_000)).toBe('reuse');
   });
 
-  it('takes the return of the old token for a lost response while nobody has used the new one', () => {
-    expect(judge(state, C, 2, 90_000)).toBe('lost-renewal');
-    const back = unrenewed(state);
-    expect(back).toEqual({ ...state, replacedTokens: back.replacedTokens });
-    expect(judge(back, C, 2, 90_000)).toBe('lost');
-    const again = { ...reissued(back, E, { ...AT, now: NOW + 90_000 }), tokenUsed: true };
-    expect(judge(again, C, 2, 120_000)).toBe('reuse');
-    expect(judge(again, D, 3, 120_000)).toBe('reuse');
+  it('takes the return of the old token for a lost response while nobody has used the new one, and serves it no more', () => {
+    expect(judge(state, C, 2, 90_000)).toBe('stale');
+    expect(judge(state, C, 2, 9e9)).toBe('stale');
   });
 });
 

@@ -1,6 +1,7 @@
 import { DataSource, DefaultNamingStrategy, Table, type DataSourceOptions, type QueryRunner } from 'typeorm';
 import { SessionOptionsError } from '../../core/session-errors.js';
 import { dataSourceOf, optionsOf } from './data-source.js';
+import { driverErrorOf } from './driver-error.js';
 import { type SessionEntity, sessionEntity } from './session.entity.js';
 import type { SqlDialect } from './sql-dialect.js';
 
@@ -72,18 +73,30 @@ export async function createSessionTable(
   for (const statement of settings(name)) await runner.query(statement);
 }
 
+/** What the log hears of it. */
+export const UPGRADED =
+  'the table was one of an earlier version, and has got the columns of this one. Its sessions stay';
+
 /** Adds the columns that came after the version that made the table. The rows stay. */
 export async function upgradeSessionTable(runner: QueryRunner, table: Table): Promise<void> {
   const found = await runner.getTable(table.name);
   if (!found) return;
   const columns = table.columns.filter((column) => !found.findColumnByName(column.name));
   const { driver } = dataSourceOf(runner);
-  for (const column of columns) {
-    // TypeORM would copy a table of SQLite, row by row.
-    if (driver.options.type === 'sqlite' || driver.options.type === 'better-sqlite3') {
-      const type = driver.createFullType(column);
-      await runner.query(`ALTER TABLE ${driver.escape(table.name)} ADD COLUMN "${column.name}" ${type}`);
-    } else await runner.addColumn(found, column);
+  try {
+    for (const column of columns) {
+      // TypeORM would copy a table of SQLite, row by row.
+      if (driver.options.type === 'sqlite' || driver.options.type === 'better-sqlite3') {
+        const type = driver.createFullType(column);
+        await runner.query(`ALTER TABLE ${driver.escape(table.name)} ADD COLUMN "${column.name}" ${type}`);
+      } else await runner.addColumn(found, column);
+    }
+  } catch (error) {
+    const { code, message } = driverErrorOf(error);
+    const what = `the table '${table.name}' is one of an earlier version, and could not be brought up to date: ${message}`;
+    throw Object.assign(new Error(`${what}. Run the latest of \`sessionMigrations()\` as its owner`), {
+      code,
+    });
   }
 }
 

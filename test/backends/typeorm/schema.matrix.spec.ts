@@ -4,6 +4,7 @@ import { TypeOrmSessionBackend } from '../../../src/backends/typeorm/typeorm-ses
 import { SessionOptionsError } from '../../../src/core/session-errors.js';
 import { row, store } from '../../../src/testing/backend-contract/contract-rule.js';
 import { DATABASE_KINDS, onEachDatabase, openDatabase, type TestDatabase } from '../../support/databases.js';
+import { RecordingLogger } from '../../core/support/open-store.js';
 import { OPTIONS } from './support/open-backend.js';
 import { planned } from './support/planned.js';
 
@@ -89,6 +90,22 @@ onEachDatabase('the table of sessions', DATABASE_KINDS, (kind) => {
     expect(await sessions.query('SELECT * FROM sessions')).toEqual([{ id: 1, json: 2, user_id: 3 }]);
   });
 
+  it('of an earlier version gets the columns of this one, and keeps its rows; the log says so', async () => {
+    await backend.init();
+    await store(backend, row('a'));
+    for (const column of ['token_generation', 'replaced_tokens'])
+      await sessions.query(`ALTER TABLE sessions DROP COLUMN ${column}`);
+    const logger = new RecordingLogger();
+    const others = [1, 2].map(() => new TypeOrmSessionBackend(database.options(), { ...NAMED, logger }));
+    await Promise.all(others.map((each) => each.init()));
+    for (const other of others) {
+      expect(await other.find(['a'])).toEqual([row('a', { tokenGeneration: 0, replacedTokens: '' })]);
+      await other.close();
+    }
+    expect(logger.warnings.filter((line) => line.includes('one of an earlier version'))).toHaveLength(1);
+    expect(await planned(await database.open({ entities: [SessionEntity] }))).toEqual([]);
+  });
+
   it('stands beside others of the same database, which do not meet', async () => {
     const names = ['sessions', 'admin_sessions', 'Order'];
     const backends = names.map((tableName) => new TypeOrmSessionBackend(sessions, { ...NAMED, tableName }));
@@ -107,6 +124,32 @@ onEachDatabase('the table of sessions', DATABASE_KINDS, (kind) => {
     expect((await backend.find(['a']))[0]?.payload.equals(payload)).toBe(true);
   });
 });
+
+onEachDatabase(
+  'the table of sessions of an earlier version that somebody else owns',
+  ['postgres'],
+  (kind) => {
+    it('is told of by name, with what to do', async () => {
+      const database = await openDatabase(kind);
+      const admin = await database.open();
+      const owner = new TypeOrmSessionBackend(admin, NAMED);
+      await owner.init();
+      await admin.query('ALTER TABLE sessions DROP COLUMN token_generation');
+      const role = `sessions_guest_${process.pid}`;
+      await admin.query(`CREATE ROLE ${role} LOGIN; GRANT ALL ON sessions TO ${role}`);
+      const guest = new TypeOrmSessionBackend(
+        { ...database.options(), username: role } as DataSourceOptions,
+        NAMED,
+      );
+      await expect(guest.init()).rejects.toThrow(
+        /'sessions' is one of an earlier version, and could not be brought up to date: .*owner.*sessionMigrations\(\)/,
+      );
+      await guest.close();
+      await admin.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+      await database.drop();
+    });
+  },
+);
 
 onEachDatabase('the table of sessions in a schema that the data source names', ['postgres'], (kind) => {
   it('is made, found and used there', async () => {

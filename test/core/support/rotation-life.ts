@@ -121,6 +121,8 @@ class Browser {
   constructor(
     private readonly world: World,
     public cookie: string,
+    /** Whether it takes new cookies. A thief may throw them away, so that nobody ever uses one. */
+    readonly keepsCookies = true,
   ) {}
 
   /** Sends a request; its head arrives some time later, its body perhaps much later, and its answer later still, or never. */
@@ -140,7 +142,7 @@ class Browser {
         const isLost = !isReliable && world.random.chance(LOSS);
         world.later(this.#way(), () => {
           this.#underWay--;
-          if (answer.cookie !== null && !isLost) this.cookie = answer.cookie;
+          if (answer.cookie !== null && !isLost && this.keepsCookies) this.cookie = answer.cookie;
         });
       });
     });
@@ -190,10 +192,10 @@ export async function liveThrough(seed: number, plot: Plot): Promise<string | nu
     await happen();
   }
   if (plot === 'honest') return endHonestly(world, owner);
-  const thief = new Browser(world, owner.cookie);
+  const thief = new Browser(world, owner.cookie, random.chance(0.7));
   for (let pages = random.integer(1, 4); pages > 0; pages--) {
     for (let visits = random.integer(1, 15); visits > 0; visits--) {
-      thief.send({ rotates: random.chance(0.7) });
+      thief.send({ rotates: thief.keepsCookies && random.chance(0.7) });
       await world.wait(random.integer(1, 120) * SECOND);
     }
     if (random.chance(0.8)) await browse(world, owner);
@@ -213,13 +215,14 @@ async function endHonestly(world: World, owner: Browser): Promise<string | null>
 
 /** Both go on: the thief rotates at a pace of their own, and the owner comes back now and then. */
 async function endTheft(world: World, owner: Browser, thief: Browser): Promise<string | null> {
-  const pace = world.random.integer(1, 120) * SECOND;
+  const { random } = world;
+  const pace = thief.keepsCookies ? random.integer(1, 120) * SECOND : GRACE + random.integer(1, 20_000);
   await world.wait(LONGEST_UPLOAD + LONG);
-  for (let visits = 0; visits < 4 && world.isAlive; visits++) {
+  for (let visits = 0; visits < (thief.keepsCookies ? 4 : 12) && world.isAlive; visits++) {
     owner.send({ rotates: true, isReliable: true });
     await world.wait(2 * GRACE);
     for (let left = LONG; left > 0 && world.isAlive; left -= pace) {
-      thief.send({ rotates: true, isReliable: true });
+      thief.send({ rotates: thief.keepsCookies, isReliable: true });
       await world.wait(pace);
     }
   }

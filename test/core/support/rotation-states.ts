@@ -125,6 +125,7 @@ const STEPS = {
   'a thief copies the cookie': (state) => (state.thief === null ? { ...state, thief: state.jar } : null),
   'the thief reads': thief(false),
   'the thief rotates': thief(true),
+  'the thief reads, and throws the new cookie away': thief(false, false),
   'a backup is made': (state) =>
     state.backup === 'none' && state.row ? { ...state, backup: state.row } : null,
   'the backup is restored': ({ backup, ...state }) =>
@@ -161,12 +162,12 @@ function upload(replica: Replica, rotates: boolean): Step {
   };
 }
 
-function thief(rotates: boolean): Step {
+function thief(rotates: boolean, keeps = true): Step {
   return (state, judge, report) => {
     if (state.thief === null) return null;
     const stolen = { ...state, hasStolen: true };
     const outcome = request(stolen, judge, report, { replica: 'a', rotates, token: state.thief });
-    return { ...outcome.state, thief: outcome.cookie ?? state.thief };
+    return { ...outcome.state, thief: (keeps && outcome.cookie) || state.thief };
   };
 }
 
@@ -210,7 +211,7 @@ function request(
   const change = verdict === 'lost' ? reissued : rotated;
   const next = { hash: cookie, generation: nextGeneration(current), replacedAt: null };
   const replaced = [current.tokenHash, verdict === 'ahead' ? row.tokenHash : null];
-  // With a reissue the grace begins anew, for the presented token and for those that got lost since.
+  // With a reissue the grace of the presented token begins anew.
   const restarted = verdict === 'lost' ? presented.generation : Infinity;
   return {
     state: {
@@ -238,14 +239,14 @@ function withToken(
     const token = tokens.get(hash ?? '');
     if (token === undefined) continue;
     const isReplaced =
-      token.generation >= restarted || (token.replacedAt === null && replaced.includes(token.hash));
+      token.generation === restarted || (token.replacedAt === null && replaced.includes(token.hash));
     kept.set(token.hash, isReplaced ? { ...token, replacedAt: now } : token);
   }
   return kept.set(next.hash, next);
 }
 
 function isServed(verdict: TokenVerdict): boolean {
-  return !['stale', 'reuse', 'none', 'lost-renewal'].includes(verdict);
+  return !['stale', 'reuse', 'none'].includes(verdict);
 }
 
 /** Holds a verdict against what really happened. */

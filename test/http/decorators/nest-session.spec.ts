@@ -1,6 +1,6 @@
 import { Controller, Get, Post, Req, Session as NestSession } from '@nestjs/common';
 import { inspect } from 'node:util';
-import { Session } from 'nest-sessions';
+import { Session, SessionDataError } from 'nest-sessions';
 import { onEachPlatform } from '../support/open-app.js';
 import type { PlatformRequest, TestSession } from '../support/routes.js';
 import { BASICS, dataOf, refusal } from '../support/session-routes.js';
@@ -75,7 +75,13 @@ class NestController {
   @Get('collide')
   collide(@NestSession() bag: Bag): object {
     bag['list'] = ['milk'];
-    const refused = ['save', 'id', 'cookie'].filter((name) => !Reflect.set(bag, name, { admin: true }));
+    const refused = ['save', 'id', 'cookie', 'list'].filter((name) => {
+      try {
+        return !Reflect.set(bag, name, ['milk']);
+      } catch (error) {
+        return error instanceof SessionDataError;
+      }
+    });
     return { list: bag['list'], save: typeof bag['save'], refused };
   }
 

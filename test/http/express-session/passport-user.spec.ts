@@ -145,7 +145,7 @@ onEachPlatform('who is signed in, as Passport gets to see it', (open) => {
         await visitor.post('/do/set', { theme: 'dark' });
         const before = rowsOf(app.storage);
         const reply = await visitor.post(`/do/${encodeURIComponent(`by ${door}`)}`);
-        expect(refusal(reply)).toEqual({ status: 500, code: 'session_data_invalid' });
+        expect(refusal(reply)).toEqual({ status: 400, code: 'session_data_invalid' });
         expect(reply.setCookies).toEqual([]);
         expect(plants(app.log)).not.toEqual([]);
         expect(rowsOf(app.storage).map(({ id, version }) => [id, version])).toEqual(
@@ -194,7 +194,7 @@ onEachPlatform('who is signed in, as Passport gets to see it', (open) => {
       const visitor = app.browser();
       await visitor.post('/do/in?user=mallory');
       expect(refusal(await visitor.post('/do/regenerate'))).toEqual({
-        status: 500,
+        status: 400,
         code: 'session_data_invalid',
       });
       expect([await whoIs(visitor), await userOf(visitor), rowsOf(app.storage)]).toEqual([null, null, []]);

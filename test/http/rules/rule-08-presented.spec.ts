@@ -112,6 +112,33 @@ describe.each<Mount>(['guard', 'middleware'])('with mount %s', (mount) => {
       expect(await userOf(thief)).toBeNull();
     });
 
+    it('and who throws the new cookies away is noticed when the owner comes back', async () => {
+      const app = await openRotating(open, mount);
+      const thief = await app.ada.copy();
+      await app.ada.post('/do/rotate');
+      for (let n = 0; n < 10; n++) {
+        app.clock.advance('31s');
+        expect((await (await thief.copy()).get('/do/see')).json()).toMatchObject({ userId: 'ada' });
+      }
+      expect(await userOf(app.ada)).toBeNull();
+      expect(rowsOf(app.storage)).toEqual([]);
+      expect(namesOf(app)).toContain('reuse');
+    });
+
+    it('and who throws the new cookies away for ever is noticed without the owner', async () => {
+      const app = await openRotating(open, mount);
+      const thief = await app.ada.copy();
+      await (await app.ada.copy()).post('/do/rotate');
+      let served = 0;
+      for (; served < 100; served++) {
+        app.clock.advance('31s');
+        if ((await userOf(await thief.copy())) === null) break;
+      }
+      expect(served).toBe(20);
+      expect(rowsOf(app.storage)).toEqual([]);
+      expect(namesOf(app)).toContain('reuse');
+    });
+
     it('is put out by the owner, who signs out with an old token', async () => {
       const app = await openRotating(open, mount);
       const thief = await app.ada.copy();
@@ -176,19 +203,21 @@ describe.each<Mount>(['guard', 'middleware'])('with mount %s', (mount) => {
   });
 
   onEachPlatform('rule 8, a renewed proof of identity whose answer gets lost', (open) => {
-    it('is no theft: the session is as it was before the proof', async () => {
+    it('is no theft, and serves the old token no more; a sign-in ends the session', async () => {
       const app = await openRotating(open, mount);
-      const signedInAt = (await seenBy(app.ada)).authenticatedAt;
       app.clock.advance('1h');
       await (await app.ada.copy()).post('/do/prove');
-      expect(await userOf(app.ada)).toBeNull();
-      app.clock.advance('30s');
-      const reply = await app.ada.get('/do/see');
-      expect(reply.json()).toMatchObject({ userId: 'ada', authenticatedAt: signedInAt });
-      expect(reply.setCookies).toHaveLength(1);
-      app.clock.advance('31s');
-      expect(await userOf(app.ada)).toBe('ada');
+      for (const wait of ['1s', '30s', '1h'] as const) {
+        app.clock.advance(wait);
+        const reply = await app.ada.get('/do/see');
+        expect(reply.json()).toMatchObject({ userId: null });
+        expect(reply.setCookies).toEqual([]);
+      }
+      expect(rowsOf(app.storage)).toHaveLength(1);
       expect(namesOf(app)).not.toContain('reuse');
+      await app.ada.post('/do/in');
+      expect(rowsOf(app.storage)).toHaveLength(1);
+      expect(await userOf(app.ada)).toBe('ada');
     });
 
     it('is one when the answer had arrived', async () => {

@@ -39,10 +39,7 @@ export async function exchange(
     const unserved = presented?.standing === 'unserved' ? presented : null;
     const resolved = presented?.standing === 'unserved' ? null : presented;
     if (unserved) world.unserved.add(unserved.row.id);
-    // After a renewed proof of identity whose answer got lost, the old token is as good as before.
-    if (token && resolved?.standing === 'lost') world.retired.delete(token.hash);
-    const isRetired = wasRetired && world.retired.has(token.hash);
-    if (resolved && (isEnded || isRetired))
+    if (resolved && (isEnded || wasRetired))
       world.scheduler.fail(`an ended token of ${resolved.row.id} was served`);
     work = new SessionWork(engine, CONTEXT, resolved, unserved);
   });

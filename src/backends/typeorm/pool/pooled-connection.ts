@@ -9,6 +9,7 @@ import {
   sessionTable,
   type TableStatus,
   tableStatus,
+  UPGRADED,
   upgradeSessionTable,
 } from '../session-table.js';
 import type {
@@ -100,7 +101,10 @@ export class PooledConnection implements SqlConnection {
       job.on(async (runner) => {
         const now = await tableStatus(runner, table);
         if (now === 'absent') await createSessionTable(runner, table, this.dialect);
-        if (now === 'earlier') await upgradeSessionTable(runner, table);
+        if (now === 'earlier') {
+          await upgradeSessionTable(runner, table);
+          this.options.logger?.warn(`${this.name}: ${UPGRADED}`);
+        }
         return now === 'absent';
       });
     return this.locked(this.lockOf('table'), create, { isPreparation: true });

@@ -1,6 +1,6 @@
 import type { QueryRunner, Table } from 'typeorm';
 import { SessionOptionsError } from '../../../core/session-errors.js';
-import { sessionTable } from '../session-table.js';
+import { sessionTable, UPGRADED } from '../session-table.js';
 import type {
   SqlConnection,
   SqlRunner,
@@ -183,7 +183,8 @@ export class SqliteConnection implements SqlConnection {
   private async prepare(runner: QueryRunner): Promise<void> {
     try {
       this.table ??= sessionTable(this.place.source.options, this.options.tableName);
-      await prepareTable(runner, await this.table, this.options.createTable);
+      const found = await prepareTable(runner, await this.table, this.options.createTable);
+      if (found === 'earlier') this.options.logger?.warn(`${this.place.name}: ${UPGRADED}`);
     } catch (error) {
       // At startup it is an option that is wrong; later, somebody has changed the file.
       if (error instanceof SessionOptionsError && !this.wasReady) throw error;

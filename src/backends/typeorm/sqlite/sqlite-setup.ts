@@ -1,5 +1,5 @@
 import type { QueryRunner, Table } from 'typeorm';
-import { refuseToCreate, tableStatus, upgradeSessionTable } from '../session-table.js';
+import { refuseToCreate, type TableStatus, tableStatus, upgradeSessionTable } from '../session-table.js';
 import { SqliteFailure } from './sqlite-failure.js';
 
 /** Milliseconds that SQLite itself waits for a lock. Short, since it waits in a thread that others need. */
@@ -25,11 +25,16 @@ export async function configure(runner: QueryRunner, isFile: boolean): Promise<v
  * Creates the table with its index if it is absent, or upgrades it, for one of several processes that start at once, and otherwise
  * checks its columns.
  *
+ * @returns what it found
  * @throws SessionOptionsError
  */
-export async function prepareTable(runner: QueryRunner, table: Table, mayCreate: boolean): Promise<void> {
+export async function prepareTable(
+  runner: QueryRunner,
+  table: Table,
+  mayCreate: boolean,
+): Promise<TableStatus> {
   const status = await tableStatus(runner, table);
-  if (status === 'ready') return;
+  if (status === 'ready') return status;
   if (!mayCreate) refuseToCreate(table, status);
   await runner.query('BEGIN IMMEDIATE');
   try {
@@ -37,6 +42,7 @@ export async function prepareTable(runner: QueryRunner, table: Table, mayCreate:
     if (now === 'absent') await runner.createTable(table, false, false, true);
     if (now === 'earlier') await upgradeSessionTable(runner, table);
     await runner.query('COMMIT');
+    return now;
   } catch (error) {
     await runner.query('ROLLBACK').catch(() => undefined);
     throw error;
