@@ -27,7 +27,7 @@ import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { BaseWsExceptionFilter, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { Public, RequireAuth, SessionGoneError, SessionModule, SessionOptionsError } from 'nest-sessions';
 import { MemorySessionBackend, signIn } from 'nest-sessions/testing';
 import { firstValueFrom, timeout } from 'rxjs';
@@ -248,19 +248,15 @@ const GATEWAYS: Record<'ws' | 'socket.io', GatewayKind> = {
   },
 };
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-const tcp = (port: number): MicroserviceOptions => ({
+/** A port that the system chooses as the server begins to listen: {@link portOf} tells it. */
+const TCP: MicroserviceOptions = {
   transport: Transport.TCP,
-  options: { host: '127.0.0.1', port },
-});
+  options: { host: '127.0.0.1', port: 0 },
+};
+
+function portOf(service: INestMicroservice): number {
+  return (service.unwrap<Server>().address() as AddressInfo).port;
+}
 
 function clientOf(port: number) {
   const client = ClientProxyFactory.create({
@@ -413,14 +409,14 @@ describe('a resolver', () => {
 
 describe('a TCP microservice', () => {
   async function serve(metadata: ModuleMetadata): Promise<{ port: number; log: KeptLog }> {
-    const [port, log] = [await freePort(), new KeptLog()];
+    const log = new KeptLog();
     const service: INestMicroservice = await NestFactory.createMicroservice<MicroserviceOptions>(
       { module: AppModule, ...metadata },
-      { ...tcp(port), logger: log, abortOnError: false },
+      { ...TCP, logger: log, abortOnError: false },
     );
     closing.push(() => service.close());
     await service.listen();
-    return { port, log };
+    return { port: portOf(service), log };
   }
 
   it.each(DECORATED)('does not start with %s, and says which', async (place) => {
@@ -454,10 +450,9 @@ describe.each([
   ['after init', { inheritAppConfig: true }],
 ] as const)('a microservice connected to an app %s, with %p', (moment, options) => {
   async function connected(app: INestApplication): Promise<number> {
-    const port = await freePort();
-    app.connectMicroservice(tcp(port), options);
+    const service = app.connectMicroservice(TCP, options);
     await app.startAllMicroservices();
-    return port;
+    return portOf(service);
   }
 
   async function hybrid(setup: Setup): Promise<Opened & { readonly port: number }> {
@@ -532,15 +527,14 @@ describe('an error of this library outside HTTP', () => {
         super.list();
       }
     }
-    const port = await freePort();
     const { app, log } = await create({
       imports: withSessions('requireAuth: true'),
       controllers: [RefusedController, messagesAt('requireAuth: true')],
     });
-    app.connectMicroservice(tcp(port), { inheritAppConfig: true });
+    const service = app.connectMicroservice(TCP, { inheritAppConfig: true });
     await app.startAllMicroservices();
     await app.init();
-    const { ask, tell } = clientOf(port);
+    const { ask, tell } = clientOf(portOf(service));
     expect(await ask('list')).toEqual({ refused: { status: 'error', message: 'Internal server error' } });
     expect(log.about('the session has ended meanwhile')).toHaveLength(1);
     const isLogged = async (): Promise<boolean> => {

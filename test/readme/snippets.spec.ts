@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { type INestApplication, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -114,26 +114,16 @@ describe('the recipe for use without Nest', () => {
 
 /** The app that a main file starts, on a port of its own. */
 async function started(main: () => Promise<unknown>): Promise<{ app: INestApplication; url: string }> {
-  const port = await freePort();
   const portBefore = process.env['PORT'];
   const create = import.meta.jest.spyOn(NestFactory, 'create');
-  process.env['PORT'] = String(port);
+  process.env['PORT'] = '0';
   try {
     await main();
-    return {
-      app: (await create.mock.results[0]?.value) as INestApplication,
-      url: `http://127.0.0.1:${port}`,
-    };
+    const app = (await create.mock.results[0]?.value) as INestApplication;
+    const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
+    return { app, url: `http://127.0.0.1:${port}` };
   } finally {
     create.mockRestore();
     process.env['PORT'] = portBefore;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
