@@ -1,6 +1,7 @@
 import { type Html, html } from '../html/html.js';
 import { time } from '../html/time.js';
 import type { ActivityEntry } from './activity.js';
+import { address } from './address.js';
 
 export function activityPanel(entries: readonly ActivityEntry[]): Html {
   return html`<section class="card panel" aria-labelledby="activity-title">
@@ -17,6 +18,6 @@ export function activityPanel(entries: readonly ActivityEntry[]): Html {
 
 function entry({ text, at, ip }: ActivityEntry): Html {
   return html`<li>
-    <span>${text}</span> <span class="muted">${ip !== undefined && `${ip}, `}${time(at)}</span>
+    <span>${text}</span> <span class="muted">${ip !== undefined && `${address(ip)}, `}${time(at)}</span>
   </li>`;
 }

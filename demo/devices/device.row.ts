@@ -2,6 +2,7 @@ import type { SessionInfo } from 'nest-sessions';
 import { type Html, html } from '../html/html.js';
 import { deviceIcon } from '../html/icons.js';
 import { time } from '../html/time.js';
+import { address } from './address.js';
 
 export function deviceRow(device: SessionInfo): Html {
   const { current, meta, createdAt, authenticatedAt, lastActiveAt, expiresAt } = device;
@@ -22,9 +23,4 @@ export function deviceRow(device: SessionInfo): Html {
       </form>
     </td>
   </tr>`;
-}
-
-/** An IPv4 address that arrived over an IPv6 socket, as people know it. */
-function address(ip: unknown): string {
-  return typeof ip === 'string' ? ip.replace(/^::ffff:(?=\d+\.)/, '') : 'Unknown';
 }

@@ -56,6 +56,19 @@ describe('npm start', () => {
     expect(await reply.text()).toContain('That did not come from here');
   });
 
+  it('writes an IPv4 address as people know it, in the list of devices and in the activity', async () => {
+    const reply = await fetch(`${demo.url}/sign-in`, {
+      method: 'POST',
+      body: new URLSearchParams({ name: 'Hedy' }),
+      redirect: 'manual',
+    });
+    const cookie = reply.headers.getSetCookie().map((line) => line.split(';', 1)[0]);
+    const page = await fetch(`${demo.url}/devices`, { headers: { Cookie: cookie.join('; ') } });
+    const text = await page.text();
+    expect(text.match(/127\.0\.0\.1/g)).toHaveLength(2);
+    expect(text).not.toContain('::ffff:');
+  });
+
   it.each(['https://example.com/', '//example.com', '/\\example.com', '/\t/example.com'])(
     'never leads to another site after sign-in: %j',
     async (returnTo) => {
