@@ -1,6 +1,6 @@
 import type { EndedRow } from '../../core/session-row.js';
 import { endedRowOf, text } from './session-row-mapping.js';
-import { byIds, chunked, type Condition } from './session-selection.js';
+import { byIds, chunked, type Condition, EVERY } from './session-selection.js';
 import type { SessionStatements } from './session-statements.js';
 import type { SqlRunner } from './sql-dialect.js';
 
@@ -13,6 +13,23 @@ export async function deleteRows(
   const ended: EndedRow[] = [];
   for (const condition of conditions) ended.push(...(await deleteThose(sql, statements, condition)));
   return ended;
+}
+
+/**
+ * Deletes every row and says which, inside a transaction that reads what others have committed. No lock of a user holds
+ * sign-ins off: where a row was gone before its turn, another one may have taken its place, which the next look finds.
+ */
+export async function deleteEvery(
+  sql: SqlRunner,
+  statements: SessionStatements,
+): Promise<readonly EndedRow[]> {
+  const ended: EndedRow[] = [];
+  for (;;) {
+    const ids = (await sql.all(statements.everyId, [])).map(({ id }) => text(id));
+    const deleted = await deleteRows(sql, statements, byIds(ids, EVERY));
+    ended.push(...deleted);
+    if (deleted.length === ids.length) return ended;
+  }
 }
 
 /** Deletes rows by id. */

@@ -12,7 +12,7 @@ export interface Condition {
   readonly named: number | null;
 }
 
-const EVERY: Pick<Condition, 'where' | 'values'> = { where: '1 = 1', values: [] };
+export const EVERY: Pick<Condition, 'where' | 'values'> = { where: '1 = 1', values: [] };
 
 /** Those of the named rows that meet a condition. */
 export function byIds(

@@ -14,7 +14,7 @@ import {
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
 import { checkedOptions, isDataSource, optionsOf } from './data-source.js';
 import { dialectOf } from './dialects.js';
-import { deleteRows, isOneStatement } from './session-delete.js';
+import { deleteEvery, deleteRows, isOneStatement } from './session-delete.js';
 import { insertSession } from './session-insert.js';
 import { pruneStep } from './session-prune.js';
 import { checkRegistered } from './registered-entity.js';
@@ -129,7 +129,10 @@ export class TypeOrmSessionBackend extends SessionBackend {
     const [first, ...others] = parts;
     if (first === undefined) return [];
     const isStatement = others.length === 0 && isOneStatement(this.statements, first);
-    const work = (sql: SqlRunner) => deleteRows(sql, this.statements, parts);
+    const work = (sql: SqlRunner) =>
+      selection === 'all' && this.statements.areRowsKept
+        ? deleteEvery(sql, this.statements)
+        : deleteRows(sql, this.statements, parts);
     if (isStatement && isByIds(selection)) return this.database.write(work, ({ length }) => length > 0);
     // All rows of one user while that user signs in: one after the other, or they would lock rows in two orders.
     const userId = selection === 'all' || isByIds(selection) ? null : selection.userId;

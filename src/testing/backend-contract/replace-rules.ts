@@ -113,6 +113,23 @@ export const replaceRules = rulesOf('insert that replaces', {
     }
   },
 
+  'leaves no row when all rows are deleted at once, whichever comes first': async (backend) => {
+    for (let round = 0; round < 20; round++) {
+      const old = Array.from({ length: 8 }, (_, index) => row(`old-${index}`, { userId: `user-${index}` }));
+      await store(backend, ...old);
+      const inserts = () =>
+        old.map(({ id, userId }, index) => {
+          const next = row(`new-${index}`, { userId });
+          const build = (replaced: SessionRow | null) => (replaced ? next : null);
+          return backend.insert(inserting(next, { replaces: id, build }));
+        });
+      await Promise.all(
+        round % 2 === 0 ? [...inserts(), backend.delete('all')] : [backend.delete('all'), ...inserts()],
+      );
+      assertEqual(await backend.delete('all'), []);
+    }
+  },
+
   'is never seen half done': async (backend) => {
     await store(backend, row('session-00'));
     for (let turn = 0; turn < 10; turn++) {
