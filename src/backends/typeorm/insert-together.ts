@@ -48,7 +48,7 @@ export async function insertTogether(
     if (now < start || counted.some(({ id }) => id === built.id)) return null; // then the rows seen are not enough
     const active = counted.filter((each) => isActive(each, now)).toSorted(byLastUse);
     const evicted = active.slice(0, Math.max(0, active.length + 1 - limit.max));
-    doomed.push(...evicted.filter(({ isNew }) => isNew === null).map(({ id }) => id));
+    for (const { id, isNew } of evicted) if (isNew === null) doomed.push(id);
     counted = [...counted.filter((each) => !evicted.includes(each)), { ...built, isNew: built }];
     settled.push(({ resolve }) =>
       resolve({ status: 'inserted', row: built, replaced: null, evicted: evicted.map(ended) }),

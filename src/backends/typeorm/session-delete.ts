@@ -10,9 +10,9 @@ export async function deleteRows(
   statements: SessionStatements,
   conditions: readonly Condition[],
 ): Promise<readonly EndedRow[]> {
-  const ended: EndedRow[] = [];
-  for (const condition of conditions) ended.push(...(await deleteThose(sql, statements, condition)));
-  return ended;
+  const ended: Array<readonly EndedRow[]> = [];
+  for (const condition of conditions) ended.push(await deleteThose(sql, statements, condition));
+  return ended.flat();
 }
 
 /**
@@ -23,12 +23,12 @@ export async function deleteEvery(
   sql: SqlRunner,
   statements: SessionStatements,
 ): Promise<readonly EndedRow[]> {
-  const ended: EndedRow[] = [];
+  const ended: Array<readonly EndedRow[]> = [];
   for (;;) {
     const ids = (await sql.all(statements.everyId, [])).map(({ id }) => text(id));
     const deleted = await deleteRows(sql, statements, byIds(ids, EVERY));
-    ended.push(...deleted);
-    if (deleted.length === ids.length) return ended;
+    ended.push(deleted);
+    if (deleted.length === ids.length) return ended.flat();
   }
 }
 

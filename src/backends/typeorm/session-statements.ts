@@ -71,6 +71,7 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
      * before their rows, and a DELETE the reverse.
      */
     idsOf: byKey === '' ? null : (where: string) => `SELECT id FROM ${table} WHERE ${where} ORDER BY id`,
+    /** no values */
     everyId: `SELECT id FROM ${table} ORDER BY id`,
     /** id, … */
     delete: (count: number) => syntax.deleteByKey(table, count),
