@@ -68,18 +68,18 @@ export type { EndedRow, EpochMs, SessionRow, TokenState } from './core/session-r
 export { SessionStore } from './core/session-store.js';
 export type { Stoppable } from './core/session-timer.js';
 export { SessionToken, type Transport } from './core/session-token.js';
-export type { ClientChangeReaction } from './http/client-watch.js';
-export type { CsrfOptions } from './http/cross-site.js';
+export type { ClientChangeReaction } from './http/security/client-change.js';
+export type { CsrfOptions } from './http/security/csrf.js';
 export type {
   ExpressSession,
   ExpressSessionCallback,
   ExpressSessionCookie,
   ExpressSessionMembers,
-} from './http/express-session.js';
+} from './http/express-session/types.js';
 export type { SessionHttpOptions } from './http/http-options.js';
 export { RequireAuth } from './http/require-auth.decorator.js';
-export { Public, SkipSession, SkipTouch } from './http/route-policy.js';
-export type { CookieOptions } from './http/session-cookie.js';
+export { Public, SkipSession, SkipTouch } from './http/request/route-policy.js';
+export type { CookieOptions } from './http/response/session-cookie.js';
 export {
   AuthenticationRequiredException,
   CrossSiteRequestException,
@@ -87,9 +87,9 @@ export {
   SessionUnsupportedException,
   toHttpException,
   TwoTokensException,
-} from './http/session-exceptions.js';
-export { sessionOf } from './http/session-of.js';
-export { Session, UserId } from './http/session.decorator.js';
+} from './http/errors/exceptions.js';
+export { sessionOf } from './http/request/session-of.js';
+export { Session, UserId } from './http/session.decorators.js';
 export { SessionGuard } from './http/session.guard.js';
 export { SessionInterceptor } from './http/session.interceptor.js';
 export type { AuthenticateOptions, RequestSession, SessionInfo } from './http/session.interface.js';

@@ -15,14 +15,14 @@ import { ApplicationConfig, HttpAdapterHost, LazyModuleLoader, ModulesContainer 
 import { SessionOptionsError, SessionStoreError } from './core/session-errors.js';
 import { SessionStore } from './core/session-store.js';
 import { setTimeout } from './core/timers.js';
-import { prepareExpress } from './http/express-requests.js';
-import { lostContext } from './http/entered-context.js';
+import { prepareExpress } from './http/prepare-express.js';
+import { lostContext } from './http/platform/cls-warning.js';
 import { guardGateways, refuseProtectedMessages } from './http/protected-handlers.js';
-import { noteArrivals } from './http/request-arrival.js';
-import type { GuardSubstitutes, SessionAdmission } from './http/session-admission.js';
-import { mountSessions } from './http/session-mount.js';
-import type { HttpRuntime } from './http/session-runtime.js';
-import { HTTP_RUNTIME, SESSION_ADMISSION, SessionGuard } from './http/session.guard.js';
+import { noteArrivals } from './http/platform/arrival-time.js';
+import type { GuardSubstitutes, RouteAccess } from './http/route-access.js';
+import { mountSessions } from './http/session.middleware.js';
+import type { HttpRuntime } from './http/http-runtime.js';
+import { HTTP_RUNTIME, ROUTE_ACCESS, SessionGuard } from './http/session.guard.js';
 import { SessionErrorFilter } from './http/session-error.filter.js';
 import { SessionInterceptor } from './http/session.interceptor.js';
 import {
@@ -63,7 +63,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     @Inject(ApplicationConfig) private readonly app: ApplicationConfig,
     @Inject(ModulesContainer) modules: ModulesContainer,
     @Inject(LazyModuleLoader) lazily: LazyModuleLoader,
-    @Inject(SESSION_ADMISSION) admission: SessionAdmission,
+    @Inject(ROUTE_ACCESS) admission: RouteAccess,
     @Inject(HTTP_RUNTIME) private readonly runtime: HttpRuntime,
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
   ) {
@@ -133,13 +133,13 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
 
   /** Storage that is down does not keep the app from starting: requests with a session get 503 until it is back. */
   async onModuleInit(): Promise<void> {
-    noteArrivals(this.store.engine.clock, this.host);
+    noteArrivals(this.store.manager.clock, this.host);
     const { logger, options } = this.runtime;
     const warning = lostContext(this.app.getGlobalGuards(), options.mount);
     if (warning !== null) logger.warn(warning);
     try {
       await this.store.initSchema();
-      this.store.engine.liveSessions.watch(); // not waited for: a warning is all that may come of it
+      this.store.manager.liveSessions.watch(); // not waited for: a warning is all that may come of it
     } catch (error) {
       if (!(error instanceof SessionStoreError)) throw error; // the store has logged it
     }
@@ -150,9 +150,9 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
    * Requests still come in, so the wait is bounded.
    */
   async beforeApplicationShutdown(): Promise<void> {
-    const { engine, config } = this.store;
+    const { manager, config } = this.store;
     const overdue = new Promise((resolve) => setTimeout(resolve, config.timeout).unref());
-    await Promise.race([engine.settled(), overdue]);
+    await Promise.race([manager.settled(), overdue]);
   }
 
   async onApplicationShutdown(): Promise<void> {

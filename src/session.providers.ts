@@ -8,9 +8,9 @@ import { SessionBackend } from './core/session-backend.js';
 import { SessionEvents } from './core/session-events.js';
 import { expected } from './core/session-options.js';
 import { SessionStore } from './core/session-store.js';
-import { SessionAdmission } from './http/session-admission.js';
-import type { HttpRuntime } from './http/session-runtime.js';
-import { HTTP_RUNTIME, SESSION_ADMISSION, SessionGuard } from './http/session.guard.js';
+import { RouteAccess } from './http/route-access.js';
+import type { HttpRuntime } from './http/http-runtime.js';
+import { HTTP_RUNTIME, ROUTE_ACCESS, SessionGuard } from './http/session.guard.js';
 import { SessionErrorFilter } from './http/session-error.filter.js';
 import { SessionInterceptor } from './http/session.interceptor.js';
 import { SessionCleanup } from './ops/session-cleanup.js';
@@ -35,7 +35,7 @@ export const SESSION_EXPORTS = [
   SessionHealthIndicator,
   Clock,
   HTTP_RUNTIME,
-  SESSION_ADMISSION,
+  ROUTE_ACCESS,
 ];
 
 /** Where the settings of an app come from. */
@@ -74,15 +74,15 @@ export function sessionProviders(
     {
       provide: HTTP_RUNTIME,
       useFactory: (store: SessionStore, { http }: ResolvedOptions): HttpRuntime => ({
-        engine: store.engine,
+        manager: store.manager,
         options: http,
         logger,
       }),
       inject: [SessionStore, RESOLVED_OPTIONS],
     },
     {
-      provide: SESSION_ADMISSION,
-      useFactory: (runtime: HttpRuntime) => new SessionAdmission(runtime),
+      provide: ROUTE_ACCESS,
+      useFactory: (runtime: HttpRuntime) => new RouteAccess(runtime),
       inject: [HTTP_RUNTIME],
     },
     SessionGuard,

@@ -1,6 +1,6 @@
 import type { JsonObject } from './json-data.js';
-import { applyChanges, diffData, NO_FLASHES } from './session-changes.js';
-import type { SessionEngine } from './session-engine.js';
+import { applyChanges, diffData, NO_FLASHES } from './merge-changes.js';
+import type { SessionManager } from './session-manager.js';
 import { SessionGoneError } from './session-errors.js';
 import type { EpochMs, SessionRow } from './session-row.js';
 
@@ -14,7 +14,7 @@ export interface Flush {
 }
 
 /** `SessionStore.flush`: `false` when the session has ended. */
-export async function flushData(engine: SessionEngine, id: string, flush: Flush): Promise<boolean> {
+export async function flushData(manager: SessionManager, id: string, flush: Flush): Promise<boolean> {
   const { data, base } = flush;
   const change = base === null ? { replace: true, set: data, remove: [] } : diffData(base, data);
   const use = (row: SessionRow) => ({
@@ -22,7 +22,7 @@ export async function flushData(engine: SessionEngine, id: string, flush: Flush)
     expiresAt: Math.min(Math.max(row.expiresAt, flush.expiresAt), row.absoluteExpiresAt),
   });
   try {
-    await engine.writer.write({
+    await manager.writer.write({
       id,
       use,
       apply: (content) => applyChanges(content, { ...change, ...NO_FLASHES }),

@@ -1,7 +1,7 @@
 import { transportOf } from './session-content.js';
-import type { SessionEngine } from './session-engine.js';
+import type { SessionManager } from './session-manager.js';
 import { SessionConflictError, SessionDataError } from './session-errors.js';
-import { isActive } from './session-lifetime.js';
+import { isActive } from './session-expiry.js';
 import { nextGeneration, rotated } from './session-rotation.js';
 import type { SessionRow } from './session-row.js';
 import type { SessionToken, TokenPlan } from './session-token.js';
@@ -11,8 +11,8 @@ import { gone } from './session-writer.js';
  * `SessionStore.rotateToken`: of several at once, one gets a token, for the transport of the session. `grace` in
  * milliseconds.
  */
-export async function rotateToken(engine: SessionEngine, id: string, grace: number): Promise<SessionToken> {
-  const { backend, clock, mint, events } = engine;
+export async function rotateToken(manager: SessionManager, id: string, grace: number): Promise<SessionToken> {
+  const { backend, clock, issuer, events } = manager;
   const now = clock.now();
   const row = requireActive(await backend.lookUp(id), now);
   if (row.tokenHash === null) {
@@ -20,14 +20,14 @@ export async function rotateToken(engine: SessionEngine, id: string, grace: numb
       'The session has no token to rotate: it was stored with `save`, `put` or `cycle`',
     );
   }
-  const marks = knownMarks(engine, row);
-  const token = mint.issue(row.id, { ...marks, generation: nextGeneration(row) });
-  const next = rotated(row, token.hash, { now, clock: engine.clockName, grace });
+  const marks = knownMarks(manager, row);
+  const token = issuer.issue(row.id, { ...marks, generation: nextGeneration(row) });
+  const next = rotated(row, token.hash, { now, clock: manager.clockName, grace });
   if (!(await backend.changeToken({ id, expected: row, next, now }))) {
     requireActive(await backend.lookUp(id), clock.now());
     throw new SessionConflictError('Another rotation of the same token won. Read the session again');
   }
-  events.emit('rotated', engine.eventOf(row));
+  events.emit('rotated', manager.eventOf(row));
   return token;
 }
 
@@ -38,9 +38,9 @@ function requireActive(row: SessionRow | null, now: number): SessionRow {
 }
 
 /** Of a session that does not open, and so is not served anyhow, any will do. */
-function knownMarks({ vault }: SessionEngine, row: SessionRow): Pick<TokenPlan, 'kin' | 'transport'> {
+function knownMarks({ sealer }: SessionManager, row: SessionRow): Pick<TokenPlan, 'kin' | 'transport'> {
   try {
-    const content = vault.open(row);
+    const content = sealer.open(row);
     return { kin: content.marks?.kin, transport: transportOf(content) };
   } catch {
     return { kin: undefined };

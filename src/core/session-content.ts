@@ -48,7 +48,7 @@ export interface StoredSession {
 export const MAX_META_BYTES = 4096;
 
 /** Turns content into payloads and back. */
-export class SessionVault {
+export class PayloadSealer {
   constructor(
     private readonly ring: KeyRing,
     private readonly maxDataBytes: number,

@@ -1,24 +1,24 @@
 import { randomInt } from 'node:crypto';
 import { monotonicFactory } from 'ulid';
 import type { Clock } from './clock.js';
-import type { GuardedBackend } from './guarded-backend.js';
+import type { BackendClient } from './backend-client.js';
 import { toInstant } from './instant.js';
 import type { JsonObject } from './json-data.js';
 import type { InsertRequest, InsertResult } from './session-backend.js';
-import { applyChanges, mergeData, type SessionChanges } from './session-changes.js';
+import { applyChanges, mergeData, type SessionChanges } from './merge-changes.js';
 import {
   type SessionContent,
   type SessionMarks,
-  type SessionVault,
+  type PayloadSealer,
   type StoredSession,
   transportOf,
 } from './session-content.js';
 import { SessionDataError, SessionLimitError, SessionTamperedError } from './session-errors.js';
-import { isActive } from './session-lifetime.js';
+import { isActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
 import { firstToken, tokenState } from './session-rotation.js';
 import type { SessionRow, TokenState } from './session-row.js';
-import { newKin, type SessionToken, type TokenMint } from './session-token.js';
+import { newKin, type SessionToken, type TokenIssuer } from './session-token.js';
 import { gone } from './session-writer.js';
 
 /** A new session that carries a token. */
@@ -77,11 +77,11 @@ export const EMPTY_CONTENT: SessionContent = { data: {}, flashes: [], meta: {} }
 const VERSION_RANGE = 2 ** 31;
 
 /** The row of a plan, sealed. Its version starts anywhere, so that a row never passes for an earlier one of its id. */
-export function sealRow(vault: SessionVault, { content, token, now, ...plan }: RowPlan): SessionRow {
+export function sealRow(sealer: PayloadSealer, { content, token, now, ...plan }: RowPlan): SessionRow {
   return {
     ...plan,
     ...tokenState(token),
-    ...vault.seal(content, plan.id, plan.userId),
+    ...sealer.seal(content, plan.id, plan.userId),
     version: randomInt(VERSION_RANGE),
     lastActiveAt: now,
     expiresAt: Math.min(now + plan.idleTtl, plan.absoluteExpiresAt),
@@ -94,9 +94,9 @@ export class SessionCreation {
   readonly #nextId = monotonicFactory();
 
   constructor(
-    private readonly backend: GuardedBackend,
-    private readonly vault: SessionVault,
-    private readonly mint: TokenMint,
+    private readonly backend: BackendClient,
+    private readonly sealer: PayloadSealer,
+    private readonly issuer: TokenIssuer,
     private readonly clock: Clock,
     private readonly config: SessionConfig,
   ) {}
@@ -122,8 +122,8 @@ export class SessionCreation {
         const kin = newKin();
         const made = this.#contentOf(session, replaced, now);
         content = { ...made, marks: { ...made.marks, kin } };
-        token = this.mint.issue(id, { generation: 0, kin, transport: transportOf(content) });
-        return sealRow(this.vault, {
+        token = this.issuer.issue(id, { generation: 0, kin, transport: transportOf(content) });
+        return sealRow(this.sealer, {
           ...this.#lifetimeOf(session, now),
           id,
           userId,
@@ -179,7 +179,7 @@ export class SessionCreation {
     if (replaced === null || !isActive(replaced, now)) return null;
     if (replaced.userId !== null && replaced.userId !== userId) return null;
     try {
-      return this.vault.open(replaced);
+      return this.sealer.open(replaced);
     } catch (error) {
       if (error instanceof SessionTamperedError) return null;
       throw error;

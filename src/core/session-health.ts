@@ -1,4 +1,4 @@
-import type { SessionEngine } from './session-engine.js';
+import type { SessionManager } from './session-manager.js';
 import type { CleanupResult } from './session-pruning.js';
 import { performance } from './timers.js';
 
@@ -47,9 +47,9 @@ export interface SessionHealth {
 const NO_TOUCH = { id: 'nest-sessions health', lastActiveAt: 0, expiresAt: 0, now: 0 } as const;
 
 /** Looks at everything that a request depends on. Never rejects. */
-export async function examine(engine: SessionEngine): Promise<SessionHealth> {
-  const { backend, mint, pruning, liveSessions: live } = engine;
-  const problems = [...sealingProblems(engine), ...keyProblems(engine)];
+export async function examine(manager: SessionManager): Promise<SessionHealth> {
+  const { backend, issuer, pruning, liveSessions: live } = manager;
+  const problems = [...sealingProblems(manager), ...keyProblems(manager)];
   const warnings: SessionWarning[] = [];
   let liveSessions: Record<string, number> = {};
   let latencyMs: number | null = null;
@@ -74,12 +74,12 @@ export async function examine(engine: SessionEngine): Promise<SessionHealth> {
     latencyMs,
     lastCleanup: pruning.last,
     liveSessions,
-    refusedTokens: mint.refused,
+    refusedTokens: issuer.refused,
   };
 }
 
 /** Keys without which somebody is refused. */
-function keyProblems({ unknownKeys }: SessionEngine): SessionProblem[] {
+function keyProblems({ unknownKeys }: SessionManager): SessionProblem[] {
   return unknownKeys.recent.map(({ keyId, count, lastAt }) => ({
     code: 'unknown-key',
     message:
@@ -89,10 +89,10 @@ function keyProblems({ unknownKeys }: SessionEngine): SessionProblem[] {
 }
 
 /** Seals a payload and opens it again. */
-function sealingProblems({ vault }: SessionEngine): SessionProblem[] {
+function sealingProblems({ sealer }: SessionManager): SessionProblem[] {
   const probe = { data: { probe: true }, flashes: [], meta: {} };
   try {
-    const opened = vault.open({ ...vault.seal(probe, 'health', null), id: 'health', userId: null });
+    const opened = sealer.open({ ...sealer.seal(probe, 'health', null), id: 'health', userId: null });
     if (opened.data['probe'] === true) return [];
     return [{ code: 'sealing', message: 'A payload sealed by the key ring opens to something else' }];
   } catch (error) {

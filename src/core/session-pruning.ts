@@ -1,5 +1,5 @@
 import type { Clock } from './clock.js';
-import type { GuardedBackend } from './guarded-backend.js';
+import type { BackendClient } from './backend-client.js';
 import { SessionOptionsError } from './session-errors.js';
 import type { SessionEvents } from './session-events.js';
 import { performance, sleep } from './timers.js';
@@ -40,7 +40,7 @@ export class SessionPruning {
   readonly #stopping = new AbortController();
 
   constructor(
-    private readonly backend: GuardedBackend,
+    private readonly backend: BackendClient,
     private readonly clock: Clock,
     private readonly events: SessionEvents,
     private readonly pause: Pause = pauseUnlessAborted,

@@ -1,11 +1,11 @@
 import type { Clock } from './clock.js';
-import type { GuardedBackend } from './guarded-backend.js';
+import type { BackendClient } from './backend-client.js';
 import { OncePerSession } from './once-per-session.js';
 import type { SessionConfig } from './session-options.js';
-import { type SessionVault, type StoredSession, transportOf } from './session-content.js';
+import { type PayloadSealer, type StoredSession, transportOf } from './session-content.js';
 import { SessionConflictError, SessionTamperedError } from './session-errors.js';
 import { eventOf, type SessionEvent, type SessionEvents } from './session-events.js';
-import { isActive } from './session-lifetime.js';
+import { isActive } from './session-expiry.js';
 import type { SessionLogger } from './session-logger.js';
 import {
   followed,
@@ -18,7 +18,7 @@ import {
   tokenState,
 } from './session-rotation.js';
 import type { EpochMs, SessionRow, TokenState } from './session-row.js';
-import type { SessionToken, TokenMint } from './session-token.js';
+import type { SessionToken, TokenIssuer } from './session-token.js';
 
 /** A session that a token led to. */
 export interface ResolvedSession extends StoredSession {
@@ -53,9 +53,9 @@ export class SessionResolver {
   readonly #tampered = new OncePerSession();
 
   constructor(
-    private readonly backend: GuardedBackend,
-    private readonly vault: SessionVault,
-    private readonly mint: TokenMint,
+    private readonly backend: BackendClient,
+    private readonly sealer: PayloadSealer,
+    private readonly issuer: TokenIssuer,
     private readonly clock: Clock,
     private readonly clockName: string,
     private readonly config: SessionConfig,
@@ -127,7 +127,7 @@ export class SessionResolver {
     const { row, standing } = resolved;
     const at = { now: this.clock.now(), clock: this.clockName, grace: this.config.rotation.grace };
     const kin = resolved.content.marks?.kin;
-    const token = this.mint.issue(row.id, { generation: nextGeneration(row), kin });
+    const token = this.issuer.issue(row.id, { generation: nextGeneration(row), kin });
     const change = standing === 'lost' ? reissued : rotated;
     if (!(await this.#swap(row, change(row, token.hash, at)))) return null;
     this.events.emit('rotated', this.#event(row));
@@ -157,7 +157,7 @@ export class SessionResolver {
   #isKin(row: SessionRow, token: SessionToken): boolean {
     if (isKnownToken(row, token)) return true;
     try {
-      const { marks } = this.vault.open(row);
+      const { marks } = this.sealer.open(row);
       return marks?.kin === undefined ? token.generation <= row.tokenGeneration : token.isKinOf(marks.kin);
     } catch (error) {
       if (error instanceof SessionTamperedError) return false;
@@ -190,7 +190,7 @@ export class SessionResolver {
     client: Client,
   ): ResolvedSession | UnservedSession | null {
     try {
-      const content = this.vault.openPresented(row);
+      const content = this.sealer.openPresented(row);
       return transportOf(content) === transport ? { row, content, standing } : null;
     } catch (error) {
       if (!(error instanceof SessionTamperedError)) throw error;

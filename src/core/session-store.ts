@@ -6,13 +6,13 @@ import { faultOf, toJsonObject } from './json-data.js';
 import type { KeyValueStore } from './key-value-store.js';
 import { rotateToken } from './rotate-token.js';
 import type { SessionBackend } from './session-backend.js';
-import { NO_FLASHES } from './session-changes.js';
-import { SessionEngine } from './session-engine.js';
+import { NO_FLASHES } from './merge-changes.js';
+import { SessionManager } from './session-manager.js';
 import { SessionDataError } from './session-errors.js';
 import type { SessionEvents } from './session-events.js';
 import { examine, type SessionHealth } from './session-health.js';
 import { type KeyOptions, KeyedSessions, type SessionStateInput } from './session-keyed.js';
-import { isActive } from './session-lifetime.js';
+import { isActive } from './session-expiry.js';
 import type { SessionLogger } from './session-logger.js';
 import {
   parseGrace,
@@ -36,7 +36,7 @@ import { startTimer, type Stoppable } from './session-timer.js';
  */
 export class SessionStore implements KeyValueStore<string, SessionStateInput, SessionRecord> {
   /** @internal What the HTTP layer builds on. */
-  readonly engine: SessionEngine;
+  readonly manager: SessionManager;
   readonly #keyed: KeyedSessions;
 
   /** @throws SessionOptionsError when an option cannot be used */
@@ -46,18 +46,18 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
     logger?: SessionLogger,
   ) {
     const resolved = 'config' in options ? options : resolveStoreOptions(options);
-    this.engine = new SessionEngine(backend, resolved, logger);
-    this.#keyed = new KeyedSessions(this.engine);
+    this.manager = new SessionManager(backend, resolved, logger);
+    this.#keyed = new KeyedSessions(this.manager);
   }
 
   /** The options in force, frozen, without keys. Durations are milliseconds. */
   get config(): SessionConfig {
-    return this.engine.config;
+    return this.manager.config;
   }
 
   /** What happens to sessions. */
   get events(): SessionEvents {
-    return this.engine.events;
+    return this.manager.events;
   }
 
   /**
@@ -69,7 +69,7 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
    * @throws SessionLimitError when `onLimit` is `'reject'` and the limit is reached
    */
   async create(meta: object, userId: UserId | null, data: object = {}): Promise<SessionWithToken> {
-    const { row, content, token } = await this.engine.create({
+    const { row, content, token } = await this.manager.create({
       userId: userId === null ? null : toUserId(userId),
       meta: toJsonObject(meta, 'meta'),
       previousId: null,
@@ -85,8 +85,8 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
     token: SessionToken | string,
     transport: Transport = 'cookie',
   ): Promise<SessionRecord | null> {
-    const recognised = this.engine.mint.recognise(token, transport);
-    const resolved = recognised && (await this.engine.resolver.resolve(recognised));
+    const recognised = this.manager.issuer.recognise(token, transport);
+    const resolved = recognised && (await this.manager.resolver.resolve(recognised));
     const isServed = resolved !== null && resolved.standing !== 'lost';
     return isServed ? new SessionRecord(resolved.row, resolved.content) : null;
   }
@@ -97,8 +97,8 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
    * @throws SessionTamperedError when its payload does not open
    */
   async read(id: string): Promise<SessionRecord | null> {
-    const row = await this.engine.backend.lookUp(toSessionId(id));
-    return row && this.engine.open(row);
+    const row = await this.manager.backend.lookUp(toSessionId(id));
+    return row && this.manager.open(row);
   }
 
   /**
@@ -107,8 +107,8 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
    * @throws SessionTamperedError when its payload does not open
    */
   async load(id: string): Promise<SessionRecord | null> {
-    const row = await this.engine.backend.lookUp(toSessionId(id));
-    return row && isActive(row, this.engine.clock.now()) ? this.engine.open(row) : null;
+    const row = await this.manager.backend.lookUp(toSessionId(id));
+    return row && isActive(row, this.manager.clock.now()) ? this.manager.open(row) : null;
   }
 
   /**
@@ -163,7 +163,7 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
    * come from a client need a prefix of your own.
    */
   async delete(id: string): Promise<boolean> {
-    return (await this.engine.end({ ids: [toSessionId(id)] }, 'revoked')).existed;
+    return (await this.manager.end({ ids: [toSessionId(id)] }, 'revoked')).existed;
   }
 
   /** As `delete`. */
@@ -180,7 +180,7 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
    * @throws SessionConflictError when another rotation of the same token won
    */
   async rotateToken(id: string, { grace = 0 }: { grace?: Duration } = {}): Promise<SessionToken> {
-    return rotateToken(this.engine, toSessionId(id), parseGrace('grace', grace));
+    return rotateToken(this.manager, toSessionId(id), parseGrace('grace', grace));
   }
 
   /**
@@ -192,7 +192,7 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
    * of the stored data is replaced.
    */
   async flush(id: string, data: object, now: Instant, expiresAt: Instant, base?: object): Promise<boolean> {
-    return flushData(this.engine, toSessionId(id), {
+    return flushData(this.manager, toSessionId(id), {
       data: toJsonObject(data),
       base: base === undefined ? null : toJsonObject(base, 'base'),
       now: toInstant('now', now),
@@ -203,21 +203,21 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
   /** Records use; `false` when the session has ended. Neither instant moves back, nor past the absolute expiry. */
   async touch(id: string, now: Instant, expiresAt: Instant): Promise<boolean> {
     const [usedAt, endsAt] = [toInstant('now', now), toInstant('expiresAt', expiresAt)];
-    const present = Math.max(usedAt, this.engine.clock.now());
+    const present = Math.max(usedAt, this.manager.clock.now());
     const touch = { id: toSessionId(id), lastActiveAt: usedAt, expiresAt: endsAt, now: present };
-    const [hit = false] = await this.engine.backend.touch([touch]);
+    const [hit = false] = await this.manager.backend.touch([touch]);
     return hit;
   }
 
   /** Active sessions of a user, most recently active first. Rows that do not open are marked by `integrity`. */
   async listForUser(userId: UserId): Promise<SessionRecord[]> {
-    return this.engine.list(toUserId(userId), 'lastActiveAt');
+    return this.manager.list(toUserId(userId), 'lastActiveAt');
   }
 
   /** Active sessions of a user, newest first, `limit` at most. */
   async findSessionsForUser(userId: UserId, limit: number): Promise<SessionRecord[]> {
     if (Number.isSafeInteger(limit) && limit >= 0)
-      return this.engine.list(toUserId(userId), 'createdAt', limit);
+      return this.manager.list(toUserId(userId), 'createdAt', limit);
     throw new SessionDataError(`\`limit\`: expected an integer of at least 0, got ${String(limit)}`, {
       path: 'limit',
       fault: faultOf(limit),
@@ -226,23 +226,23 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
 
   /** Ends all sessions of a user; how many. */
   async destroyAllForUser(userId: UserId): Promise<number> {
-    return (await this.engine.end({ userId: toUserId(userId) }, 'revoked')).ended.length;
+    return (await this.manager.end({ userId: toUserId(userId) }, 'revoked')).ended.length;
   }
 
   /** Ends all sessions of a user but one; how many. */
   async destroyAllExcept(userId: UserId, keepId: string): Promise<number> {
     const selection = { userId: toUserId(userId), exceptId: toSessionId(keepId) };
-    return (await this.engine.end(selection, 'revoked')).ended.length;
+    return (await this.manager.end(selection, 'revoked')).ended.length;
   }
 
   /** Ends every session of every user; how many. */
   async destroyAll(): Promise<number> {
-    return (await this.engine.end('all', 'revoked')).ended.length;
+    return (await this.manager.end('all', 'revoked')).ended.length;
   }
 
   /** Deletes expired sessions in batches; how many. Concurrent calls share the work. */
   cleanupExpired(batchSize: number = DEFAULT_BATCH_SIZE): Promise<number> {
-    return this.engine.pruning.run(batchSize);
+    return this.manager.pruning.run(batchSize);
   }
 
   /** As `cleanupExpired`. */
@@ -252,22 +252,22 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
 
   /** Cleans up every `interval` until stopped. Failures are logged and tried again. For use without Nest. */
   startCleanup(interval: Duration): Stoppable {
-    return startTimer(interval, () => this.cleanupExpired(), this.engine.logger);
+    return startTimer(interval, () => this.cleanupExpired(), this.manager.logger);
   }
 
   /** Creates table and indexes if absent. Idempotent, and safe from several processes at once. */
   initSchema(): Promise<void> {
-    return this.engine.backend.init();
+    return this.manager.backend.init();
   }
 
   /** Whether storage answers, the keys open what they seal, and clean-up works. Never rejects. */
   checkHealth(): Promise<SessionHealth> {
-    return examine(this.engine);
+    return examine(this.manager);
   }
 
   /** Waits for background work and releases the backend. */
   async close(): Promise<void> {
-    await Promise.all([this.engine.settled(), this.engine.pruning.stop()]);
-    await this.engine.backend.close();
+    await Promise.all([this.manager.settled(), this.manager.pruning.stop()]);
+    await this.manager.backend.close();
   }
 }

@@ -105,7 +105,7 @@ export interface TokenPlan {
 }
 
 /** Issues tokens and recognises them, without touching storage. */
-export class TokenMint {
+export class TokenIssuer {
   /** Tokens that were refused so far: malformed, or with a signature that no key confirms. */
   refused = 0;
 

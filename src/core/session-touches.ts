@@ -1,7 +1,7 @@
 import type { Clock } from './clock.js';
-import type { GuardedBackend } from './guarded-backend.js';
+import type { BackendClient } from './backend-client.js';
 import type { Touch } from './session-backend.js';
-import { idleExpiry } from './session-lifetime.js';
+import { idleExpiry } from './session-expiry.js';
 import type { SessionLogger } from './session-logger.js';
 import type { EpochMs, SessionRow } from './session-row.js';
 import { clearTimeout, setTimeout } from './timers.js';
@@ -25,7 +25,7 @@ export class SessionTouches {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly backend: GuardedBackend,
+    private readonly backend: BackendClient,
     private readonly clock: Clock,
     /** Milliseconds. */
     private readonly touchInterval: number,

@@ -1,8 +1,8 @@
 import type { Clock } from './clock.js';
-import type { GuardedBackend } from './guarded-backend.js';
-import type { SessionContent, SessionVault, StoredSession } from './session-content.js';
+import type { BackendClient } from './backend-client.js';
+import type { SessionContent, PayloadSealer, StoredSession } from './session-content.js';
 import { SessionConflictError, SessionGoneError } from './session-errors.js';
-import { idleExpiry, isActive } from './session-lifetime.js';
+import { idleExpiry, isActive } from './session-expiry.js';
 import type { EpochMs, SessionRow } from './session-row.js';
 import { clearTimeout, performance, setTimeout, sleep } from './timers.js';
 
@@ -35,8 +35,8 @@ export class SessionWriter {
   readonly #tails = new Map<string, Promise<void>>();
 
   constructor(
-    private readonly backend: GuardedBackend,
-    private readonly vault: SessionVault,
+    private readonly backend: BackendClient,
+    private readonly sealer: PayloadSealer,
     private readonly clock: Clock,
     /** Milliseconds that a write may wait and retry. */
     private readonly timeout: number,
@@ -71,7 +71,7 @@ export class SessionWriter {
     const row = await this.backend.lookUp(write.id);
     const isOwned = write.userId === undefined || write.userId === row?.userId;
     if (row === null || !isOwned || !isActive(row, this.clock.now())) throw gone();
-    return { row, content: this.vault.open(row) };
+    return { row, content: this.sealer.open(row) };
   }
 
   async #attempt(write: ContentWrite, { row, content }: StoredSession): Promise<StoredSession | null> {
@@ -79,7 +79,7 @@ export class SessionWriter {
     if (next === null) return { row, content };
     const change = {
       ...write.use(row),
-      ...this.vault.seal(next, row.id, row.userId),
+      ...this.sealer.seal(next, row.id, row.userId),
       version: (row.version + 1) % VERSION_LIMIT,
     };
     const now: EpochMs = this.clock.now();

@@ -1,5 +1,5 @@
 import { cloneJson, isSameJson, type JsonObject, toJsonObject } from './json-data.js';
-import { diffData, mergeData, type SessionChanges } from './session-changes.js';
+import { diffData, mergeData, type SessionChanges } from './merge-changes.js';
 import type { FlashEntry, FlashMessage, SessionContent } from './session-content.js';
 
 /** The changes of a working copy at one moment, and the data that they were taken from. */

@@ -2,14 +2,14 @@ import type { UserId } from '../core/identifiers.js';
 import type { JsonObject } from '../core/json-data.js';
 import { expected, oneOf } from '../core/session-options.js';
 import type { Transport } from '../core/session-token.js';
-import type { ClientRequest } from './client-meta.js';
-import { type ClientChangeReaction, ClientWatch } from './client-watch.js';
-import { CrossSiteCheck, type CsrfOptions } from './cross-site.js';
-import { CrossSiteLog } from './cross-site-log.js';
-import { passportUserId as idOfPassportUser } from './passport-user.js';
-import { OtherSessions } from './other-sessions.js';
-import { PlainHttpWarning } from './plain-http-warning.js';
-import { type CookieOptions, SessionCookie } from './session-cookie.js';
+import type { ClientRequest } from './session/client-meta.js';
+import { type ClientChangeReaction, ClientChange } from './security/client-change.js';
+import { CsrfCheck, type CsrfOptions } from './security/csrf.js';
+import { CrossSiteLog } from './security/cross-site-log.js';
+import { passportUserId as idOfPassportUser } from './security/passport-user.js';
+import { OtherSessions } from './platform/other-sessions.js';
+import { InsecureCookieWarning } from './security/insecure-cookie-warning.js';
+import { type CookieOptions, SessionCookie } from './response/session-cookie.js';
 
 /** Options of the HTTP layer. */
 export interface SessionHttpOptions {
@@ -63,16 +63,16 @@ export interface ResolvedHttpOptions {
   readonly requireAuth: boolean;
   readonly mount: 'guard' | 'middleware';
   /** `null`: cookies are not Secure. */
-  readonly plainHttp: PlainHttpWarning | null;
+  readonly plainHttp: InsecureCookieWarning | null;
   /** `null`: `req.session` is anybody's. */
   readonly otherSessions: OtherSessions | null;
   /** `null`: off. */
-  readonly crossSite: CrossSiteCheck | null;
+  readonly crossSite: CsrfCheck | null;
   readonly crossSiteLog: CrossSiteLog;
   readonly passportUserId: (user: unknown) => UserId;
   readonly acceptsBearer: boolean;
   /** `null`: client changes are ignored. */
-  readonly clientWatch: ClientWatch | null;
+  readonly clientWatch: ClientChange | null;
   readonly meta: (request: ClientRequest) => object;
 }
 
@@ -103,15 +103,15 @@ export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOpt
   const sessionCookie = new SessionCookie(cookie);
   return {
     cookie: sessionCookie,
-    plainHttp: sessionCookie.attributes.secure ? new PlainHttpWarning() : null,
+    plainHttp: sessionCookie.attributes.secure ? new InsecureCookieWarning() : null,
     requireAuth,
     mount,
     otherSessions: mount === 'middleware' ? new OtherSessions() : null,
     passportUserId: (passportUserId as ((user: unknown) => UserId) | undefined) ?? idOfPassportUser,
-    crossSite: csrf === false ? null : new CrossSiteCheck(csrf),
+    crossSite: csrf === false ? null : new CsrfCheck(csrf),
     crossSiteLog: new CrossSiteLog(),
     acceptsBearer: checkTransport(transport),
-    clientWatch: onClientChange === 'ignore' ? null : new ClientWatch(onClientChange),
+    clientWatch: onClientChange === 'ignore' ? null : new ClientChange(onClientChange),
     meta: describe ?? (() => ({})),
   };
 }

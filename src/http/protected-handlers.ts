@@ -1,7 +1,7 @@
 import { type CanActivate, type Type, UseGuards } from '@nestjs/common';
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import { SessionOptionsError } from '../core/session-errors.js';
-import { readPolicy } from './route-policy.js';
+import { readPolicy } from './request/route-policy.js';
 import { SessionGuard } from './session.guard.js';
 
 /** Where Nest keeps what its decorators say: the same in 11 and 12. */

@@ -1,6 +1,6 @@
 import { applyDecorators, UseGuards } from '@nestjs/common';
 import { type Duration, parseLifetime } from '../core/duration.js';
-import { setAuth } from './route-policy.js';
+import { setAuth } from './request/route-policy.js';
 import { SessionGuard } from './session.guard.js';
 
 /**

@@ -1,9 +1,14 @@
 import { type ArgumentsHost, Catch, Inject } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { SessionError } from '../core/session-errors.js';
-import { reportFailure, SessionHttpException, toHttpException } from './session-exceptions.js';
-import { type PlatformRequest, type PlatformResponse, rawResponse, routeOf } from './platform-request.js';
-import type { HttpRuntime } from './session-runtime.js';
+import { reportFailure, SessionHttpException, toHttpException } from './errors/exceptions.js';
+import {
+  type PlatformRequest,
+  type PlatformResponse,
+  rawResponse,
+  routeOf,
+} from './platform/platform-request.js';
+import type { HttpRuntime } from './http-runtime.js';
 import { HTTP_RUNTIME } from './session.guard.js';
 
 /**

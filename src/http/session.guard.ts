@@ -7,14 +7,14 @@ import {
   type OnApplicationBootstrap,
   Optional,
 } from '@nestjs/common';
-import { policyOf } from './route-policy.js';
-import { NO_MODULE, refuse } from './session-refusal.js';
-import type { Admission, SessionAdmission } from './session-admission.js';
+import { policyOf } from './request/route-policy.js';
+import { NO_MODULE, refuse } from './errors/unsupported-handler.js';
+import type { Admission, RouteAccess } from './route-access.js';
 
 /** Injection token of what guard, interceptor and filter share. */
 export const HTTP_RUNTIME = Symbol('nest-sessions http runtime');
 /** Injection token of what decides for all guards of an app. */
-export const SESSION_ADMISSION = Symbol('nest-sessions admission');
+export const ROUTE_ACCESS = Symbol('nest-sessions admission');
 
 /**
  * The first guard of every handler: loads the session, turns away a page of another site that brings one along, and holds
@@ -23,9 +23,7 @@ export const SESSION_ADMISSION = Symbol('nest-sessions admission');
  */
 @Injectable()
 export class SessionGuard implements CanActivate, OnApplicationBootstrap {
-  constructor(
-    @Optional() @Inject(SESSION_ADMISSION) private readonly admission: SessionAdmission | undefined,
-  ) {}
+  constructor(@Optional() @Inject(ROUTE_ACCESS) private readonly admission: RouteAccess | undefined) {}
 
   /** At once, unless a session has to be looked up or a message of a gateway is refused. */
   canActivate(context: ExecutionContext): Admission {

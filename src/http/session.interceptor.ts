@@ -7,18 +7,23 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { catchError, Observable } from 'rxjs';
-import { FlushingObserver } from './flushing-observer.js';
+import { FlushingObserver } from './request/flushing-observer.js';
 import {
   CrossSiteRequestException,
   reportFailure,
   saysUnsaved,
   SessionHttpException,
   toHttpException,
-} from './session-exceptions.js';
-import type { SessionExchange } from './session-exchange.js';
-import type { HttpRuntime } from './session-runtime.js';
-import { type PlatformRequest, type PlatformResponse, rawResponse, routeOf } from './platform-request.js';
-import { exchangeOf } from './session-of.js';
+} from './errors/exceptions.js';
+import type { SessionExchange } from './request/session-exchange.js';
+import type { HttpRuntime } from './http-runtime.js';
+import {
+  type PlatformRequest,
+  type PlatformResponse,
+  rawResponse,
+  routeOf,
+} from './platform/platform-request.js';
+import { exchangeOf } from './request/session-of.js';
 import { HTTP_RUNTIME } from './session.guard.js';
 
 /**

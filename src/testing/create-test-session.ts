@@ -3,8 +3,8 @@ import type { UserId } from '../core/identifiers.js';
 import type { JsonObject } from '../core/json-data.js';
 import type { SessionData } from '../core/session-data.js';
 import { SessionStore } from '../core/session-store.js';
-import { SessionHandle } from '../http/session-handle.js';
-import { SessionWork } from '../http/session-work.js';
+import { SessionHandle } from '../http/session/session-handle.js';
+import { RequestSessionState } from '../http/session/request-session-state.js';
 import type { RequestSession } from '../http/session.interface.js';
 
 /**
@@ -18,7 +18,7 @@ export async function createTestSession<T extends object = SessionData>(
   options: { userId?: UserId; data?: Partial<T> } = {},
 ): Promise<RequestSession<T>> {
   const store = new SessionStore(new MemorySessionBackend(), { plaintext: 'even-in-production' });
-  const { engine } = store;
+  const { manager } = store;
   const context = {
     isUse: () => true,
     persistent: true,
@@ -27,9 +27,9 @@ export async function createTestSession<T extends object = SessionData>(
     canCarryCookie: () => true,
   };
   if (options.userId === undefined && options.data === undefined) {
-    return new SessionHandle<T>(new SessionWork(engine, context, null));
+    return new SessionHandle<T>(new RequestSessionState(manager, context, null));
   }
   const { token } = await store.create({}, options.userId ?? null, options.data ?? {});
-  const resolved = await engine.resolver.resolve(token);
-  return new SessionHandle<T>(new SessionWork(engine, context, resolved));
+  const resolved = await manager.resolver.resolve(token);
+  return new SessionHandle<T>(new RequestSessionState(manager, context, resolved));
 }

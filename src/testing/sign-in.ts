@@ -1,11 +1,11 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { toUserId, type UserId } from '../core/identifiers.js';
 import { toJsonObject } from '../core/json-data.js';
-import { NO_FLASHES } from '../core/session-changes.js';
+import { NO_FLASHES } from '../core/merge-changes.js';
 import { SessionRecord } from '../core/session-record.js';
 import { SessionStore } from '../core/session-store.js';
 import type { Transport } from '../core/session-token.js';
-import type { HttpRuntime } from '../http/session-runtime.js';
+import type { HttpRuntime } from '../http/http-runtime.js';
 import { HTTP_RUNTIME } from '../http/session.guard.js';
 
 /** A signed-in client. */
@@ -49,8 +49,8 @@ export async function signIn(
   { data = {}, transport = 'cookie' }: SignInOptions = {},
 ): Promise<SignedIn | SignedInBearer> {
   const { options } = app.get<HttpRuntime>(HTTP_RUNTIME, { strict: false });
-  const { engine } = app.get(SessionStore, { strict: false });
-  const { row, content, token } = await engine.create({
+  const { manager } = app.get(SessionStore, { strict: false });
+  const { row, content, token } = await manager.create({
     userId: toUserId(userId),
     meta: {},
     previousId: null,

@@ -19,7 +19,7 @@ async function openVisited(options = {}) {
     theme: 'dark',
   });
   const signIn = (more: Partial<NewSession> = {}) =>
-    opened.store.engine.create({ ...SIGN_IN, previousId: session.id, ...more }, '192.0.2.1');
+    opened.store.manager.create({ ...SIGN_IN, previousId: session.id, ...more }, '192.0.2.1');
   return { ...opened, visit: session, visitToken: token, signIn };
 }
 
@@ -109,7 +109,7 @@ describe('a sign-in', () => {
   it('fails, and changes nothing, when the key of the old session is not configured', async () => {
     const { backend, visit } = await openVisited({ key: OTHER_KEY });
     const { store } = openStore({ key: KEY }, backend);
-    await expect(store.engine.create({ ...SIGN_IN, previousId: visit.id })).rejects.toThrow(
+    await expect(store.manager.create({ ...SIGN_IN, previousId: visit.id })).rejects.toThrow(
       SessionStoreError,
     );
     expect([...backend.stored.keys()]).toEqual([visit.id]);
@@ -169,8 +169,8 @@ describe('the lifetimes of a sign-in', () => {
     const { store, clock, signIn } = await openVisited(options);
     const { row } = await signIn({ remember: true });
     clock.advance('9d');
-    store.engine.touches.record(row);
-    await store.engine.settled();
+    store.manager.touches.record(row);
+    await store.manager.settled();
     expect((await store.load(row.id))?.expiresAt).toEqual(new Date(START + 19 * DAY));
   });
 

@@ -1,6 +1,6 @@
 import { instanceToPlain } from 'class-transformer';
 import { inspect } from 'node:util';
-import { idleExpiry, isActive, isTouchDue } from '../../src/core/session-lifetime.js';
+import { idleExpiry, isActive, isTouchDue } from '../../src/core/session-expiry.js';
 import { DAY, HOUR, openStore, START } from './support/open-store.js';
 
 describe('a record', () => {

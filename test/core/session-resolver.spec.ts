@@ -9,7 +9,7 @@ async function openRotating(every: string | undefined = '15m') {
   const backend = new WrappedBackend(new OpenMemoryBackend());
   const opened = openStore({ rotation: { every, grace: '30s' } }, backend);
   const { session, token } = await opened.store.create({}, 'ada', { n: 1 });
-  const { resolver } = opened.store.engine;
+  const { resolver } = opened.store.manager;
   /** One request: what it was served, and the token that its response carries. */
   const request = async (presented: SessionToken, wanted = false) => {
     const resolved = await resolver.resolve(presented);
@@ -46,10 +46,10 @@ describe('a request with the current token', () => {
     const { store, clock } = openStore({ ttl: '30d' }, backend);
     const { token } = await store.create({}, 'ada');
     clock.advance('29d');
-    const resolved = (await store.engine.resolver.resolve(token))!;
-    expect(store.engine.resolver.isTokenDue(resolved, false)).toBe(false);
-    expect(await store.engine.resolver.nextToken(resolved, false)).toBeNull();
-    expect(await store.engine.resolver.nextToken(resolved, true)).not.toBeNull();
+    const resolved = (await store.manager.resolver.resolve(token))!;
+    expect(store.manager.resolver.isTokenDue(resolved, false)).toBe(false);
+    expect(await store.manager.resolver.nextToken(resolved, false)).toBeNull();
+    expect(await store.manager.resolver.nextToken(resolved, true)).not.toBeNull();
   });
 
   it('of several, one gets the new token, and the rest get none', async () => {
@@ -162,7 +162,7 @@ describe('a renewed proof of identity', () => {
     const before = (await store.read(id))!;
     clock.advance('10m');
     const { resolved } = await request(token);
-    const renewed = await store.engine.renew(resolved!);
+    const renewed = await store.manager.renew(resolved!);
     expect((await request(token)).resolved).toBeNull();
     expect(standing((await request(renewed.token)).resolved)).toBe('current');
     expect(await store.read(id)).toEqual(changed(before, { authenticatedAt: new Date(clock.now()) }));
@@ -172,11 +172,11 @@ describe('a renewed proof of identity', () => {
     const { request, token, store, resolver } = await openRotating();
     const { resolved } = await request(token);
     await Promise.all([
-      store.engine.renew(resolved!),
+      store.manager.renew(resolved!),
       resolver.nextToken(resolved!, true),
-      store.engine.renew(resolved!),
+      store.manager.renew(resolved!),
     ]);
-    const { token: newest } = await store.engine.renew(resolved!);
+    const { token: newest } = await store.manager.renew(resolved!);
     expect(standing((await request(newest)).resolved)).toBe('current');
   });
 
@@ -184,14 +184,14 @@ describe('a renewed proof of identity', () => {
     const { request, token, id, store } = await openRotating();
     const { resolved } = await request(token);
     await store.put(id, { userId: 'bob', data: {} }, '1h', { sessions: true });
-    await expect(store.engine.renew(resolved!)).rejects.toThrow(/has ended/);
+    await expect(store.manager.renew(resolved!)).rejects.toThrow(/has ended/);
   });
 
   it('is refused for a session that has ended', async () => {
     const { request, token, id, store } = await openRotating();
     const { resolved } = await request(token);
     await store.delete(id);
-    await expect(store.engine.renew(resolved!)).rejects.toThrow(/has ended/);
+    await expect(store.manager.renew(resolved!)).rejects.toThrow(/has ended/);
   });
 });
 
@@ -203,9 +203,9 @@ describe('a token that somebody made up who has the key, and knows the id of a s
       const { next } = await request(token, true);
       await request(next!);
       clock.advance('1h');
-      const { mint, resolver } = store.engine;
+      const { issuer, resolver } = store.manager;
       for (const kin of [undefined, newKin()]) {
-        const forged = mint.issue(id, { generation: Math.max(0, generation), kin });
+        const forged = issuer.issue(id, { generation: Math.max(0, generation), kin });
         expect(await resolver.present(forged)).toBeNull();
       }
       expect(standing((await request(next!)).resolved)).toBe('current');
@@ -215,10 +215,10 @@ describe('a token that somebody made up who has the key, and knows the id of a s
   it('is none for a session that began when tokens shared nothing, if it were newer', async () => {
     const { backend, store } = openStore();
     const { session, token } = await store.create({}, 'ada');
-    const { vault, mint, resolver } = store.engine;
-    const { marks: _marks, ...content } = vault.open(backend.row(session.id));
-    backend.tamper(session.id, vault.seal(content, session.id, 'ada'));
-    expect(await resolver.present(mint.issue(session.id, { generation: 1, kin: undefined }))).toBeNull();
+    const { sealer, issuer, resolver } = store.manager;
+    const { marks: _marks, ...content } = sealer.open(backend.row(session.id));
+    backend.tamper(session.id, sealer.seal(content, session.id, 'ada'));
+    expect(await resolver.present(issuer.issue(session.id, { generation: 1, kin: undefined }))).toBeNull();
     expect(standing(await resolver.resolve(token))).toBe('current');
   });
 });

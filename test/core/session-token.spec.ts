@@ -3,14 +3,14 @@ import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { format, inspect } from 'node:util';
 import { KeyRing } from '../../src/core/key-ring.js';
-import { SessionToken, TokenMint } from '../../src/core/session-token.js';
+import { SessionToken, TokenIssuer } from '../../src/core/session-token.js';
 import { KEY, OTHER_KEY } from './support/open-store.js';
 
 const ID = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
 const FIRST = { generation: 0, kin: 'kinOfTheTokensOfSpecs0' };
 
 describe('a SessionToken', () => {
-  const token = new TokenMint(KeyRing.of(KEY)).issue(ID, FIRST);
+  const token = new TokenIssuer(KeyRing.of(KEY)).issue(ID, FIRST);
   const secret = token.reveal().slice(26);
 
   it('prints [redacted]', () => {
@@ -63,11 +63,11 @@ describe('a SessionToken', () => {
   });
 });
 
-describe('a mint', () => {
-  const mint = new TokenMint(KeyRing.of(KEY));
+describe('a issuer', () => {
+  const issuer = new TokenIssuer(KeyRing.of(KEY));
 
   it('issues tokens of 256 random bits, which a cookie carries as they are', () => {
-    const issued = Array.from({ length: 500 }, () => mint.issue(ID, FIRST).reveal());
+    const issued = Array.from({ length: 500 }, () => issuer.issue(ID, FIRST).reveal());
     expect(new Set(issued.map((text) => text.slice(54, 97))).size).toBe(500);
     for (const text of issued) expect(text).toMatch(/^[\w-]{119}$/);
     const sample = Buffer.concat(issued.map((text) => Buffer.from(text.slice(54, 97), 'base64url')));
@@ -76,46 +76,46 @@ describe('a mint', () => {
   });
 
   it('recognises its own, and no other', () => {
-    const token = mint.issue(ID, FIRST);
-    expect(mint.recognise(token)?.reveal()).toBe(token.reveal());
-    expect(mint.recognise(token.reveal())).toBeInstanceOf(SessionToken);
-    expect(new TokenMint(KeyRing.of(OTHER_KEY)).recognise(token)).toBeNull();
-    expect(new TokenMint(KeyRing.of([OTHER_KEY, KEY])).recognise(token)?.reveal()).toBe(token.reveal());
-    expect(new TokenMint(KeyRing.plaintext()).recognise(token)).toBeNull();
+    const token = issuer.issue(ID, FIRST);
+    expect(issuer.recognise(token)?.reveal()).toBe(token.reveal());
+    expect(issuer.recognise(token.reveal())).toBeInstanceOf(SessionToken);
+    expect(new TokenIssuer(KeyRing.of(OTHER_KEY)).recognise(token)).toBeNull();
+    expect(new TokenIssuer(KeyRing.of([OTHER_KEY, KEY])).recognise(token)?.reveal()).toBe(token.reveal());
+    expect(new TokenIssuer(KeyRing.plaintext()).recognise(token)).toBeNull();
   });
 
   it('recognises what was issued before generations were counted, as older than any other', () => {
     const text = `${ID}XNTuidUEAfG0pcZyww4LTX60sE8YKXeRGkkW9W35pq8kz4GEz5-bLWD3eHjm1r5IQ`;
-    expect(mint.recognise(text)).toMatchObject({ sessionId: ID, generation: -1 });
+    expect(issuer.recognise(text)).toMatchObject({ sessionId: ID, generation: -1 });
   });
 
   it('issues tokens that say their generation, which the signature covers', () => {
     for (const generation of [0, 1, 35, 36, 1_000_000, 36 ** 6 - 1]) {
-      const text = mint.issue(ID, { ...FIRST, generation }).reveal();
-      expect(mint.recognise(text)?.generation).toBe(generation);
+      const text = issuer.issue(ID, { ...FIRST, generation }).reveal();
+      expect(issuer.recognise(text)?.generation).toBe(generation);
       const other = `${text.slice(0, 26)}${(generation === 0 ? 1 : 0).toString().padStart(6, '0')}${text.slice(32)}`;
-      expect(mint.recognise(other)).toBeNull();
-      expect(mint.recognise(text.slice(0, 26) + text.slice(54))).toBeNull();
-      expect(mint.recognise(text.slice(0, 32) + 'B'.repeat(22) + text.slice(54))).toBeNull();
+      expect(issuer.recognise(other)).toBeNull();
+      expect(issuer.recognise(text.slice(0, 26) + text.slice(54))).toBeNull();
+      expect(issuer.recognise(text.slice(0, 32) + 'B'.repeat(22) + text.slice(54))).toBeNull();
     }
   });
 
   it('refuses a token whose session id was exchanged', () => {
     const [mine, others] = [
-      mint.issue(ID, FIRST).reveal(),
-      mint.issue('01BX5ZZKBKACTAV9WEVGEMMVRZ', FIRST).reveal(),
+      issuer.issue(ID, FIRST).reveal(),
+      issuer.issue('01BX5ZZKBKACTAV9WEVGEMMVRZ', FIRST).reveal(),
     ];
-    expect(mint.recognise(others.slice(0, 26) + mine.slice(26))).toBeNull();
+    expect(issuer.recognise(others.slice(0, 26) + mine.slice(26))).toBeNull();
   });
 
   it('signs without keys by a key of the process, which every ring in it has', () => {
-    const plain = new TokenMint(KeyRing.plaintext());
+    const plain = new TokenIssuer(KeyRing.plaintext());
     const text = plain.issue(ID, FIRST).reveal();
     expect(plain.recognise(text)?.reveal()).toBe(text);
-    expect(new TokenMint(KeyRing.plaintext()).recognise(text)?.reveal()).toBe(text);
+    expect(new TokenIssuer(KeyRing.plaintext()).recognise(text)?.reveal()).toBe(text);
     expect(
       plain.recognise(`${text.slice(0, 30)}${text[30] === 'A' ? 'B' : 'A'}${text.slice(31)}`),
     ).toBeNull();
-    expect(mint.recognise(text)).toBeNull();
+    expect(issuer.recognise(text)).toBeNull();
   });
 });

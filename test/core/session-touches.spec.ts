@@ -20,7 +20,7 @@ async function openIdle(count: number) {
   const created = await Promise.all(Array.from({ length: count }, () => store.create({}, 'ada')));
   const ids = created.map(({ session }) => session.id);
   clock.advance('10m');
-  return { ...opened, ids, touch: (id: string) => store.engine.touches.record(backend.row(id)) };
+  return { ...opened, ids, touch: (id: string) => store.manager.touches.record(backend.row(id)) };
 }
 
 const NOW = START + 10 * MINUTE;
@@ -29,7 +29,7 @@ describe('touches', () => {
   it('of one session at the same time are one', async () => {
     const { store, backend, ids, touch } = await openIdle(1);
     for (let n = 0; n < 10; n++) touch(ids[0]!);
-    await store.engine.settled();
+    await store.manager.settled();
     expect(backend.batches.map((batch) => batch.map(({ id }) => id))).toEqual([ids]);
     expect(backend.row(ids[0]!)).toMatchObject({ lastActiveAt: NOW, expiresAt: NOW + HOUR });
   });
@@ -46,18 +46,18 @@ describe('touches', () => {
       if (method === 'touch') await new Promise<void>((resolve) => (answer = resolve));
       return call();
     };
-    store.engine.touches.record(row!); // about to expire, so sent at once
+    store.manager.touches.record(row!); // about to expire, so sent at once
     expect(wrapped.count('touch')).toBe(1);
-    store.engine.touches.record(row!);
+    store.manager.touches.record(row!);
     answer();
-    await store.engine.settled();
+    await store.manager.settled();
     expect(wrapped.count('touch')).toBe(1);
   });
 
   it('of many sessions share a round trip, in the order of their ids', async () => {
     const { store, backend, ids, touch } = await openIdle(20);
     for (const id of ids.toReversed()) touch(id);
-    await store.engine.settled();
+    await store.manager.settled();
     expect(backend.batches.map((batch) => batch.map(({ id }) => id))).toEqual([ids.toSorted()]);
   });
 
@@ -77,7 +77,7 @@ describe('touches', () => {
     const { store, backend, ids, touch } = await openIdle(501);
     for (const id of ids) touch(id);
     expect(backend.batches.map((batch) => batch.length)).toEqual([500]);
-    await store.engine.settled();
+    await store.manager.settled();
     expect(backend.batches.map((batch) => batch.length)).toEqual([500, 1]);
   });
 
@@ -89,7 +89,7 @@ describe('touches', () => {
     clock.advance(1);
     touch(ids[1]!);
     expect(backend.batches).toHaveLength(1);
-    await store.engine.settled();
+    await store.manager.settled();
     expect(backend.row(ids[1]!).expiresAt).toBe(clock.now() + HOUR);
   });
 
@@ -98,7 +98,7 @@ describe('touches', () => {
     const before = backend.row(ids[0]!);
     touch(ids[0]!);
     clock.advance('50m');
-    await store.engine.settled();
+    await store.manager.settled();
     expect(backend.row(ids[0]!)).toEqual(before);
   });
 
@@ -107,14 +107,14 @@ describe('touches', () => {
     const replica = new SessionStore(backend, { key: KEY, clock, ttl: '1h', touchInterval: '5m' });
     const row = backend.row(ids[0]!);
     touch(row.id);
-    await store.engine.settled();
+    await store.manager.settled();
     clock.advance('1m');
-    replica.engine.touches.record(row); // it had read the row before
-    await replica.engine.settled();
+    replica.manager.touches.record(row); // it had read the row before
+    await replica.manager.settled();
     expect(backend.row(row.id).lastActiveAt).toBe(NOW);
     clock.advance('4m');
-    replica.engine.touches.record(row);
-    await replica.engine.settled();
+    replica.manager.touches.record(row);
+    await replica.manager.settled();
     expect(backend.row(row.id).lastActiveAt).toBe(NOW + 5 * MINUTE);
   });
 
@@ -122,7 +122,7 @@ describe('touches', () => {
     const { store, backend, logger, ids, touch } = await openIdle(3);
     backend.touch = () => Promise.reject(new Error('connection refused'));
     for (const id of ids) touch(id);
-    await store.engine.settled();
+    await store.manager.settled();
     expect(logger.warnings).toEqual([
       expect.stringContaining('The use of 3 sessions was not recorded: SessionStoreError'),
     ]);
@@ -134,8 +134,8 @@ describe('touches', () => {
     const { session } = await store.create({}, 'ada');
     const [row] = await wrapped.find([session.id]);
     wrapped.around = hang;
-    store.engine.touches.record(row!);
-    await store.engine.settled();
+    store.manager.touches.record(row!);
+    await store.manager.settled();
     expect(logger.warnings).toEqual([expect.stringContaining('no answer within 20 ms')]);
   });
 });

@@ -1,4 +1,4 @@
-import { applyChanges, hasChanges } from '../../src/core/session-changes.js';
+import { applyChanges, hasChanges } from '../../src/core/merge-changes.js';
 import type { FlashEntry, SessionContent } from '../../src/core/session-content.js';
 import { WorkingCopy } from '../../src/core/working-copy.js';
 

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../src/core/json-data.js';
-import { applyChanges, hasChanges } from '../../src/core/session-changes.js';
+import { applyChanges, hasChanges } from '../../src/core/merge-changes.js';
 import type { FlashEntry, SessionContent } from '../../src/core/session-content.js';
 import { SessionDataError } from '../../src/core/session-errors.js';
 import { WorkingCopy } from '../../src/core/working-copy.js';

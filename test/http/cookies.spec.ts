@@ -1,6 +1,6 @@
 import type { CookieOptions } from 'nest-sessions';
-import { SessionCookie } from '../../src/http/session-cookie.js';
-import { TokenMint } from '../../src/core/session-token.js';
+import { SessionCookie } from '../../src/http/response/session-cookie.js';
+import { TokenIssuer } from '../../src/core/session-token.js';
 import { KeyRing } from '../../src/core/key-ring.js';
 import { Browser } from './support/browser.js';
 import { KEY, onEachPlatform, type OpenApp } from './support/open-app.js';
@@ -236,7 +236,7 @@ describe('the longest cookie that the options allow', () => {
       sameSite: 'none',
       partitioned: true,
     });
-    const token = new TokenMint(KeyRing.plaintext()).issue('01J00000000000000000000000', {
+    const token = new TokenIssuer(KeyRing.plaintext()).issue('01J00000000000000000000000', {
       generation: 0,
       kin: undefined,
     });

@@ -10,7 +10,7 @@ import {
   TwoTokensException,
 } from 'nest-sessions';
 import ts from 'typescript';
-import { SessionHttpException } from '../../src/http/session-exceptions.js';
+import { SessionHttpException } from '../../src/http/errors/exceptions.js';
 import { resolveOptions, splitOptions, type SessionOptions } from '../../src/session.options.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { ROOT } from './compile.js';

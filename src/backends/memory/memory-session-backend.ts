@@ -11,7 +11,7 @@ import {
   type TokenChange,
   type Touch,
 } from '../../core/session-backend.js';
-import { isActive } from '../../core/session-lifetime.js';
+import { isActive } from '../../core/session-expiry.js';
 import { tokenState } from '../../core/session-rotation.js';
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
 

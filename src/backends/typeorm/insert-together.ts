@@ -1,5 +1,5 @@
 import type { InsertRequest, InsertResult } from '../../core/session-backend.js';
-import { isActive } from '../../core/session-lifetime.js';
+import { isActive } from '../../core/session-expiry.js';
 import type { EndedRow, SessionRow } from '../../core/session-row.js';
 import { deleteIds } from './session-delete.js';
 import { endedRowOf, valuesOf } from './session-row-mapping.js';

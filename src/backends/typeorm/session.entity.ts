@@ -17,7 +17,7 @@ function ownerIndex(this: OwnIndex): string[] {
 }
 
 /** What TypeORM is told of each table of sessions. */
-const TABLE = { synchronize: false, engine: 'InnoDB' } as const;
+const TABLE = { synchronize: false, manager: 'InnoDB' } as const;
 
 /**
  * The table `sessions` as TypeORM sees it; for another `tableName` there is `sessionEntity`. It is what `init()` creates, so

@@ -14,16 +14,16 @@ onEachDatabase('two apps with different keys in one table', DATABASE_KINDS, (kin
       new SessionStore(new TypeOrmSessionBackend(database.options(), OPTIONS), { key, clock }, logger);
     const [first, second] = [open(KEY), open(OTHER_KEY)];
     await first.initSchema();
-    first.engine.liveSessions.watch();
-    await first.engine.settled();
+    first.manager.liveSessions.watch();
+    await first.manager.settled();
     expect(logger.warnings).toEqual([]);
     await first.create({}, 'ada');
     await second.initSchema();
-    second.engine.liveSessions.watch();
-    await second.engine.settled();
+    second.manager.liveSessions.watch();
+    await second.manager.settled();
     expect(logger.warnings).toEqual([
       expect.stringMatching(
-        `key ${first.engine.options.ring.keyIds[0]}, .*seals with ${second.engine.options.ring.keyIds[0]}\\..*\`tableName\``,
+        `key ${first.manager.options.ring.keyIds[0]}, .*seals with ${second.manager.options.ring.keyIds[0]}\\..*\`tableName\``,
       ),
     ]);
     expect(await second.checkHealth()).toMatchObject({ healthy: true, warnings: [{ code: 'unknown-key' }] });

@@ -74,13 +74,13 @@ class World {
     cookie: string,
     wantsRotation: boolean,
   ): () => Promise<{ isServed: boolean; cookie: string | null }> {
-    const { engine } = this.#replica();
-    const arrivedAt = engine.clock.now();
+    const { manager } = this.#replica();
+    const arrivedAt = manager.clock.now();
     return async () => {
-      const token = engine.mint.recognise(cookie);
-      const presented = token && (await engine.resolver.present(token, {}, arrivedAt));
+      const token = manager.issuer.recognise(cookie);
+      const presented = token && (await manager.resolver.present(token, {}, arrivedAt));
       if (!presented || presented.standing === 'unserved') return { isServed: false, cookie: null };
-      const next = await engine.resolver.nextToken(presented, wantsRotation);
+      const next = await manager.resolver.nextToken(presented, wantsRotation);
       return { isServed: true, cookie: next?.reveal() ?? null };
     };
   }

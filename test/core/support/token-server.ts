@@ -14,7 +14,7 @@ export interface Answer {
 export const GRACE = 30_000;
 export const EVERY = 900_000;
 
-/** A server with one session: the real store and engine, as the HTTP layer drives them. */
+/** A server with one session: the real store and manager, as the HTTP layer drives them. */
 export class TokenServer {
   readonly store: SessionStore;
   readonly clock: ManualClock;
@@ -36,8 +36,8 @@ export class TokenServer {
   }
 
   async request(cookie: string, wantsRotation = false): Promise<Answer> {
-    const { mint, resolver } = this.store.engine;
-    const token = mint.recognise(cookie);
+    const { issuer, resolver } = this.store.manager;
+    const token = issuer.recognise(cookie);
     const resolved = token && (await resolver.resolve(token));
     if (resolved === null) return { isServed: false, cookie: null };
     const next = await resolver.nextToken(resolved, wantsRotation);

@@ -36,7 +36,7 @@ class NestController {
   @Post('change')
   change(@NestSession() bag: Bag, @Session() session: TestSession, @Req() request: PlatformRequest): object {
     bag['theme'] = 'dark';
-    (bag['cart'] as string[]).push('mint');
+    (bag['cart'] as string[]).push('issuer');
     delete bag['old'];
     const own = request.session;
     if (own) own['count'] = 3;
@@ -99,7 +99,7 @@ onEachPlatform("Nest's own @Session() and req.session", (open) => {
     const visitor = browser();
     await visitor.post('/do/set', { cart: ['tea'], old: 'x' });
     expect((await visitor.get('/nest/read')).json()).toEqual({ cart: ['tea'], old: 'x' });
-    const expected = { cart: ['tea', 'mint'], theme: 'dark', count: 3, ours: true };
+    const expected = { cart: ['tea', 'issuer'], theme: 'dark', count: 3, ours: true };
     expect((await visitor.post('/nest/change')).json()).toEqual({
       bag: expected,
       data: expected,

@@ -76,9 +76,9 @@ onEachPlatform('rule 6, a token that no key confirms', (open) => {
 
   it('is counted', async () => {
     const { port, foreign, store } = await openWithTokens(open);
-    const before = store.engine.mint.refused;
+    const before = store.manager.issuer.refused;
     await sendRaw(port, withCookieHeader('/do/see', Buffer.from(`${NAME}=junk; ${NAME}=${foreign}`)));
-    expect(store.engine.mint.refused).toBe(before + 2);
+    expect(store.manager.issuer.refused).toBe(before + 2);
   });
 
   it('does not hide a genuine one behind it', async () => {

@@ -10,14 +10,14 @@ onEachPlatform('authenticate, and the data from before', (open) => {
         enter: async ({ session }) => {
           session.data['changed'] = 'now';
           session.remove('removed');
-          await session.authenticate('ada', { data: { role: 'admin', cart: ['tea', 'mint'] } });
+          await session.authenticate('ada', { data: { role: 'admin', cart: ['tea', 'issuer'] } });
           return session.data;
         },
       },
     });
     const ada = browser();
     await ada.post('/do/set', { cart: ['tea'], removed: 'x', kept: 'y', changed: 'before' });
-    const expected = { cart: ['tea', 'mint'], kept: 'y', changed: 'now', role: 'admin' };
+    const expected = { cart: ['tea', 'issuer'], kept: 'y', changed: 'now', role: 'admin' };
     expect((await ada.post('/do/enter')).json()).toEqual(expected);
     expect(await dataOf(ada)).toEqual(expected);
   });

@@ -12,7 +12,7 @@ onEachPlatform('session.data', (open) => {
         change: ({ session }) => {
           const shop = session.data['shop'] as { cart: { sku: string; tags: string[] }[]; coupon?: object };
           shop.cart[0]?.tags.push('c');
-          shop.cart.push({ sku: 'mint', tags: [] });
+          shop.cart.push({ sku: 'issuer', tags: [] });
           delete shop.coupon;
         },
       },
@@ -24,7 +24,7 @@ onEachPlatform('session.data', (open) => {
       shop: {
         cart: [
           { sku: 'tea', tags: ['a', 'b', 'c'] },
-          { sku: 'mint', tags: [] },
+          { sku: 'issuer', tags: [] },
         ],
       },
     });

@@ -44,7 +44,7 @@ onEachPlatform('list', (open) => {
     await signIn(phone);
     clock.advance('10m');
     await seenBy(laptop);
-    await store.engine.settled();
+    await store.manager.settled();
     expect((await listOf(phone)).map(({ id }) => id)[0]).toBe(first);
   });
 

@@ -45,13 +45,13 @@ onEachPlatform('save', (open) => {
           const cart = (session.data.cart ??= []);
           cart.push('tea');
           await session.save();
-          cart.push('mint');
+          cart.push('issuer');
         },
       },
     });
     const visitor = browser();
     await visitor.post('/do/save');
-    expect(await dataOf(visitor)).toEqual({ cart: ['tea', 'mint'] });
+    expect(await dataOf(visitor)).toEqual({ cart: ['tea', 'issuer'] });
   });
 
   it('brings in what others have stored, beside what this request changed', async () => {

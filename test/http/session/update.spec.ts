@@ -98,11 +98,15 @@ onEachPlatform('update', (open) => {
             runs.push({ ...data });
             if (runs.length === 1) {
               const { id } = session;
-              const row = store.engine.backend;
+              const row = store.manager.backend;
               const now = await row.lookUp(id ?? '');
               if (now) {
-                const content = store.engine.vault.open(now);
-                const next = store.engine.vault.seal({ ...content, data: { theirs: 1 } }, now.id, now.userId);
+                const content = store.manager.sealer.open(now);
+                const next = store.manager.sealer.seal(
+                  { ...content, data: { theirs: 1 } },
+                  now.id,
+                  now.userId,
+                );
                 await row.save({
                   ...now,
                   ...next,

@@ -4,10 +4,10 @@ import {
   SessionLimitError,
   SessionStoreError,
 } from '../../../src/core/session-errors.js';
-import { isTouchDue } from '../../../src/core/session-lifetime.js';
-import { AuthenticationRequiredException } from '../../../src/http/session-exceptions.js';
-import { SessionHandle } from '../../../src/http/session-handle.js';
-import { SessionWork } from '../../../src/http/session-work.js';
+import { isTouchDue } from '../../../src/core/session-expiry.js';
+import { AuthenticationRequiredException } from '../../../src/http/errors/exceptions.js';
+import { SessionHandle } from '../../../src/http/session/session-handle.js';
+import { RequestSessionState } from '../../../src/http/session/request-session-state.js';
 import type { Write } from './history.js';
 import { BrokenConnection, type World } from './world.js';
 
@@ -29,19 +29,19 @@ export async function exchange(
   cookie: string | null,
   act: Act,
 ): Promise<Answer> {
-  const { engine } = world.store(replica);
-  const token = cookie === null ? null : engine.mint.recognise(cookie);
+  const { manager } = world.store(replica);
+  const token = cookie === null ? null : manager.issuer.recognise(cookie);
   const isEnded = token !== null && world.rules.ended.has(token.sessionId);
   const wasRetired = token !== null && world.retired.has(token.hash);
-  let work: SessionWork | undefined;
+  let work: RequestSessionState | undefined;
   let failed = await fails(world, token?.sessionId ?? null, async () => {
-    const presented = token && (await engine.resolver.present(token));
+    const presented = token && (await manager.resolver.present(token));
     const unserved = presented?.standing === 'unserved' ? presented : null;
     const resolved = presented?.standing === 'unserved' ? null : presented;
     if (unserved) world.unserved.add(unserved.row.id);
     if (resolved && (isEnded || wasRetired))
       world.scheduler.fail(`an ended token of ${resolved.row.id} was served`);
-    work = new SessionWork(engine, CONTEXT, resolved, unserved);
+    work = new RequestSessionState(manager, CONTEXT, resolved, unserved);
   });
   if (work === undefined) return { cookie: undefined, userId: null, failed };
   const userId = work.stored?.row.userId ?? null;
@@ -67,17 +67,17 @@ const CONTEXT = {
 };
 
 /** Rotation and touch, as the response leaves. */
-async function leave(world: World, replica: number, work: SessionWork): Promise<void> {
-  const { resolved, stored, engine } = work;
+async function leave(world: World, replica: number, work: RequestSessionState): Promise<void> {
+  const { resolved, stored, manager } = work;
   const isSame = resolved !== null && stored?.row.id === resolved.row.id && work.cookieChange === null;
-  if (isSame && engine.resolver.isTokenDue(resolved, work.isRotationWanted)) {
+  if (isSame && manager.resolver.isTokenDue(resolved, work.isRotationWanted)) {
     await fails(world, resolved.row.id, async () => {
-      const token = await engine.resolver.nextToken(resolved, work.isRotationWanted);
+      const token = await manager.resolver.nextToken(resolved, work.isRotationWanted);
       if (token) work.cookieChange = { kind: 'set', token, row: stored.row };
     });
   }
-  if (stored && isTouchDue(stored.row, world.clock.now(), engine.config.touchInterval))
-    engine.touches.record(stored.row);
+  if (stored && isTouchDue(stored.row, world.clock.now(), manager.config.touchInterval))
+    manager.touches.record(stored.row);
   world.writeTouchesLater(replica);
 }
 

@@ -1,4 +1,4 @@
-import { isActive } from '../../../src/core/session-lifetime.js';
+import { isActive } from '../../../src/core/session-expiry.js';
 import type {
   InsertRequest,
   InsertResult,

@@ -1,4 +1,4 @@
-import { isActive } from '../../../src/core/session-lifetime.js';
+import { isActive } from '../../../src/core/session-expiry.js';
 import type { SessionRow } from '../../../src/core/session-row.js';
 import type { BackendMethod } from '../../core/support/backends.js';
 

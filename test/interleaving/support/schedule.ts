@@ -154,8 +154,8 @@ function checkCookies(world: World, browsers: readonly Browser[]): void {
     const row = world.storage.stored.get(id ?? '');
     if (cookie === null || id === null || row === undefined || row.tokenHash === null) continue;
     if (world.rules.ended.has(id) || world.excused.has(id) || browser.mayBeOutside(id)) continue;
-    const { mint, clockName } = world.store(0).engine;
-    const token = mint.recognise(cookie);
+    const { issuer, clockName } = world.store(0).manager;
+    const token = issuer.recognise(cookie);
     const verdict = token && judgeToken(row, token, { now: world.clock.now(), clock: clockName });
     if (verdict === 'stale' || verdict === 'reuse')
       world.scheduler.fail(`the cookie of ${browser.name} is ${verdict}`);
@@ -166,7 +166,7 @@ function checkCookies(world: World, browsers: readonly Browser[]): void {
 async function conclude(world: World, browsers: readonly Browser[], thief: Thief): Promise<void> {
   const { scheduler } = world;
   await scheduler.release();
-  await Promise.all(world.replicas.map((store) => store.engine.settled()));
+  await Promise.all(world.replicas.map((store) => store.manager.settled()));
   world.checkData();
   checkCookies(world, browsers);
   for (const browser of browsers) {

@@ -1,4 +1,4 @@
-import { isActive } from '../../../src/core/session-lifetime.js';
+import { isActive } from '../../../src/core/session-expiry.js';
 import { judgeToken } from '../../../src/core/session-rotation.js';
 import type { Browser, Thief } from './browser.js';
 import { GRACE, type World } from './world.js';
@@ -31,8 +31,8 @@ function isIn(world: World, thief: Browser): boolean {
   const row = world.storage.stored.get(thief.sessionId ?? '');
   const later = world.clock.now() + 2 * ROUNDS * (GRACE + 1);
   if (row === undefined || !isActive(row, later)) return false;
-  const { mint, clockName } = world.store(0).engine;
-  const token = mint.recognise(thief.cookie ?? '');
+  const { issuer, clockName } = world.store(0).manager;
+  const token = issuer.recognise(thief.cookie ?? '');
   const verdict = token && judgeToken(row, token, { now: world.clock.now(), clock: clockName });
   return verdict !== null && verdict !== 'stale' && verdict !== 'reuse';
 }

@@ -1,5 +1,5 @@
 import { SessionStore } from '../../../src/core/session-store.js';
-import { isActive } from '../../../src/core/session-lifetime.js';
+import { isActive } from '../../../src/core/session-expiry.js';
 import type {
   InsertRequest,
   InsertResult,
@@ -93,10 +93,10 @@ export class World {
         { ...options, ...limit, rotation },
         new RecordingLogger(),
       );
-      const { vault, backend: guarded } = store.engine;
+      const { sealer, backend: guarded } = store.manager;
       const pause = () => this.#passes(`  replica ${replica} waits before it tries again`, false);
       const rest = () => this.#passes(`  replica ${replica} rests from its clean-up`, false);
-      const writer = new SessionWriter(guarded, vault, this.clock, 3_600_000, pause);
+      const writer = new SessionWriter(guarded, sealer, this.clock, 3_600_000, pause);
       store.events.on('reuse', ({ sessionId }) => this.reused.add(sessionId));
       const touches = new SessionTouches(
         guarded,
@@ -106,7 +106,7 @@ export class World {
         NEVER,
       );
       const pruning = new SessionPruning(guarded, this.clock, store.events, rest);
-      Object.assign(store.engine, { writer, touches, pruning });
+      Object.assign(store.manager, { writer, touches, pruning });
       return store;
     });
   }
@@ -134,7 +134,7 @@ export class World {
     this.#writing.add(replica);
     void this.scheduler.gate(`  replica ${replica} writes its touches`).then(async () => {
       this.#writing.delete(replica);
-      await this.store(replica).engine.touches.settled();
+      await this.store(replica).manager.touches.settled();
       this.scheduler.noteNews();
     });
   }
@@ -164,7 +164,7 @@ export class World {
   checkData(): void {
     for (const row of this.storage.stored.values()) {
       if (!isActive(row, this.clock.now())) continue;
-      const { data } = this.store(0).engine.vault.open(row);
+      const { data } = this.store(0).manager.sealer.open(row);
       const lost = findLostWrite(this.historyOf(row.id), data);
       if (lost !== null) this.scheduler.fail(`of ${row.id}, ${lost}`);
     }
@@ -222,7 +222,7 @@ export class World {
       );
       this.histories.set(row.id, writes);
     } else {
-      const { data } = this.store(0).engine.vault.open(row);
+      const { data } = this.store(0).manager.sealer.open(row);
       const { step } = this.scheduler;
       this.historyOf(row.id).push({ kind: 'replace', data, began: step, ended: step, isRefused: false });
     }
@@ -230,8 +230,8 @@ export class World {
 
   /** A sign-in with such a token ends the session, and takes nothing over. */
   #handsNothing(replaced: SessionRow, row: SessionRow): boolean {
-    const { vault } = this.store(0).engine;
-    const [before, after] = [vault.open(replaced).data, vault.open(row).data];
+    const { sealer } = this.store(0).manager;
+    const [before, after] = [sealer.open(replaced).data, sealer.open(row).data];
     return Object.keys(before).every((key) => !Object.hasOwn(after, key));
   }
 

@@ -44,9 +44,9 @@ const calls: ReplicaCalls = {
     return failures;
   },
   async rotate(id, current, count) {
-    const { backend, mint, clock, clockName } = opened().engine;
+    const { backend, issuer, clock, clockName } = opened().manager;
     const results = await atOnce(count, async () => {
-      const { hash } = mint.issue(id, { generation: nextGeneration(current), kin: undefined });
+      const { hash } = issuer.issue(id, { generation: nextGeneration(current), kin: undefined });
       const now = clock.now();
       const next = rotated(current, hash, { now, clock: clockName, grace: 30_000 });
       return (await backend.changeToken({ id, expected: current, next, now })) ? hash : null;
@@ -59,7 +59,7 @@ const calls: ReplicaCalls = {
       return 'won';
     }),
   async increment(id, count) {
-    const { writer } = opened().engine;
+    const { writer } = opened().manager;
     const results = await atOnce(count, () =>
       writer.write({
         id,

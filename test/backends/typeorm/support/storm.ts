@@ -1,6 +1,6 @@
 import { DatabaseFailure } from '../../../../src/backends/typeorm/pool/database-failure.js';
 import type { SessionStore } from '../../../../src/core/session-store.js';
-import { NO_FLASHES } from '../../../../src/core/session-changes.js';
+import { NO_FLASHES } from '../../../../src/core/merge-changes.js';
 import { SessionConflictError, SessionGoneError } from '../../../../src/core/session-errors.js';
 import { SystemClock } from '../../../../src/core/clock.js';
 import { SessionPruning } from '../../../../src/core/session-pruning.js';
@@ -61,7 +61,7 @@ export async function storm(store: SessionStore, seconds: number, users: number)
     signInAgain: async () => {
       const changes = { replace: false, set: {}, remove: [], ...NO_FLASHES };
       const [userId, previousId] = [user(), any()];
-      const created = await store.engine.create({
+      const created = await store.manager.create({
         userId,
         previousId,
         meta: {},
@@ -74,13 +74,13 @@ export async function storm(store: SessionStore, seconds: number, users: number)
     touch: () => {
       const now = Date.now();
       const ids = Array.from({ length: 20 }, any);
-      return store.engine.backend.touch(
+      return store.manager.backend.touch(
         ids.map((id) => ({ id, lastActiveAt: now, expiresAt: now + 60_000, now })),
       );
     },
     save: () => {
       const write = { id: any(), use: usedAt(Date.now()) };
-      return store.engine.writer.write({
+      return store.manager.writer.write({
         ...write,
         apply: (content) => ({ ...content, data: { ...content.data, at: Math.random() } }),
       });
@@ -112,7 +112,7 @@ export async function storm(store: SessionStore, seconds: number, users: number)
     }
   });
   // Without its rests, so that it meets the others more often.
-  const pruning = new SessionPruning(store.engine.backend, new SystemClock(), store.events, async () => {});
+  const pruning = new SessionPruning(store.manager.backend, new SystemClock(), store.events, async () => {});
   const cleanup = (async () => {
     while (performance.now() < until) await perform('cleanup', () => pruning.run(50));
   })();

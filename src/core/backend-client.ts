@@ -1,0 +1,203 @@
+import type {
+  InsertRequest,
+  InsertResult,
+  ListRequest,
+  PayloadChange,
+  PruneResult,
+  PruneStep,
+  RowSelection,
+  SessionBackend,
+  TokenChange,
+  Touch,
+} from './session-backend.js';
+import { SessionError, SessionStoreError } from './session-errors.js';
+import type { EndedRow, EpochMs, SessionRow } from './session-row.js';
+import { type CallKind, Outage } from './outage.js';
+import type { SessionLogger } from './session-logger.js';
+import { clearTimeout, nextTick, performance, setImmediate, setTimeout } from './timers.js';
+
+/** One look-up that waits for the next `find`. */
+interface PendingLookup {
+  resolve(row: SessionRow | null): void;
+  reject(error: unknown): void;
+}
+
+/** One change that waits for the next `save`. */
+interface PendingSave {
+  readonly change: PayloadChange;
+  readonly resolve: (hit: boolean) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * A backend as the store uses it: made ready before its first use, every wait bounded, every failure a
+ * `SessionStoreError`, outages logged once, and look-ups of one event-loop turn sharing a round trip.
+ */
+export class BackendClient {
+  #preparing: Promise<void> | null = null;
+  #isReady = false;
+  #pending = new Map<string, PendingLookup[]>();
+  #saves: PendingSave[] = [];
+  readonly #outage: Outage;
+
+  constructor(
+    private readonly backend: SessionBackend,
+    /** Milliseconds that one call may take. */
+    private readonly timeout: number,
+    logger: SessionLogger,
+  ) {
+    this.#outage = new Outage(logger);
+  }
+
+  /** Creates what the storage needs. After a failure the next call tries again. */
+  init(): Promise<void> {
+    this.#preparing ??= this.#prepare();
+    return this.#preparing;
+  }
+
+  async close(): Promise<void> {
+    await this.#preparing?.catch(() => undefined);
+    try {
+      await this.#withinTimeout(() => this.backend.close());
+    } catch (cause) {
+      throw storeError('close the session storage', cause);
+    }
+  }
+
+  /**
+   * One row, or `null`. Joins the other look-ups of this event-loop turn: a SELECT that is not sent yet, never one
+   * under way, so that what was acknowledged before the call is always seen.
+   */
+  lookUp(id: string): Promise<SessionRow | null> {
+    return new Promise((resolve, reject) => {
+      const waiting = this.#pending.get(id);
+      if (waiting) waiting.push({ resolve, reject });
+      else this.#pending.set(id, [{ resolve, reject }]);
+      if (this.#pending.size === 1 && !waiting) setImmediate(() => void this.#sendLookups());
+    });
+  }
+
+  insert(request: InsertRequest): Promise<InsertResult> {
+    return this.#call('write', 'store a session', () => this.backend.insert(request));
+  }
+
+  /** Joins the other saves that what is running now leads to. Each has its own outcome, also when they fail together. */
+  save(change: PayloadChange): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#saves.push({ change, resolve, reject });
+      if (this.#saves.length === 1) nextTick(() => void this.#sendSaves());
+    });
+  }
+
+  touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    return this.#call('write', 'record the use of a session', () => this.backend.touch(touches));
+  }
+
+  changeToken(change: TokenChange): Promise<boolean> {
+    return this.#call('write', 'change the token of a session', () => this.backend.changeToken(change));
+  }
+
+  delete(selection: RowSelection): Promise<readonly EndedRow[]> {
+    return this.#call('write', 'end sessions', () => this.backend.delete(selection));
+  }
+
+  list(request: ListRequest): Promise<readonly SessionRow[]> {
+    return this.#call('read', 'list sessions', () => this.backend.list(request));
+  }
+
+  prune(step: PruneStep): Promise<PruneResult> {
+    return this.#call('write', 'delete expired sessions', () => this.backend.prune(step));
+  }
+
+  /** Reads the whole table, which may take too long: a count that fails is no outage, and not told to the log. */
+  async countByKey(now: EpochMs, newest?: number): Promise<ReadonlyMap<string, number>> {
+    if (!this.#isReady) await this.init();
+    try {
+      return await this.#withinTimeout(() => this.backend.countByKey(now, newest));
+    } catch (cause) {
+      throw storeError('count sessions', cause);
+    }
+  }
+
+  async #sendSaves(): Promise<void> {
+    const saves = this.#saves;
+    this.#saves = [];
+    const begun = performance.now();
+    try {
+      const hits = await this.#sendChanges(saves.map(({ change }) => change));
+      saves.forEach(({ resolve }, index) => resolve(hits[index] ?? false));
+    } catch (error) {
+      // Storage that answers, if only with an error, is asked for each of them: one that cannot be stored fails alone.
+      // One that is not found then may have been stored at first, so its caller hears of the failure.
+      const isTold = saves.length === 1 || performance.now() - begun > this.timeout / 2;
+      for (const { change, resolve, reject } of saves) {
+        if (isTold) reject(error);
+        else this.#sendChanges([change]).then(([hit]) => (hit ? resolve(true) : reject(error)), reject);
+      }
+    }
+  }
+
+  #sendChanges(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    return this.#call('write', 'save a session', () => this.backend.save(changes));
+  }
+
+  async #sendLookups(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = new Map();
+    const ids = [...pending.keys()];
+    try {
+      const rows = await this.#call('read', 'read a session', () => this.backend.find(ids));
+      ids.forEach((id, index) => pending.get(id)?.forEach((one) => one.resolve(rows[index] ?? null)));
+    } catch (error) {
+      for (const waiting of pending.values()) for (const one of waiting) one.reject(error);
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    try {
+      await this.#bounded('read', 'prepare the session table', () => this.backend.init());
+      this.#isReady = true;
+    } finally {
+      this.#preparing = null;
+    }
+  }
+
+  async #call<T>(kind: CallKind, what: string, call: () => Promise<T>): Promise<T> {
+    if (!this.#isReady) await this.init();
+    return this.#bounded(kind, what, call);
+  }
+
+  async #bounded<T>(kind: CallKind, what: string, call: () => Promise<T>): Promise<T> {
+    try {
+      const result = await this.#withinTimeout(call);
+      this.#outage.succeeded(kind);
+      return result;
+    } catch (cause) {
+      if (cause instanceof SessionError) throw cause;
+      const error = storeError(what, cause);
+      this.#outage.failed(kind, error.message);
+      throw error;
+    }
+  }
+
+  /** Not `Promise.race`, which leaves a reaction with the loser, and takes longer. */
+  #withinTimeout<T>(call: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const tooLate = (): void =>
+        reject(new Error(`no answer within ${this.timeout} ms (the \`timeout\` option)`));
+      const timer = setTimeout(tooLate, this.timeout);
+      const end = (): void => clearTimeout(timer);
+      started(call).finally(end).then(resolve, reject);
+    });
+  }
+}
+
+/** A call that throws at once is one that fails. */
+async function started<T>(call: () => Promise<T>): Promise<T> {
+  return call();
+}
+
+function storeError(what: string, cause: unknown): SessionStoreError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new SessionStoreError(`Could not ${what}: ${reason}`, { cause });
+}

@@ -1,0 +1,88 @@
+import { ExpressSessionView } from './steps.js';
+import type { ExpressSession } from './types.js';
+import type { SessionExchange } from '../request/session-exchange.js';
+import { exchangeOf } from '../request/session-of.js';
+import type { HttpRuntime } from '../http-runtime.js';
+
+/** Prototypes of Fastify's requests that have the properties. */
+const provided = new WeakSet<object>();
+
+/**
+ * The same for all requests: they are told apart by `this`. Not enumerable, so that what copies or prints a request reads
+ * no session.
+ */
+const SESSION: PropertyDescriptor = {
+  configurable: true,
+  get: sessionOfThis,
+  set(this: object, value: unknown) {
+    replace(this, 'session', value);
+  },
+};
+const SESSION_ID: PropertyDescriptor = {
+  configurable: true,
+  get: idOfThis,
+  set(this: object, value: unknown) {
+    replace(this, 'sessionID', value);
+  },
+};
+
+function sessionOfThis(this: object): ExpressSession | undefined {
+  const exchange = exchangeOf(this);
+  if (exchange === null) return undefined;
+  exchange.markRead();
+  const warning = exchange.runtime.options.otherSessions?.aboutReader(sessionOfThis) ?? null;
+  if (warning !== null) exchange.runtime.logger.warn(warning);
+  return viewOf(exchange, this).bag;
+}
+
+/** Made when `req.session` is first read. */
+function viewOf(exchange: SessionExchange, request: object): ExpressSessionView {
+  if (exchange.beforeSave instanceof ExpressSessionView) return exchange.beforeSave;
+  return (exchange.beforeSave = new ExpressSessionView(exchange, request));
+}
+
+function idOfThis(this: object): string | null {
+  return exchangeOf(this)?.session.id ?? null;
+}
+
+/** What another library assigns is the request's from then on. */
+function replace(request: object, name: string, value: unknown): void {
+  Object.defineProperty(request, name, { configurable: true, enumerable: true, writable: true, value });
+}
+
+/**
+ * Gives a request `session` and `sessionID` of its own before its platform has touched it: they stay, whoever takes its
+ * prototype away, and cost less than later. Until a session is loaded, `session` is `undefined`.
+ */
+export function prepareRequest(request: object): void {
+  if (Object.hasOwn(request, 'session')) return;
+  Object.defineProperty(request, 'session', SESSION);
+  Object.defineProperty(request, 'sessionID', SESSION_ID);
+}
+
+/** Gives a request `session` and `sessionID`, unless it has a session of somebody else, which `runtime` is told of. */
+export function provideSession(request: { session?: unknown }, { options, logger }: HttpRuntime): void {
+  const prototype = Object.getPrototypeOf(request) as object;
+  if (provided.has(prototype)) return;
+  if (isOfFastify(request, prototype) && !('session' in request)) {
+    define(prototype);
+    provided.add(prototype);
+    return;
+  }
+  if (Object.getOwnPropertyDescriptor(request, 'session')?.get === sessionOfThis) return;
+  if ((request.session ?? null) === null) {
+    define(request);
+    return;
+  }
+  const warning = options.otherSessions?.aboutOwner() ?? null;
+  if (warning !== null) logger.warn(warning);
+}
+
+function define(target: object): void {
+  Object.defineProperties(target, { session: SESSION, sessionID: SESSION_ID });
+}
+
+/** Whether all requests of one app inherit from this, and nothing else does: accessors of each are dear to define. */
+function isOfFastify(request: object, prototype: object): boolean {
+  return 'raw' in request && 'server' in prototype && Object.hasOwn(prototype, 'constructor');
+}

@@ -1,0 +1,34 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ClientRequest } from '../session/client-meta.js';
+
+/** A request as Express (Node's own, extended) or Fastify (a wrapper with `raw`) gives it. */
+export interface PlatformRequest extends ClientRequest {
+  readonly raw?: IncomingMessage;
+  readonly url?: string;
+  readonly originalUrl?: string;
+  readonly route?: { readonly path?: string };
+  readonly routeOptions?: { readonly url?: string };
+  session?: unknown;
+}
+
+export type PlatformResponse = ServerResponse | { readonly raw: ServerResponse };
+
+/** The request of Node, which is one whatever wraps it. */
+export function rawRequest(request: object): object {
+  const raw = 'raw' in request ? request.raw : null;
+  return typeof raw === 'object' && raw !== null && 'socket' in raw ? raw : request;
+}
+
+/** The response of Node. */
+export function rawResponse(response: PlatformResponse): ServerResponse {
+  return 'raw' in response ? response.raw : response;
+}
+
+/** Method and path pattern, without anything a client made up where the platform knows the pattern. */
+export function routeOf(request: PlatformRequest): string {
+  const path =
+    request.route?.path ??
+    request.routeOptions?.url ??
+    (request.originalUrl ?? request.url ?? '').split('?')[0];
+  return `${request.method ?? ''} ${path ?? ''}`.trim();
+}

@@ -1,0 +1,58 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type { SessionData } from '../../core/session-data.js';
+import { rawRequest } from '../platform/platform-request.js';
+import { RequestLocal } from '../platform/request-local.js';
+import type { SessionExchange } from './session-exchange.js';
+import type { RequestSession } from '../session.interface.js';
+
+/** By raw request: whatever wraps it, there is one exchange. A function makes it, or refuses, when it is asked for. */
+const exchanges = new RequestLocal<SessionExchange | (() => SessionExchange)>('nest-sessions exchange');
+
+export function keepExchange(request: object, exchange: SessionExchange | (() => SessionExchange)): void {
+  exchanges.set(rawRequest(request), exchange);
+}
+
+/** From now on the request has no session. What has been changed in it so far is saved all the same. */
+export function skipExchange(request: object): void {
+  const raw = rawRequest(request);
+  const exchange = exchanges.get(raw);
+  if (exchange === undefined) return;
+  if (typeof exchange !== 'function') exchange.skip();
+  exchanges.set(raw, undefined);
+}
+
+/**
+ * The exchange of a request, or of the request of an HTTP context; `null` when there is none.
+ *
+ * @throws SessionHttpException (503), once, when the session could not be loaded before routing
+ */
+export function exchangeOf(source: object): SessionExchange | null {
+  const request = 'switchToHttp' in source ? requestOf(source as ExecutionContext) : source;
+  if (request === null) return null;
+  const raw = rawRequest(request);
+  const known = exchanges.get(raw) ?? null;
+  if (typeof known !== 'function') return known;
+  exchanges.set(raw, undefined); // what refuses does so once: the answer to that may look for the session too
+  const exchange = known();
+  exchanges.set(raw, exchange);
+  return exchange;
+}
+
+function requestOf(context: ExecutionContext): object | null {
+  return context.getType() === 'http' ? context.switchToHttp().getRequest<object>() : null;
+}
+
+/**
+ * The session of a request, for guards, pipes, interceptors and filters of the app, in whatever order they are
+ * registered. `null` on `@SkipSession()` routes, outside HTTP, and before the session is loaded: in middleware, unless
+ * `mount` is `'middleware'`.
+ *
+ * @param source an `ExecutionContext`, or the request of Express or Fastify
+ * @throws SessionHttpException (503), the first time that it is asked, when `mount` is `'middleware'` and the session could
+ *   not be loaded
+ */
+export function sessionOf<T extends object = SessionData>(source: object): RequestSession<T> | null {
+  const exchange = exchangeOf(source);
+  exchange?.markRead();
+  return (exchange?.session as RequestSession<object> | undefined as RequestSession<T> | undefined) ?? null;
+}

@@ -1,0 +1,176 @@
+import type { ServerResponse } from 'node:http';
+import { type Gate, type Method, type Originals, standBefore } from './response-methods.js';
+import { pretendSent, refuseHeader } from './committed-response.js';
+import { nextTick } from '../../core/timers.js';
+
+/** What happens between the end of a handler and the first byte of its response. */
+export interface ResponseExit {
+  /** What must be durable before the first byte leaves; `null` when nothing is left to do. Called once. */
+  settle(): Promise<void> | null;
+  /** Sets the headers that the response owes. Called once, right before the head leaves. */
+  setHeaders(response: ServerResponse): void;
+  /** The response that takes the place of the held one when `settle` failed. */
+  refusal(error: unknown): { readonly status: number; readonly body: object };
+  /** The response is over, or its client went away. */
+  closed(): void;
+}
+
+type Call = readonly [method: Method, args: readonly unknown[]];
+
+/** `shut`: nothing has been sent yet. `holding`: the first byte waits. `open`: calls go through. `refused`: dropped. */
+type GateState = 'shut' | 'holding' | 'open' | 'refused';
+
+/** Headers that speak of the body which is not sent. */
+const ABOUT_BODY =
+  /^(content-|etag$|last-modified$|location$|cache-control$|expires$|transfer-encoding$|trailer$|accept-ranges$)/;
+
+/**
+ * Holds a raw response until `settle` is done, whichever way the app answers: `write`, `end`, `writeHead` and
+ * `flushHeaders` wait, and go on in order. When nothing is to be done they go through at once.
+ */
+export class ResponseGate implements Gate {
+  #state: GateState = 'shut';
+  readonly #held: Call[] = [];
+  readonly #originals: Originals;
+
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly exit: ResponseExit,
+  ) {
+    this.#originals = standBefore(response, this);
+  }
+
+  /** Whether `settle` is at work: what happens until it is done is still before the first byte. */
+  get isHolding(): boolean {
+    return this.#state === 'holding';
+  }
+
+  /** Whether the head of the response is still to come, so that it can carry a cookie. */
+  get isHeadPending(): boolean {
+    return this.isHolding || (this.#state === 'shut' && !this.response.headersSent);
+  }
+
+  tellClosed(): void {
+    this.exit.closed();
+  }
+
+  pass(method: Method, args: readonly unknown[]): unknown {
+    if (this.#state === 'shut') this.#approach();
+    if (this.#state === 'open') return this.#forward(method, args);
+    if (this.#state === 'refused') drop(args);
+    else if (method === 'writeHead' && this.#held.length > 0) refuseHeader();
+    else this.#held.push([method, args]);
+    // A held write reports a full buffer, so that its source waits for 'drain'; a refused one is swallowed.
+    return method === 'write' ? this.#state === 'refused' : this.response;
+  }
+
+  /** The first call that would send something. */
+  #approach(): void {
+    const settling = this.#trySettle();
+    if (settling === null) {
+      this.#state = 'open';
+      return;
+    }
+    this.#state = 'holding';
+    void this.#hold(settling);
+  }
+
+  async #hold(settling: Promise<void>): Promise<void> {
+    const stopPretending = pretendSent(this.response, () => this.#held.some(([method]) => method === 'end'));
+    // In the same turn as what follows: a platform that looks in between would find a response that nobody answered.
+    try {
+      await settling;
+      stopPretending();
+      this.#release();
+    } catch (error) {
+      stopPretending();
+      this.#refuse(error);
+    }
+  }
+
+  #trySettle(): Promise<void> | null {
+    try {
+      return this.exit.settle();
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #release(): void {
+    this.#state = 'open';
+    let isDrained = true;
+    let wasHeldBack = false;
+    for (const call of this.#held.splice(0)) {
+      const result = this.#forward(...call);
+      if (call[0] !== 'write') continue;
+      wasHeldBack = true;
+      isDrained = result !== false;
+    }
+    if (wasHeldBack && isDrained) this.response.emit('drain');
+  }
+
+  #refuse(error: unknown): void {
+    const { response } = this;
+    for (const [, args] of this.#held.splice(0)) drop(args);
+    const { status, body } = this.exit.refusal(error);
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    for (const name of response.getHeaderNames()) if (ABOUT_BODY.test(name)) response.removeHeader(name);
+    const text = Buffer.from(JSON.stringify(body));
+    response.setHeader('Content-Type', 'application/json; charset=utf-8');
+    response.setHeader('Content-Length', text.length);
+    response.statusCode = status;
+    response.statusMessage = '';
+    this.#state = 'open';
+    this.dropAfterEnd();
+    this.#forward('end', [text]);
+    response.emit('drain');
+  }
+
+  /** The next answer takes the place of the handler's: what the handler still writes behind it is dropped. */
+  dropAfterEnd(): void {
+    this.#dropsAfterEnd = true;
+  }
+
+  #dropsAfterEnd = false;
+  #isHeadDone = false;
+
+  #forward(method: Method, args: readonly unknown[]): unknown {
+    const result = this.#make(method, args);
+    if (method === 'end' && this.#dropsAfterEnd) this.#state = 'refused';
+    return result;
+  }
+
+  #make(method: Method, args: readonly unknown[]): unknown {
+    if (this.#isHeadDone) return this.#originals.call(method, args);
+    const rest = method === 'writeHead' ? this.#adoptHeaders(args) : args;
+    if (!this.response.headersSent) this.exit.setHeaders(this.response);
+    this.#isHeadDone = true;
+    return this.#originals.call(method, rest);
+  }
+
+  /** Headers given to `writeHead` become headers of the response, so that ours join them instead of losing to them. */
+  #adoptHeaders([status, reason, given]: readonly unknown[]): readonly unknown[] {
+    if (typeof status === 'number') this.response.statusCode = status;
+    const message = typeof reason === 'string' ? [reason] : [];
+    const headers = typeof reason === 'object' && reason !== null ? reason : given;
+    if (Array.isArray(headers)) this.#adoptPairs(Array.isArray(headers[0]) ? headers.flat() : headers);
+    else if (typeof headers === 'object' && headers !== null) {
+      for (const [name, value] of Object.entries(headers)) this.response.setHeader(name, value as string);
+    }
+    return [status, ...message];
+  }
+
+  #adoptPairs(pairs: readonly string[]): void {
+    for (let i = 0; i < pairs.length; i += 2) this.response.removeHeader(pairs[i] ?? '');
+    for (let i = 0; i < pairs.length; i += 2) this.response.appendHeader(pairs[i] ?? '', pairs[i + 1] ?? '');
+  }
+}
+
+/** A call that is never made calls back all the same, so that nobody waits for it. */
+function drop(args: readonly unknown[]): void {
+  const callback = args.at(-1);
+  if (typeof callback === 'function') nextTick(callback);
+}

@@ -1,0 +1,108 @@
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { type PlatformRequest, type PlatformResponse, rawResponse } from './platform/platform-request.js';
+import { policyOf, type RoutePolicy } from './request/route-policy.js';
+import { AuthenticationRequiredException } from './errors/exceptions.js';
+import { SessionExchange } from './request/session-exchange.js';
+import { exchangeOf, keepExchange, skipExchange } from './request/session-of.js';
+import { provideSession } from './express-session/req-session.js';
+import { NO_SESSIONS_HERE, refuse } from './errors/unsupported-handler.js';
+import type { HttpRuntime } from './http-runtime.js';
+
+/** What a guard may answer with. */
+export type Admission = ReturnType<CanActivate['canActivate']>;
+
+/** What a test has put in the place of our guards. */
+export interface GuardSubstitutes {
+  /** In front of all other guards. */
+  readonly first: CanActivate | null;
+  /** Whether there is something else where `@RequireAuth()` binds ours. */
+  readonly isBound: boolean;
+}
+
+/** Decides for all session guards of an app: the one in front, which loads the session, and those bound to handlers. */
+export class RouteAccess {
+  #substitutes: GuardSubstitutes = { first: null, isBound: false };
+
+  constructor(private readonly runtime: HttpRuntime) {}
+
+  /** What stands in front of all other guards instead of ours, and has decided. */
+  get substitute(): CanActivate | null {
+    return this.#substitutes.first;
+  }
+
+  giveWayTo(substitutes: GuardSubstitutes): void {
+    this.#substitutes = substitutes;
+  }
+
+  /** At once, unless a session has to be looked up or a message of a gateway is refused. The same when asked again. */
+  admit(context: ExecutionContext): Admission {
+    const policy = policyOf(context);
+    const within = this.#requirement(policy);
+    if (context.getType() !== 'http') return this.#admitElsewhere(context, policy, within);
+    const exchange = this.#exchange(context, policy);
+    if (!(exchange instanceof Promise)) return this.#admitTo(exchange, within);
+    return exchange.then((opened) => this.#admitTo(opened, within));
+  }
+
+  /** Sessions reach HTTP alone, so that nobody is signed in here. `requireAuth` is not for messages between services. */
+  #admitElsewhere(
+    context: ExecutionContext,
+    { auth }: RoutePolicy,
+    within: number | null | undefined,
+  ): Admission {
+    const isOpen = within === undefined || (auth === null && context.getType() === 'rpc');
+    return isOpen || refuse(context, NO_SESSIONS_HERE);
+  }
+
+  #admitTo(exchange: SessionExchange | null, within: number | null | undefined): boolean {
+    exchange?.admit();
+    if (within !== undefined) this.#requireUser(exchange, within);
+    return true;
+  }
+
+  #exchange(
+    context: ExecutionContext,
+    { skipsSession, skipsTouch }: RoutePolicy,
+  ): SessionExchange | null | Promise<SessionExchange> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<PlatformRequest>();
+    if (skipsSession) {
+      skipExchange(request);
+      return null;
+    }
+    const isUse = !skipsTouch;
+    const known = exchangeOf(request);
+    if (known) {
+      known.enter({ request, isUse });
+      provideSession(request, this.runtime);
+      return known;
+    }
+    const response = rawResponse(http.getResponse<PlatformResponse>());
+    const opened = SessionExchange.open(this.runtime, { request, response, isUse });
+    return opened instanceof Promise
+      ? opened.then((exchange) => keep(request, exchange))
+      : keep(request, opened);
+  }
+
+  /** How old a sign-in may be, `null` for any age; `undefined` when no user is needed. */
+  #requirement({ auth }: RoutePolicy): number | null | undefined {
+    if (auth === null) return this.runtime.options.requireAuth ? null : undefined;
+    return auth.isPublic || this.#substitutes.isBound ? undefined : auth.within;
+  }
+
+  #requireUser(exchange: SessionExchange | null, within: number | null): void {
+    exchange?.markRead();
+    const authenticatedAt = exchange?.session.isAuthenticated ? exchange.session.authenticatedAt : null;
+    if (!authenticatedAt) throw new AuthenticationRequiredException('authentication_required');
+    const age = this.runtime.manager.clock.now() - authenticatedAt.getTime();
+    if (within === null || age <= within) return;
+    exchange?.noteTooOld(within);
+    throw new AuthenticationRequiredException('reauthentication_required');
+  }
+}
+
+function keep(request: PlatformRequest, exchange: SessionExchange): SessionExchange {
+  keepExchange(request, exchange);
+  provideSession(request, exchange.runtime);
+  return exchange;
+}

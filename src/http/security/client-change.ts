@@ -1,0 +1,60 @@
+import { OncePerSession } from '../../core/once-per-session.js';
+import type { ResolvedSession } from '../../core/session-resolver.js';
+import { type ClientRequest, parseAgent, userAgentOf } from '../session/client-meta.js';
+
+/** What happens when a session turns up with another browser or platform than it was signed in with. */
+export type ClientChangeReaction = 'ignore' | 'notify' | 'revoke';
+
+/**
+ * Platforms that one device takes turns in: a phone or tablet that asks for the desktop version of a site calls itself
+ * a desktop.
+ */
+const PLATFORMS: Readonly<Record<string, string>> = {
+  iOS: 'Apple',
+  macOS: 'Apple',
+  Android: 'Linux',
+  Linux: 'Linux',
+};
+
+/** Families kept in memory, by user agent. More would be somebody's flood. */
+const KEPT = 1000;
+
+/** Notices that a session is used by another kind of client than at sign-in. */
+export class ClientChange {
+  readonly #families = new Map<string, string>();
+  readonly #told = new OncePerSession();
+
+  constructor(readonly reaction: Exclude<ClientChangeReaction, 'ignore'>) {}
+
+  /** Family and platform of the client, without any version: `Chrome on Apple`. None says as much: `no user agent`. */
+  familyOf(request: ClientRequest): string {
+    const userAgent = userAgentOf(request);
+    let family = this.#families.get(userAgent);
+    if (family === undefined) {
+      family = describeFamily(userAgent);
+      if (this.#families.size >= KEPT) this.#families.clear();
+      this.#families.set(userAgent, family);
+    }
+    return family;
+  }
+
+  /** Whether the client of the request is of another kind. Without a sign-in, or one that was not watched: no. */
+  sees(request: ClientRequest, { row, content }: ResolvedSession): boolean {
+    const known = content.marks?.client;
+    return row.userId !== null && known !== undefined && known !== this.familyOf(request);
+  }
+
+  /** Whether that has not been told of the session before by this process, whichever client it was. */
+  isNews({ row }: ResolvedSession): boolean {
+    return this.#told.isFirst(row.id);
+  }
+}
+
+function describeFamily(userAgent: string): string {
+  if (userAgent === '') return 'no user agent';
+  // Programs and apps name themselves first, before any version.
+  const [product = 'unknown'] = /^[^/\s(]+/.exec(userAgent) ?? [];
+  const { browser, os: platform } = parseAgent(userAgent);
+  const family = product === 'Mozilla' && browser !== '' ? browser : product;
+  return platform === '' ? family : `${family} on ${PLATFORMS[platform] ?? platform}`;
+}

@@ -1,0 +1,62 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { SessionData } from '../core/session-data.js';
+import { policyOf } from './request/route-policy.js';
+import { AuthenticationRequiredException } from './errors/exceptions.js';
+import { sessionOf } from './request/session-of.js';
+import type { RequestSession } from './session.interface.js';
+
+/** Where compilers write down the types of a method's parameters, for pipes. */
+const PARAMETER_TYPES = 'design:paramtypes';
+
+const decorateSession = createParamDecorator(
+  (key: string | undefined, context: ExecutionContext): unknown => {
+    const session = sessionOf(context);
+    if (session === null)
+      throw new TypeError(`@Session() was used where no session is loaded: ${why(context)}`);
+    return key === undefined ? session : session.get(key as never);
+  },
+);
+
+/**
+ * `@Session()` gives a handler the session of its request, `@Session('cart')` gives `session.data.cart`.
+ *
+ * @throws TypeError on a route with `@SkipSession()`, which has none, and in an app without `SessionModule`
+ */
+export const Session: typeof decorateSession = (...given: Parameters<typeof decorateSession>) => {
+  const decorate = decorateSession(...given);
+  return (target, method, index) => {
+    decorate(target, method, index);
+    if (method !== undefined) forgetType(target, method, index);
+  };
+};
+
+/** The session of one request. */
+export type Session<T extends object = SessionData> = RequestSession<T>;
+
+/**
+ * `@UserId()` gives a handler the id of the signed-in user, or answers 401.
+ *
+ * @throws TypeError in an app without `SessionModule`
+ */
+export const UserId = createParamDecorator((_: unknown, context: ExecutionContext): string => {
+  const session = sessionOf(context);
+  if (session === null && context.getType() === 'http' && !policyOf(context).skipsSession) {
+    throw new TypeError(`@UserId() was used where no session is loaded: ${why(context)}`);
+  }
+  const userId = session?.userId ?? null;
+  if (userId === null) throw new AuthenticationRequiredException('authentication_required');
+  return userId;
+});
+
+function why(context: ExecutionContext): string {
+  if (context.getType() !== 'http') return 'outside HTTP';
+  if (policyOf(context).skipsSession) return 'on a route with @SkipSession()';
+  return 'import SessionModule.forRoot() once, in the root module; or, where a test replaces SessionGuard, load one there';
+}
+
+/** SWC writes the decorator of the same name down as the class of a session, which a ValidationPipe would instantiate. */
+function forgetType(target: object, method: string | symbol, index: number): void {
+  const types = Reflect.getOwnMetadata(PARAMETER_TYPES, target, method) as readonly unknown[] | undefined;
+  if (types?.[index] !== Session) return;
+  Reflect.defineMetadata(PARAMETER_TYPES, types.with(index, Object), target, method);
+}

@@ -1,0 +1,68 @@
+import type { HttpAdapterHost } from '@nestjs/core';
+import type { ServerResponse } from 'node:http';
+import { SessionOptionsError } from '../core/session-errors.js';
+import { withAdapter } from './platform/http-adapter.js';
+import { SessionExchange } from './request/session-exchange.js';
+import type { PlatformRequest } from './platform/platform-request.js';
+import { keepExchange } from './request/session-of.js';
+import { provideSession } from './express-session/req-session.js';
+import type { ExchangeInput, HttpRuntime } from './http-runtime.js';
+
+/**
+ * Mounts the middleware that loads sessions before that of main.ts: as soon as there is an HTTP adapter, which is
+ * before the app is handed to main.ts.
+ */
+export function mountSessions(runtime: HttpRuntime, host: HttpAdapterHost): void {
+  withAdapter(host, (adapter) => useSessions(runtime, adapter));
+}
+
+function useSessions(runtime: HttpRuntime, httpAdapter: HttpAdapterHost['httpAdapter']): void {
+  try {
+    httpAdapter.use(sessionMiddleware(runtime));
+  } catch (cause) {
+    throw new SessionOptionsError(
+      "`mount: 'middleware'`: expected an adapter that takes middleware, got one that refused it. On Fastify, leave " +
+        '`skipMiddie` out',
+      { cause },
+    );
+  }
+}
+
+function sessionMiddleware(runtime: HttpRuntime) {
+  return (request: PlatformRequest, response: ServerResponse, next: (error?: unknown) => void): void => {
+    const input = { request, response, isUse: null };
+    if (presentsNothing(runtime, request)) {
+      keepExchange(request, () => SessionExchange.empty(runtime, input));
+      provideSession(request, runtime);
+      next();
+      return;
+    }
+    void Promise.resolve()
+      .then(() => SessionExchange.open(runtime, input))
+      .catch((error: unknown) => refuseLater(input, error))
+      .then((exchange) => {
+        keepExchange(request, exchange);
+        provideSession(request, runtime);
+        next();
+      })
+      .catch(next); // what middleware behind this one throws, where the platform does not catch it
+  };
+}
+
+/** Whether there is nothing in the request that could lead to a session, so that nothing needs to be looked up. */
+function presentsNothing({ options }: HttpRuntime, { headers }: PlatformRequest): boolean {
+  return headers['authorization'] === undefined && options.cookie.read(headers.cookie).length === 0;
+}
+
+/** A session that cannot be loaded fails what asks for it; what needs none is served. */
+function refuseLater({ response }: ExchangeInput, error: unknown): () => never {
+  const said = ['Retry-After', 'WWW-Authenticate'].flatMap((name) => {
+    const value = response.getHeader(name);
+    response.removeHeader(name);
+    return value === undefined ? [] : [{ name, value }];
+  });
+  return () => {
+    for (const { name, value } of response.headersSent ? [] : said) response.setHeader(name, value);
+    throw error;
+  };
+}

@@ -1,0 +1,85 @@
+import { toSessionId } from '../../core/identifiers.js';
+import type { RequestSessionState } from './request-session-state.js';
+import type { SessionInfo } from '../session.interface.js';
+
+/**
+ * Ends the session of this request; how many have been ended. The cookie is removed only if this call ended it: a
+ * straggler must not erase the cookie of a newer sign-in.
+ */
+export function endCurrent(
+  work: RequestSessionState,
+  reason: 'logout' | 'logout-all' | 'revoked' | 'replaced',
+): Promise<number> {
+  return work.inTurn(async () => {
+    const id = work.presentId;
+    if (id === null) {
+      work.discard();
+      return 0;
+    }
+    work.refuseForeign('change');
+    const { ended, existed } = await work.manager.end({ ids: [id] }, reason, work.context.ip);
+    work.ended({ by: existed ? 'this-request' : 'another' });
+    return ended.length;
+  });
+}
+
+/** Ends the user's other sessions; how many. */
+export async function endOthers(work: RequestSessionState): Promise<number> {
+  const row = work.stored?.row;
+  if (row === undefined || row.userId === null) return 0;
+  work.refuseForeign('change');
+  const others = { userId: row.userId, exceptId: row.id };
+  const { ended } = await work.manager.end(others, 'logout-others', work.context.ip);
+  return ended.length;
+}
+
+/** Ends all of the user's sessions; how many. Without a user: the session of this request. */
+export async function endAll(work: RequestSessionState): Promise<number> {
+  const row = work.stored?.row;
+  if (row === undefined || row.userId === null) return endCurrent(work, 'logout-all');
+  work.refuseForeign('change');
+  const all = { userId: row.userId };
+  return work.inTurn(async () => {
+    const { ended } = await work.manager.end(all, 'logout-all', work.context.ip);
+    work.ended({ by: ended.some((one) => one.id === row.id) ? 'this-request' : 'another' });
+    return ended.length;
+  });
+}
+
+/** Ends one of the user's sessions; `false` when it is not one of theirs. */
+export async function endById(work: RequestSessionState, id: string): Promise<boolean> {
+  const row = work.stored?.row;
+  if (row === undefined || row.userId === null || !isStorable(id)) return false;
+  if (id === row.id) return (await endCurrent(work, 'revoked')) > 0;
+  work.refuseForeign('change');
+  const { ended } = await work.manager.end({ ids: [id], userId: row.userId }, 'revoked', work.context.ip);
+  return ended.length > 0;
+}
+
+/** Whether a session can have that id at all: others need no look-up, and some storages could not even take them. */
+function isStorable(id: string): boolean {
+  try {
+    return toSessionId(id) === id;
+  } catch {
+    return false;
+  }
+}
+
+/** The user's active sessions, most recently active first. */
+export async function listSessions({ manager, stored }: RequestSessionState): Promise<SessionInfo[]> {
+  const own = stored?.row;
+  if (own === undefined || own.userId === null) return [];
+  const records = await manager.list(own.userId, 'lastActiveAt');
+  return records.map(({ id, createdAt, authenticatedAt, lastActiveAt, expiresAt, meta, integrity }) => {
+    return {
+      id,
+      current: id === own.id,
+      createdAt,
+      authenticatedAt,
+      lastActiveAt,
+      expiresAt,
+      meta,
+      integrity,
+    };
+  });
+}

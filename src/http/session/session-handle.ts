@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto';
+import { inspect } from 'node:util';
+import type { UserId } from '../../core/identifiers.js';
+import { faultOf, type JsonObject } from '../../core/json-data.js';
+import type { FlashMessage } from '../../core/session-content.js';
+import { SessionDataError } from '../../core/session-errors.js';
+import { SessionRecord } from '../../core/session-record.js';
+import type { SessionToken } from '../../core/session-token.js';
+import type { WorkingCopy } from '../../core/working-copy.js';
+import { endAll, endById, endCurrent, endOthers, listSessions } from './end-session.js';
+import { toHttpException } from '../errors/exceptions.js';
+import { prototypeKey } from '../express-session/session-proxy.js';
+import { askForRotation, proveAgain, signIn } from './sign-in.js';
+import type { RequestSessionState } from './request-session-state.js';
+import type { AuthenticateOptions, RequestSession, SessionInfo } from '../session.interface.js';
+
+/** The session of one request, as handlers get it. See `RequestSession` for what each member promises. */
+export class SessionHandle<T extends object = JsonObject> implements RequestSession<T> {
+  readonly #work: RequestSessionState;
+
+  constructor(work: RequestSessionState) {
+    this.#work = work;
+  }
+
+  get id(): string | null {
+    return this.#work.stored?.row.id ?? null;
+  }
+
+  get userId(): string | null {
+    return this.#work.stored?.row.userId ?? null;
+  }
+
+  get isAuthenticated(): boolean {
+    return this.userId !== null;
+  }
+
+  get isNew(): boolean {
+    return this.#work.stored === null;
+  }
+
+  get createdAt(): Date | null {
+    return this.#record?.createdAt ?? null;
+  }
+
+  get authenticatedAt(): Date | null {
+    return this.#record?.authenticatedAt ?? null;
+  }
+
+  get lastActiveAt(): Date | null {
+    return this.#record?.lastActiveAt ?? null;
+  }
+
+  get expiresAt(): Date | null {
+    return this.#record?.expiresAt ?? null;
+  }
+
+  get meta(): JsonObject {
+    return this.#record?.meta ?? {};
+  }
+
+  get data(): T {
+    return this.#copy.data as T;
+  }
+
+  set data(data: T) {
+    try {
+      this.#copy.replace(data);
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  get<K extends keyof T>(key: K): T[K] | undefined {
+    return this.has(key) ? this.data[key] : undefined;
+  }
+
+  set<K extends keyof T>(key: K, value: T[K]): void {
+    // A key may come from a body: `['__proto__']` is one too.
+    if (typeof key !== 'symbol' && String(key) === '__proto__') throw this.#failed(prototypeKey());
+    this.data[key] = value;
+  }
+
+  has(key: keyof T): boolean {
+    return Object.hasOwn(this.data, key);
+  }
+
+  remove(key: keyof T): boolean {
+    return this.has(key) && delete this.data[key];
+  }
+
+  take<K extends keyof T>(key: K): T[K] | undefined {
+    const value = this.get(key);
+    this.remove(key);
+    return value;
+  }
+
+  clear(): void {
+    this.#copy.replace({});
+  }
+
+  update<R>(fn: (data: T) => R | Promise<R>): Promise<R> {
+    return this.#work.handOut(() => this.#work.update((data) => fn(data as T)));
+  }
+
+  takeOnce<K extends keyof T>(key: K): Promise<T[K] | undefined> {
+    return this.update((data) => {
+      if (!Object.hasOwn(data, key)) return undefined;
+      const value = data[key];
+      delete data[key];
+      return value;
+    });
+  }
+
+  flash(kind: string, text: string): void {
+    if (typeof kind !== 'string') throw this.#failed(badFlash('kind', kind));
+    if (typeof text !== 'string') throw this.#failed(badFlash('text', text));
+    this.#copy.addFlash({ id: randomUUID(), kind, text });
+  }
+
+  flashes(): FlashMessage[] {
+    return this.#copy.readFlashes();
+  }
+
+  save(): Promise<void> {
+    return this.#work.handOut(async () => void (await this.#work.save()));
+  }
+
+  authenticate(
+    userId: UserId,
+    options: AuthenticateOptions<T> & { readonly transport: 'bearer' },
+  ): Promise<SessionToken>;
+  authenticate(userId: UserId, options?: AuthenticateOptions<T>): Promise<void>;
+  authenticate(userId: UserId, options: AuthenticateOptions<T> = {}): Promise<SessionToken | void> {
+    return this.#work.handOut(() => signIn(this.#work, userId, options));
+  }
+
+  reauthenticate(): Promise<void> {
+    return this.#work.handOut(() => proveAgain(this.#work));
+  }
+
+  rotate(): Promise<void> {
+    return this.#work.handOut(() => askForRotation(this.#work));
+  }
+
+  logout(): Promise<void> {
+    return this.#work.handOut(async () => void (await endCurrent(this.#work, 'logout')));
+  }
+
+  logoutOthers(): Promise<number> {
+    return this.#work.handOut(() => endOthers(this.#work));
+  }
+
+  logoutAll(): Promise<number> {
+    return this.#work.handOut(() => endAll(this.#work));
+  }
+
+  list(): Promise<SessionInfo[]> {
+    return this.#work.handOut(() => listSessions(this.#work));
+  }
+
+  revoke(id: string): Promise<boolean> {
+    return this.#work.handOut(() => endById(this.#work, id));
+  }
+
+  toJSON(): object {
+    const { id, userId, isNew, createdAt, authenticatedAt, lastActiveAt, expiresAt, meta } = this;
+    return { id, userId, isNew, createdAt, authenticatedAt, lastActiveAt, expiresAt, meta };
+  }
+
+  [inspect.custom](): string {
+    return `Session ${inspect(this.toJSON())}`;
+  }
+
+  get #record(): SessionRecord | null {
+    const { stored } = this.#work;
+    return stored && new SessionRecord(stored.row, stored.content);
+  }
+
+  get #copy(): WorkingCopy {
+    this.#work.context.noteUse?.();
+    return this.#work.copy;
+  }
+
+  #failed(error: unknown): unknown {
+    this.#work.context.noteFailure?.(error);
+    return toHttpException(error);
+  }
+}
+
+function badFlash(path: string, value: unknown): SessionDataError {
+  return new SessionDataError(
+    `Expected a flash message of two strings, kind and text, but \`${path}\` is ${value === null ? 'null' : `a ${typeof value}`}`,
+    { path, fault: faultOf(value) },
+  );
+}
