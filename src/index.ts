@@ -77,19 +77,16 @@ export type {
   ExpressSessionMembers,
 } from './http/express-session/types.js';
 export type { SessionHttpOptions } from './http/http-options.js';
-export { RequireAuth } from './http/require-auth.decorator.js';
-export { Public, SkipSession, SkipTouch } from './http/request/route-policy.js';
 export type { CookieOptions } from './http/response/session-cookie.js';
 export {
   AuthenticationRequiredException,
   CrossSiteRequestException,
-  SessionHttpException,
   SessionUnsupportedException,
-  toHttpException,
   TwoTokensException,
 } from './http/errors/exceptions.js';
+export { SessionHttpException, toHttpException } from './http/errors/to-http-exception.js';
 export { sessionOf } from './http/request/session-of.js';
-export { Session, UserId } from './http/session.decorators.js';
+export { Public, RequireAuth, Session, SkipSession, SkipTouch, UserId } from './http/session.decorators.js';
 export { SessionGuard } from './http/session.guard.js';
 export { SessionInterceptor } from './http/session.interceptor.js';
 export type { AuthenticateOptions, RequestSession, SessionInfo } from './http/session.interface.js';

@@ -18,10 +18,10 @@ import { setTimeout } from './core/timers.js';
 import { prepareExpress } from './http/prepare-express.js';
 import { lostContext } from './http/platform/cls-warning.js';
 import { guardGateways, refuseProtectedMessages } from './http/protected-handlers.js';
-import { noteArrivals } from './http/platform/arrival-time.js';
+import { noteArrivalTimes } from './http/platform/arrival-time.js';
 import type { GuardSubstitutes, RouteAccess } from './http/route-access.js';
 import { mountSessions } from './http/session.middleware.js';
-import type { HttpRuntime } from './http/http-runtime.js';
+import type { HttpRuntime } from './http/http-options.js';
 import { HTTP_RUNTIME, ROUTE_ACCESS, SessionGuard } from './http/session.guard.js';
 import { SessionErrorFilter } from './http/session-error.filter.js';
 import { SessionInterceptor } from './http/session.interceptor.js';
@@ -133,13 +133,13 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
 
   /** Storage that is down does not keep the app from starting: requests with a session get 503 until it is back. */
   async onModuleInit(): Promise<void> {
-    noteArrivals(this.store.manager.clock, this.host);
+    noteArrivalTimes(this.store.manager.clock, this.host);
     const { logger, options } = this.runtime;
     const warning = lostContext(this.app.getGlobalGuards(), options.mount);
     if (warning !== null) logger.warn(warning);
     try {
       await this.store.initSchema();
-      this.store.manager.liveSessions.watch(); // not waited for: a warning is all that may come of it
+      this.store.parts.activeSessions.watch(); // not waited for: a warning is all that may come of it
     } catch (error) {
       if (!(error instanceof SessionStoreError)) throw error; // the store has logged it
     }

@@ -9,7 +9,7 @@ import { SessionEvents } from './core/session-events.js';
 import { expected } from './core/session-options.js';
 import { SessionStore } from './core/session-store.js';
 import { RouteAccess } from './http/route-access.js';
-import type { HttpRuntime } from './http/http-runtime.js';
+import type { HttpRuntime } from './http/http-options.js';
 import { HTTP_RUNTIME, ROUTE_ACCESS, SessionGuard } from './http/session.guard.js';
 import { SessionErrorFilter } from './http/session-error.filter.js';
 import { SessionInterceptor } from './http/session.interceptor.js';
@@ -74,7 +74,7 @@ export function sessionProviders(
     {
       provide: HTTP_RUNTIME,
       useFactory: (store: SessionStore, { http }: ResolvedOptions): HttpRuntime => ({
-        manager: store.manager,
+        sessions: store.manager,
         options: http,
         logger,
       }),

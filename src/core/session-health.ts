@@ -1,4 +1,4 @@
-import type { SessionManager } from './session-manager.js';
+import type { SessionParts } from './session-parts.js';
 import type { CleanupResult } from './session-pruning.js';
 import { performance } from './timers.js';
 
@@ -47,9 +47,9 @@ export interface SessionHealth {
 const NO_TOUCH = { id: 'nest-sessions health', lastActiveAt: 0, expiresAt: 0, now: 0 } as const;
 
 /** Looks at everything that a request depends on. Never rejects. */
-export async function examine(manager: SessionManager): Promise<SessionHealth> {
-  const { backend, issuer, pruning, liveSessions: live } = manager;
-  const problems = [...sealingProblems(manager), ...keyProblems(manager)];
+export async function examine(parts: SessionParts): Promise<SessionHealth> {
+  const { backend, issuer, pruning, activeSessions } = parts;
+  const problems = [...sealingProblems(parts), ...keyProblems(parts)];
   const warnings: SessionWarning[] = [];
   let liveSessions: Record<string, number> = {};
   let latencyMs: number | null = null;
@@ -57,8 +57,8 @@ export async function examine(manager: SessionManager): Promise<SessionHealth> {
     const begun = performance.now();
     await backend.touch([NO_TOUCH]);
     latencyMs = Math.round((performance.now() - begun) * 100) / 100;
-    liveSessions = Object.fromEntries(await live.byKey());
-    for (const keyId of live.unknownKeys) {
+    liveSessions = Object.fromEntries(await activeSessions.byKey());
+    for (const keyId of activeSessions.unknownKeys) {
       warnings.push({
         code: 'unknown-key',
         message: `${liveSessions[keyId]} live sessions are sealed by the key ${keyId}, which is not configured`,
@@ -79,7 +79,7 @@ export async function examine(manager: SessionManager): Promise<SessionHealth> {
 }
 
 /** Keys without which somebody is refused. */
-function keyProblems({ unknownKeys }: SessionManager): SessionProblem[] {
+function keyProblems({ unknownKeys }: SessionParts): SessionProblem[] {
   return unknownKeys.recent.map(({ keyId, count, lastAt }) => ({
     code: 'unknown-key',
     message:
@@ -89,7 +89,7 @@ function keyProblems({ unknownKeys }: SessionManager): SessionProblem[] {
 }
 
 /** Seals a payload and opens it again. */
-function sealingProblems({ sealer }: SessionManager): SessionProblem[] {
+function sealingProblems({ sealer }: SessionParts): SessionProblem[] {
   const probe = { data: { probe: true }, flashes: [], meta: {} };
   try {
     const opened = sealer.open({ ...sealer.seal(probe, 'health', null), id: 'health', userId: null });

@@ -3,7 +3,7 @@ import { toSessionId, toUserId, type UserId } from './identifiers.js';
 import { type JsonObject, toJsonObject } from './json-data.js';
 import type { SessionContent } from './session-content.js';
 import { EMPTY_CONTENT, sealRow } from './session-creation.js';
-import type { SessionManager } from './session-manager.js';
+import type { SessionParts } from './session-parts.js';
 import { SessionConflictError, SessionTamperedError } from './session-errors.js';
 import { isActive } from './session-expiry.js';
 import { SessionRecord } from './session-record.js';
@@ -41,13 +41,13 @@ interface StatePlan {
  * a token is none of its values, unless the caller says so.
  */
 export class KeyedSessions {
-  constructor(private readonly manager: SessionManager) {}
+  constructor(private readonly parts: SessionParts) {}
 
   /** The live value of a key. */
   async get(id: string, options?: KeyOptions): Promise<SessionRecord | null> {
-    const row = this.#active(await this.manager.backend.lookUp(toSessionId(id)));
+    const row = this.#active(await this.parts.backend.lookUp(toSessionId(id)));
     if (row !== null && isForeign(row, options)) throw foreign();
-    return row && this.manager.open(row);
+    return row && new SessionRecord(row, this.parts.sealer.open(row));
   }
 
   /** Inserts or replaces. */
@@ -59,7 +59,7 @@ export class KeyedSessions {
   ): Promise<SessionRecord> {
     const plan = this.#plan(toSessionId(id), input, ttl);
     for (;;) {
-      const result = await this.manager.backend.insert({
+      const result = await this.parts.backend.insert({
         userId: plan.userId,
         limit: null,
         replaces: plan.id,
@@ -84,7 +84,7 @@ export class KeyedSessions {
     let isRefused = false;
     const plan = this.#plan(toSessionId(newId), input, ttl);
     if (toSessionId(oldId) === plan.id) throw taken();
-    const result = await this.manager.backend.insert({
+    const result = await this.parts.backend.insert({
       userId: plan.userId,
       limit: null,
       replaces: oldId,
@@ -92,7 +92,7 @@ export class KeyedSessions {
         const old = this.#active(stored);
         isRefused = old !== null && isForeign(old, options);
         if (old === null || isRefused) return null;
-        return this.#rowOf(plan, plan.id, { ...old, ...firstToken(null, this.manager.clock.now()) });
+        return this.#rowOf(plan, plan.id, { ...old, ...firstToken(null, this.parts.clock.now()) });
       },
     });
     if (result.status === 'refused') throw isRefused ? foreign() : gone();
@@ -111,7 +111,7 @@ export class KeyedSessions {
 
   /** The row that takes the place of `old`: what was proved and what was promised stays, for the same owner. */
   #rowOf(plan: StatePlan, id: string, old: SessionRow | null): SessionRow {
-    const { clock, config, sealer } = this.manager;
+    const { clock, config, sealer } = this.parts;
     const now = clock.now();
     const kept = old !== null && old.userId === plan.userId ? old : null;
     return sealRow(sealer, {
@@ -130,7 +130,7 @@ export class KeyedSessions {
 
   #contentOf(row: SessionRow | null): SessionContent {
     try {
-      return row ? this.manager.sealer.open(row) : EMPTY_CONTENT;
+      return row ? this.parts.sealer.open(row) : EMPTY_CONTENT;
     } catch (error) {
       if (error instanceof SessionTamperedError) return EMPTY_CONTENT;
       throw error;
@@ -138,17 +138,17 @@ export class KeyedSessions {
   }
 
   #active(row: SessionRow | null): SessionRow | null {
-    return row !== null && isActive(row, this.manager.clock.now()) ? row : null;
+    return row !== null && isActive(row, this.parts.clock.now()) ? row : null;
   }
 
   #created(row: SessionRow, replaced: SessionRow | null): SessionRecord {
     if (this.#active(replaced) === null || replaced?.id !== row.id) {
-      this.manager.events.emit('created', this.manager.eventOf(row));
+      this.parts.events.emit('created', this.parts.eventOf(row));
     }
     if (replaced !== null && replaced.id !== row.id) {
-      this.manager.events.emit('revoked', { ...this.manager.eventOf(replaced), reason: 'replaced' });
+      this.parts.events.emit('revoked', { ...this.parts.eventOf(replaced), reason: 'replaced' });
     }
-    return new SessionRecord(row, this.manager.sealer.open(row));
+    return new SessionRecord(row, this.parts.sealer.open(row));
   }
 }
 

@@ -1,111 +1,103 @@
-import { BackendClient } from './backend-client.js';
-import type { ListRequest, RowSelection, SessionBackend } from './session-backend.js';
-import { type Clock, nameOfClock } from './clock.js';
-import { type StoredSession, PayloadSealer, transportOf } from './session-content.js';
-import { type CreatedSession, type NewSession, SessionCreation } from './session-creation.js';
-import { eventOf, type RevokeReason, type SessionEvent, SessionEvents } from './session-events.js';
-import { ActiveSessionCounts } from './active-session-counts.js';
-import { processLogger, type SessionLogger } from './session-logger.js';
-import { isActive } from './session-expiry.js';
-import { type ResolvedStoreOptions, type SessionConfig } from './session-options.js';
-import { SessionPruning } from './session-pruning.js';
+import type { ListRequest, RowSelection } from './session-backend.js';
+import type { Clock } from './clock.js';
+import type { StoredSession } from './session-content.js';
+import type { CreatedSession, NewSession } from './session-creation.js';
+import type { RevokeReason } from './session-events.js';
+import { isActive, isTouchDue } from './session-expiry.js';
+import type { SessionConfig } from './session-options.js';
+import type { SessionParts } from './session-parts.js';
 import { SessionRecord } from './session-record.js';
-import { SessionResolver } from './session-resolver.js';
-import { nextGeneration, renewed } from './session-rotation.js';
-import type { EndedRow, SessionRow, TokenState } from './session-row.js';
-import { type SessionToken, TokenIssuer } from './session-token.js';
-import { SessionTouches } from './session-touches.js';
-import { gone, SessionWriter } from './session-writer.js';
-import { UnknownKeys } from './unknown-keys.js';
-
-/** A renewed token, and what changed in the row with it. */
-export interface Renewal {
-  readonly token: SessionToken;
-  readonly changed: TokenState & Pick<SessionRow, 'authenticatedAt'>;
-}
+import type { Client, ResolvedSession, UnservedSession } from './session-resolver.js';
+import type { EndedRow, EpochMs, SessionRow } from './session-row.js';
+import type { SessionToken, Transport } from './session-token.js';
+import type { ContentWrite } from './session-writer.js';
+import type { Renewal } from './token-rotation.js';
+import { gone } from './session-writer.js';
 
 /**
- * The parts of the store, wired, and the steps that the store and the HTTP layer share: each changes storage and
- * then tells what happened. Not exported from the package, but in the types of what is.
+ * What a layer that serves sessions (HTTP, testing) can do with them: a dozen verbs, each of which changes storage and
+ * then tells listeners what happened. Not exported from the package.
  */
 export class SessionManager {
-  readonly config: SessionConfig;
-  readonly clock: Clock;
-  readonly clockName: string;
-  readonly events: SessionEvents;
-  readonly backend: BackendClient;
-  readonly sealer: PayloadSealer;
-  readonly issuer: TokenIssuer;
-  readonly writer: SessionWriter;
-  readonly resolver: SessionResolver;
-  readonly pruning: SessionPruning;
-  readonly touches: SessionTouches;
-  readonly liveSessions: ActiveSessionCounts;
-  readonly unknownKeys: UnknownKeys;
-  readonly #creation: SessionCreation;
+  readonly #parts: SessionParts;
 
-  constructor(
-    backend: SessionBackend,
-    readonly options: ResolvedStoreOptions,
-    readonly logger: SessionLogger = processLogger,
-  ) {
-    const { config, clock, ring } = options;
-    this.config = config;
-    this.clock = clock;
-    this.clockName = nameOfClock(clock);
-    this.events = new SessionEvents((name, error) =>
-      logger.warn(
-        `A listener for the session event '${name}' failed: ${error instanceof Error ? error.stack : String(error)}`,
-      ),
-    );
-    this.backend = new BackendClient(backend, config.timeout, logger);
-    this.unknownKeys = new UnknownKeys(clock);
-    this.sealer = new PayloadSealer(ring, config.maxDataBytes, this.unknownKeys);
-    this.issuer = new TokenIssuer(ring);
-    this.writer = new SessionWriter(this.backend, this.sealer, clock, config.timeout);
-    this.resolver = new SessionResolver(
-      this.backend,
-      this.sealer,
-      this.issuer,
-      clock,
-      this.clockName,
-      config,
-      this.events,
-      logger,
-    );
-    this.pruning = new SessionPruning(this.backend, clock, this.events);
-    this.touches = new SessionTouches(this.backend, clock, config.touchInterval, logger);
-    this.liveSessions = new ActiveSessionCounts(this.backend, clock, ring, logger);
-    this.#creation = new SessionCreation(this.backend, this.sealer, this.issuer, clock, config);
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
   }
 
-  /** Stores a new session that carries a token. */
+  /** The options in force. Durations are milliseconds. */
+  get config(): SessionConfig {
+    return this.#parts.config;
+  }
+
+  get clock(): Clock {
+    return this.#parts.clock;
+  }
+
+  /** The token in `text`, without touching storage; `null` when it is malformed, or no key confirms it for that transport. */
+  recognise(text: string, transport: Transport): SessionToken | null {
+    return this.#parts.issuer.recognise(text, transport);
+  }
+
+  /**
+   * The session that a recognised token leads to, served or not; `null` when it leads to no live one. A token that was
+   * replaced and comes back ends its session.
+   *
+   * @param arrivedAt when the head of the request arrived, in epoch milliseconds. @default now
+   */
+  load(
+    token: SessionToken,
+    client?: Client,
+    arrivedAt?: EpochMs,
+  ): Promise<ResolvedSession | UnservedSession | null> {
+    return this.#parts.resolver.present(token, client, arrivedAt);
+  }
+
+  /** Stores a new session that carries a token, and ends what it replaces or what is over the limit. */
   async create(session: NewSession, ip?: string): Promise<CreatedSession> {
-    const created = await this.#creation.create(session);
+    const parts = this.#parts;
+    const created = await parts.creation.create(session);
     const { row, inserted } = created;
-    this.events.emit('created', this.eventOf(row, ip));
-    if (row.userId !== null) this.events.emit('authenticated', this.eventOf(row, ip));
+    parts.events.emit('created', parts.eventOf(row, ip));
+    if (row.userId !== null) parts.events.emit('authenticated', parts.eventOf(row, ip));
     const { replaced, evicted } = inserted;
-    if (replaced) this.#tellRevoked([replaced], 'replaced', ip);
-    for (const one of evicted) this.events.emit('evicted', this.eventOf(one, ip));
+    if (replaced) this.#emitRevoked([replaced], 'replaced', ip);
+    for (const one of evicted) parts.events.emit('evicted', parts.eventOf(one, ip));
     return created;
   }
 
-  /** A new token for the same session after renewed proof of identity; the old one is not served again. */
-  async renew({ row, content }: StoredSession, ip?: string): Promise<Renewal> {
-    for (let current: SessionRow | null = row; ; current = await this.backend.lookUp(row.id)) {
-      const now = this.clock.now();
-      if (current === null || current.userId !== row.userId || !isActive(current, now)) throw gone();
-      const plan = { generation: nextGeneration(current), kin: content.marks?.kin };
-      const token = this.issuer.issue(row.id, { ...plan, transport: transportOf(content) });
-      const { grace } = this.config.rotation;
-      const next = renewed(current, token.hash, { now, clock: this.clockName, grace });
-      const change = { id: row.id, expected: current, next, authenticatedAt: now, now };
-      if (!(await this.backend.changeToken(change))) continue;
-      this.events.emit('authenticated', this.eventOf(row, ip));
-      this.events.emit('rotated', this.eventOf(row, ip));
-      return { token, changed: { ...next, authenticatedAt: now } };
-    }
+  /** A new token after renewed proof of identity. @throws SessionGoneError */
+  renew(session: StoredSession, ip?: string): Promise<Renewal> {
+    return this.#parts.rotation.renew(session, ip);
+  }
+
+  /** Whether `rotateIfDue` would try to. */
+  isRotationDue(resolved: ResolvedSession, wanted: boolean): boolean {
+    return this.#parts.rotation.isDue(resolved, wanted);
+  }
+
+  /** The token that the response should carry instead of the presented one, or `null`. */
+  rotateIfDue(resolved: ResolvedSession, wanted: boolean): Promise<SessionToken | null> {
+    return this.#parts.rotation.rotateIfDue(resolved, wanted);
+  }
+
+  /** Changes what a session holds. Resolves to what is stored afterwards. @throws SessionGoneError, SessionConflictError */
+  write(write: ContentWrite): Promise<StoredSession> {
+    return this.#parts.writer.write(write);
+  }
+
+  /** The session as it is stored now. @throws SessionGoneError when it has ended */
+  async reload({ row: known }: StoredSession): Promise<StoredSession> {
+    const { backend, clock, sealer } = this.#parts;
+    const row = await backend.lookUp(known.id);
+    if (row === null || row.userId !== known.userId || !isActive(row, clock.now())) throw gone();
+    return { row, content: sealer.open(row) };
+  }
+
+  /** Records the use of a session, if the last record is `touchInterval` old. Returns at once. */
+  touchIfDue(row: SessionRow): void {
+    const { clock, config, touches } = this.#parts;
+    if (isTouchDue(row, clock.now(), config.touchInterval)) touches.record(row);
   }
 
   /** Ends sessions. Returns those that were still active; `existed` also counts expired ones. */
@@ -114,13 +106,8 @@ export class SessionManager {
     reason: RevokeReason,
     ip?: string,
   ): Promise<{ ended: readonly EndedRow[]; existed: boolean }> {
-    const deleted = await this.backend.delete(selection);
-    return { ended: this.#tellRevoked(deleted, reason, ip), existed: deleted.length > 0 };
-  }
-
-  /** Resolves when nothing runs in the background any more. */
-  async settled(): Promise<void> {
-    await Promise.all([this.touches.settled(), this.liveSessions.settled()]);
+    const deleted = await this.#parts.backend.delete(selection);
+    return { ended: this.#emitRevoked(deleted, reason, ip), existed: deleted.length > 0 };
   }
 
   /** Active sessions of a user, in descending order. Rows that do not open are marked, so that they can be revoked. */
@@ -129,32 +116,36 @@ export class SessionManager {
     orderBy: ListRequest['orderBy'],
     limit: number | null = null,
   ): Promise<SessionRecord[]> {
-    const rows = await this.backend.list({ userId, now: this.clock.now(), orderBy, limit });
+    const { backend, clock } = this.#parts;
+    const rows = await backend.list({ userId, now: clock.now(), orderBy, limit });
     return rows.map((row) => new SessionRecord(row, this.#openForListing(row)));
   }
 
-  /** @throws SessionTamperedError when the payload does not open */
-  open(row: SessionRow): SessionRecord {
-    return new SessionRecord(row, this.sealer.open(row));
+  /** Tells listeners that a session turned up with another kind of client than it was signed in with. */
+  reportClientChange(row: SessionRow, ip?: string): void {
+    this.#parts.events.emit('client-change', this.#parts.eventOf(row, ip));
+  }
+
+  /** Resolves when nothing runs in the background any more. */
+  async settled(): Promise<void> {
+    const { touches, activeSessions } = this.#parts;
+    await Promise.all([touches.settled(), activeSessions.settled()]);
   }
 
   #openForListing(row: SessionRow): StoredSession['content'] | 'tampered' | 'unknown-key' {
-    const keyIds = this.options.ring.keyIds;
+    const { options, sealer } = this.#parts;
     try {
-      return this.sealer.open(row);
+      return sealer.open(row);
     } catch {
-      return keyIds.includes(row.keyId) ? 'tampered' : 'unknown-key';
+      return options.ring.keyIds.includes(row.keyId) ? 'tampered' : 'unknown-key';
     }
   }
 
-  eventOf(row: Pick<SessionRow, 'id' | 'userId'>, ip?: string): SessionEvent {
-    return eventOf(row, this.clock.now(), ip);
-  }
-
-  #tellRevoked(rows: readonly EndedRow[], reason: RevokeReason, ip?: string): readonly EndedRow[] {
-    const now = this.clock.now();
+  #emitRevoked(rows: readonly EndedRow[], reason: RevokeReason, ip?: string): readonly EndedRow[] {
+    const { clock, events } = this.#parts;
+    const now = clock.now();
     const ended = rows.filter((row) => isActive(row, now));
-    for (const row of ended) this.events.emit('revoked', { ...this.eventOf(row, ip), reason });
+    for (const row of ended) events.emit('revoked', { ...this.#parts.eventOf(row, ip), reason });
     return ended;
   }
 }

@@ -7,18 +7,9 @@ import { SessionConflictError, SessionTamperedError } from './session-errors.js'
 import { eventOf, type SessionEvent, type SessionEvents } from './session-events.js';
 import { isActive } from './session-expiry.js';
 import type { SessionLogger } from './session-logger.js';
-import {
-  followed,
-  isKnownToken,
-  isRotationDue,
-  judgeToken,
-  nextGeneration,
-  reissued,
-  rotated,
-  tokenState,
-} from './session-rotation.js';
+import { followed, isKnownToken, judgeToken, tokenState } from './session-rotation.js';
 import type { EpochMs, SessionRow, TokenState } from './session-row.js';
-import type { SessionToken, TokenIssuer } from './session-token.js';
+import type { SessionToken } from './session-token.js';
 
 /** A session that a token led to. */
 export interface ResolvedSession extends StoredSession {
@@ -46,22 +37,37 @@ const ATTEMPTS = 5;
 /** Milliseconds after which the log hears again that storage has gone back. */
 const TELLING = 60_000;
 
-/** From a presented token to its session, and to the token that the response should carry instead. */
+/** Finds the session that a presented token leads to, and decides whether that token may be served. */
 export class SessionResolver {
   #toldWentBackAt: EpochMs | null = null;
   readonly #expired = new OncePerSession();
   readonly #tampered = new OncePerSession();
 
+  readonly #backend: BackendClient;
+  readonly #sealer: PayloadSealer;
+  readonly #clock: Clock;
+  readonly #clockName: string;
+  readonly #config: SessionConfig;
+  readonly #events: SessionEvents;
+  readonly #logger: SessionLogger;
+
   constructor(
-    private readonly backend: BackendClient,
-    private readonly sealer: PayloadSealer,
-    private readonly issuer: TokenIssuer,
-    private readonly clock: Clock,
-    private readonly clockName: string,
-    private readonly config: SessionConfig,
-    private readonly events: SessionEvents,
-    private readonly logger: SessionLogger,
-  ) {}
+    backend: BackendClient,
+    sealer: PayloadSealer,
+    clock: Clock,
+    clockName: string,
+    config: SessionConfig,
+    events: SessionEvents,
+    logger: SessionLogger,
+  ) {
+    this.#backend = backend;
+    this.#sealer = sealer;
+    this.#clock = clock;
+    this.#clockName = clockName;
+    this.#config = config;
+    this.#events = events;
+    this.#logger = logger;
+  }
 
   /** The session that may be served to whoever presents a recognised token, or `null`: see `present`. */
   async resolve(token: SessionToken, client?: Client): Promise<ResolvedSession | null> {
@@ -82,14 +88,14 @@ export class SessionResolver {
     arrivedAt?: EpochMs,
   ): Promise<ResolvedSession | UnservedSession | null> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const row = await this.backend.lookUp(token.sessionId);
+      const row = await this.#backend.lookUp(token.sessionId);
       if (row === null) return null;
-      const now = this.clock.now();
+      const now = this.#clock.now();
       if (!isActive(row, now)) {
-        if (this.#expired.isFirst(row.id)) this.events.emit('expired', this.#event(row, client));
+        if (this.#expired.isFirst(row.id)) this.#events.emit('expired', this.#event(row, client));
         return null;
       }
-      const at = { now: arrivedAt ?? now, clock: this.clockName };
+      const at = { now: arrivedAt ?? now, clock: this.#clockName };
       const verdict = judgeToken(row, token, at);
       switch (verdict) {
         case 'none':
@@ -105,8 +111,8 @@ export class SessionResolver {
         }
         case 'ahead': {
           if (!this.#isKin(row, token)) return null;
-          const { grace } = this.config.rotation;
-          const ahead = { ...row, ...followed(row, token, { now, clock: this.clockName, grace }) };
+          const { grace } = this.#config.rotation;
+          const ahead = { ...row, ...followed(row, token, { now, clock: this.#clockName, grace }) };
           if (!(await this.#swap(row, ahead))) break;
           this.#tellWentBack(row, now);
           return this.#open(ahead, token, 'current', client);
@@ -118,35 +124,12 @@ export class SessionResolver {
     throw new SessionConflictError('The token of this session kept changing while it was read. Try again');
   }
 
-  /**
-   * The token that the response to this request should carry, or `null` for none: a new one when rotation is asked
-   * for or due, or when the last new one was lost. Of several requests, one gets it.
-   */
-  async nextToken(resolved: ResolvedSession, wanted: boolean): Promise<SessionToken | null> {
-    if (!this.isTokenDue(resolved, wanted)) return null;
-    const { row, standing } = resolved;
-    const at = { now: this.clock.now(), clock: this.clockName, grace: this.config.rotation.grace };
-    const kin = resolved.content.marks?.kin;
-    const token = this.issuer.issue(row.id, { generation: nextGeneration(row), kin });
-    const change = standing === 'lost' ? reissued : rotated;
-    if (!(await this.#swap(row, change(row, token.hash, at)))) return null;
-    this.events.emit('rotated', this.#event(row));
-    return token;
-  }
-
-  /** Whether `nextToken` would try. Never for bearer tokens: no response carries one by itself. */
-  isTokenDue({ row, standing, content }: ResolvedSession, wanted: boolean): boolean {
-    if (standing === 'superseded' || transportOf(content) === 'bearer') return false;
-    return standing === 'lost' || wanted || isRotationDue(row, this.clock.now(), this.config.rotation.every);
-  }
-
-  #swap(row: SessionRow, next: TokenState, authenticatedAt?: number): Promise<boolean> {
-    return this.backend.changeToken({
+  #swap(row: SessionRow, next: TokenState): Promise<boolean> {
+    return this.#backend.changeToken({
       id: row.id,
       expected: row,
       next: tokenState(next),
-      authenticatedAt,
-      now: this.clock.now(),
+      now: this.#clock.now(),
     });
   }
 
@@ -157,7 +140,7 @@ export class SessionResolver {
   #isKin(row: SessionRow, token: SessionToken): boolean {
     if (isKnownToken(row, token)) return true;
     try {
-      const { marks } = this.sealer.open(row);
+      const { marks } = this.#sealer.open(row);
       return marks?.kin === undefined ? token.generation <= row.tokenGeneration : token.isKinOf(marks.kin);
     } catch (error) {
       if (error instanceof SessionTamperedError) return false;
@@ -168,17 +151,17 @@ export class SessionResolver {
   #tellWentBack({ id }: SessionRow, now: EpochMs): void {
     if (this.#toldWentBackAt !== null && Math.abs(now - this.#toldWentBackAt) < TELLING) return;
     this.#toldWentBackAt = now;
-    this.logger.warn(
+    this.#logger.warn(
       `A token of the session ${id} is newer than what is stored: storage has gone back, to a backup or in a failover. ` +
         'It was accepted; sessions that had ended since are live again. This is said once a minute at most',
     );
   }
 
   async #endReused(row: SessionRow, client: Client): Promise<null> {
-    const [ended] = await this.backend.delete({ ids: [row.id] });
+    const [ended] = await this.#backend.delete({ ids: [row.id] });
     if (ended) {
-      this.events.emit('reuse', this.#event(row, client));
-      this.events.emit('revoked', { ...this.#event(row, client), reason: 'reuse' });
+      this.#events.emit('reuse', this.#event(row, client));
+      this.#events.emit('revoked', { ...this.#event(row, client), reason: 'reuse' });
     }
     return null;
   }
@@ -190,16 +173,16 @@ export class SessionResolver {
     client: Client,
   ): ResolvedSession | UnservedSession | null {
     try {
-      const content = this.sealer.openPresented(row);
+      const content = this.#sealer.openPresented(row);
       return transportOf(content) === transport ? { row, content, standing } : null;
     } catch (error) {
       if (!(error instanceof SessionTamperedError)) throw error;
-      if (this.#tampered.isFirst(row.id)) this.events.emit('tampered', this.#event(row, client));
+      if (this.#tampered.isFirst(row.id)) this.#events.emit('tampered', this.#event(row, client));
       return { standing: 'unserved', row };
     }
   }
 
   #event(row: SessionRow, { ip }: Client = {}): SessionEvent {
-    return eventOf(row, this.clock.now(), ip);
+    return eventOf(row, this.#clock.now(), ip);
   }
 }

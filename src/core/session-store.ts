@@ -1,14 +1,13 @@
 import type { Duration } from './duration.js';
-import { flushData } from './flush-data.js';
 import { toSessionId, toUserId, type UserId } from './identifiers.js';
 import { type Instant, toInstant } from './instant.js';
 import { faultOf, toJsonObject } from './json-data.js';
 import type { KeyValueStore } from './key-value-store.js';
-import { rotateToken } from './rotate-token.js';
 import type { SessionBackend } from './session-backend.js';
-import { NO_FLASHES } from './merge-changes.js';
+import { applyChanges, diffData, NO_FLASHES } from './merge-changes.js';
 import { SessionManager } from './session-manager.js';
-import { SessionDataError } from './session-errors.js';
+import { SessionParts } from './session-parts.js';
+import { SessionDataError, SessionGoneError } from './session-errors.js';
 import type { SessionEvents } from './session-events.js';
 import { examine, type SessionHealth } from './session-health.js';
 import { type KeyOptions, KeyedSessions, type SessionStateInput } from './session-keyed.js';
@@ -23,6 +22,8 @@ import {
 } from './session-options.js';
 import { DEFAULT_BATCH_SIZE } from './session-pruning.js';
 import { SessionRecord, type SessionWithToken } from './session-record.js';
+import type { SessionContent } from './session-content.js';
+import type { SessionRow } from './session-row.js';
 import type { SessionToken, Transport } from './session-token.js';
 import { startTimer, type Stoppable } from './session-timer.js';
 
@@ -35,8 +36,10 @@ import { startTimer, type Stoppable } from './session-timer.js';
  * for another attempt, may take a few times as long.
  */
 export class SessionStore implements KeyValueStore<string, SessionStateInput, SessionRecord> {
-  /** @internal What the HTTP layer builds on. */
+  /** @internal What serves sessions builds on. */
   readonly manager: SessionManager;
+  /** @internal */
+  readonly parts: SessionParts;
   readonly #keyed: KeyedSessions;
 
   /** @throws SessionOptionsError when an option cannot be used */
@@ -46,18 +49,19 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
     logger?: SessionLogger,
   ) {
     const resolved = 'config' in options ? options : resolveStoreOptions(options);
-    this.manager = new SessionManager(backend, resolved, logger);
-    this.#keyed = new KeyedSessions(this.manager);
+    this.parts = new SessionParts(backend, resolved, logger);
+    this.manager = new SessionManager(this.parts);
+    this.#keyed = new KeyedSessions(this.parts);
   }
 
   /** The options in force, frozen, without keys. Durations are milliseconds. */
   get config(): SessionConfig {
-    return this.manager.config;
+    return this.parts.config;
   }
 
   /** What happens to sessions. */
   get events(): SessionEvents {
-    return this.manager.events;
+    return this.parts.events;
   }
 
   /**
@@ -85,8 +89,8 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
     token: SessionToken | string,
     transport: Transport = 'cookie',
   ): Promise<SessionRecord | null> {
-    const recognised = this.manager.issuer.recognise(token, transport);
-    const resolved = recognised && (await this.manager.resolver.resolve(recognised));
+    const recognised = this.parts.issuer.recognise(token, transport);
+    const resolved = recognised && (await this.parts.resolver.resolve(recognised));
     const isServed = resolved !== null && resolved.standing !== 'lost';
     return isServed ? new SessionRecord(resolved.row, resolved.content) : null;
   }
@@ -97,8 +101,8 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
    * @throws SessionTamperedError when its payload does not open
    */
   async read(id: string): Promise<SessionRecord | null> {
-    const row = await this.manager.backend.lookUp(toSessionId(id));
-    return row && this.manager.open(row);
+    const row = await this.parts.backend.lookUp(toSessionId(id));
+    return row && this.#open(row);
   }
 
   /**
@@ -107,8 +111,8 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
    * @throws SessionTamperedError when its payload does not open
    */
   async load(id: string): Promise<SessionRecord | null> {
-    const row = await this.manager.backend.lookUp(toSessionId(id));
-    return row && isActive(row, this.manager.clock.now()) ? this.manager.open(row) : null;
+    const row = await this.parts.backend.lookUp(toSessionId(id));
+    return row && isActive(row, this.parts.clock.now()) ? this.#open(row) : null;
   }
 
   /**
@@ -180,7 +184,7 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
    * @throws SessionConflictError when another rotation of the same token won
    */
   async rotateToken(id: string, { grace = 0 }: { grace?: Duration } = {}): Promise<SessionToken> {
-    return rotateToken(this.manager, toSessionId(id), parseGrace('grace', grace));
+    return this.parts.rotation.rotate(toSessionId(id), parseGrace('grace', grace));
   }
 
   /**
@@ -192,20 +196,36 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
    * of the stored data is replaced.
    */
   async flush(id: string, data: object, now: Instant, expiresAt: Instant, base?: object): Promise<boolean> {
-    return flushData(this.manager, toSessionId(id), {
-      data: toJsonObject(data),
-      base: base === undefined ? null : toJsonObject(base, 'base'),
-      now: toInstant('now', now),
-      expiresAt: toInstant('expiresAt', expiresAt),
-    });
+    const key = toSessionId(id);
+    const next = toJsonObject(data);
+    const changes =
+      base === undefined
+        ? { replace: true, set: next, remove: [] }
+        : diffData(toJsonObject(base, 'base'), next);
+    const [usedAt, endsAt] = [toInstant('now', now), toInstant('expiresAt', expiresAt)];
+    const write = {
+      id: key,
+      use: (row: SessionRow) => ({
+        lastActiveAt: Math.max(row.lastActiveAt, usedAt),
+        expiresAt: Math.min(Math.max(row.expiresAt, endsAt), row.absoluteExpiresAt),
+      }),
+      apply: (content: SessionContent) => applyChanges(content, { ...changes, ...NO_FLASHES }),
+    };
+    try {
+      await this.parts.writer.write(write);
+      return true;
+    } catch (error) {
+      if (error instanceof SessionGoneError) return false;
+      throw error;
+    }
   }
 
   /** Records use; `false` when the session has ended. Neither instant moves back, nor past the absolute expiry. */
   async touch(id: string, now: Instant, expiresAt: Instant): Promise<boolean> {
     const [usedAt, endsAt] = [toInstant('now', now), toInstant('expiresAt', expiresAt)];
-    const present = Math.max(usedAt, this.manager.clock.now());
+    const present = Math.max(usedAt, this.parts.clock.now());
     const touch = { id: toSessionId(id), lastActiveAt: usedAt, expiresAt: endsAt, now: present };
-    const [hit = false] = await this.manager.backend.touch([touch]);
+    const [hit = false] = await this.parts.backend.touch([touch]);
     return hit;
   }
 
@@ -242,7 +262,7 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
 
   /** Deletes expired sessions in batches; how many. Concurrent calls share the work. */
   cleanupExpired(batchSize: number = DEFAULT_BATCH_SIZE): Promise<number> {
-    return this.manager.pruning.run(batchSize);
+    return this.parts.pruning.run(batchSize);
   }
 
   /** As `cleanupExpired`. */
@@ -252,22 +272,26 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
 
   /** Cleans up every `interval` until stopped. Failures are logged and tried again. For use without Nest. */
   startCleanup(interval: Duration): Stoppable {
-    return startTimer(interval, () => this.cleanupExpired(), this.manager.logger);
+    return startTimer(interval, () => this.cleanupExpired(), this.parts.logger);
   }
 
   /** Creates table and indexes if absent. Idempotent, and safe from several processes at once. */
   initSchema(): Promise<void> {
-    return this.manager.backend.init();
+    return this.parts.backend.init();
   }
 
   /** Whether storage answers, the keys open what they seal, and clean-up works. Never rejects. */
   checkHealth(): Promise<SessionHealth> {
-    return examine(this.manager);
+    return examine(this.parts);
   }
 
   /** Waits for background work and releases the backend. */
   async close(): Promise<void> {
-    await Promise.all([this.manager.settled(), this.manager.pruning.stop()]);
-    await this.manager.backend.close();
+    await Promise.all([this.manager.settled(), this.parts.pruning.stop()]);
+    await this.parts.backend.close();
+  }
+
+  #open(row: SessionRow): SessionRecord {
+    return new SessionRecord(row, this.parts.sealer.open(row));
   }
 }

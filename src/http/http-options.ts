@@ -1,12 +1,13 @@
+import type { LoggerService } from '@nestjs/common';
 import type { UserId } from '../core/identifiers.js';
 import type { JsonObject } from '../core/json-data.js';
+import type { SessionManager } from '../core/session-manager.js';
 import { expected, oneOf } from '../core/session-options.js';
 import type { Transport } from '../core/session-token.js';
-import type { ClientRequest } from './session/client-meta.js';
 import { type ClientChangeReaction, ClientChange } from './security/client-change.js';
 import { CsrfCheck, type CsrfOptions } from './security/csrf.js';
-import { CrossSiteLog } from './security/cross-site-log.js';
 import { passportUserId as idOfPassportUser } from './security/passport-user.js';
+import type { ClientRequest } from './platform/platform-request.js';
 import { OtherSessions } from './platform/other-sessions.js';
 import { InsecureCookieWarning } from './security/insecure-cookie-warning.js';
 import { type CookieOptions, SessionCookie } from './response/session-cookie.js';
@@ -63,17 +64,23 @@ export interface ResolvedHttpOptions {
   readonly requireAuth: boolean;
   readonly mount: 'guard' | 'middleware';
   /** `null`: cookies are not Secure. */
-  readonly plainHttp: InsecureCookieWarning | null;
+  readonly insecureCookie: InsecureCookieWarning | null;
   /** `null`: `req.session` is anybody's. */
   readonly otherSessions: OtherSessions | null;
   /** `null`: off. */
-  readonly crossSite: CsrfCheck | null;
-  readonly crossSiteLog: CrossSiteLog;
+  readonly csrf: CsrfCheck | null;
   readonly passportUserId: (user: unknown) => UserId;
   readonly acceptsBearer: boolean;
   /** `null`: client changes are ignored. */
-  readonly clientWatch: ClientChange | null;
+  readonly clientChange: ClientChange | null;
   readonly meta: (request: ClientRequest) => object;
+}
+
+/** What all requests of an app share. */
+export interface HttpRuntime {
+  readonly sessions: SessionManager;
+  readonly options: ResolvedHttpOptions;
+  readonly logger: Pick<LoggerService, 'warn' | 'error'>;
 }
 
 /** Names of all options of the HTTP layer. */
@@ -103,15 +110,14 @@ export function resolveHttpOptions(options: SessionHttpOptions): ResolvedHttpOpt
   const sessionCookie = new SessionCookie(cookie);
   return {
     cookie: sessionCookie,
-    plainHttp: sessionCookie.attributes.secure ? new InsecureCookieWarning() : null,
+    insecureCookie: sessionCookie.attributes.secure ? new InsecureCookieWarning() : null,
     requireAuth,
     mount,
     otherSessions: mount === 'middleware' ? new OtherSessions() : null,
     passportUserId: (passportUserId as ((user: unknown) => UserId) | undefined) ?? idOfPassportUser,
-    crossSite: csrf === false ? null : new CsrfCheck(csrf),
-    crossSiteLog: new CrossSiteLog(),
+    csrf: csrf === false ? null : new CsrfCheck(csrf),
     acceptsBearer: checkTransport(transport),
-    clientWatch: onClientChange === 'ignore' ? null : new ClientChange(onClientChange),
+    clientChange: onClientChange === 'ignore' ? null : new ClientChange(onClientChange),
     meta: describe ?? (() => ({})),
   };
 }

@@ -1,8 +1,8 @@
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
-import { prepareResponse } from './response/response-methods.js';
-import { withAdapter } from './platform/http-adapter.js';
 import { prepareRequest } from './express-session/req-session.js';
+import { withAdapter } from './platform/http-adapter.js';
+import { prepareResponse } from './response/response-methods.js';
 
 type Handle = (request: object, response: ServerResponse, ...rest: unknown[]) => unknown;
 

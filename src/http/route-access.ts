@@ -1,12 +1,13 @@
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { AuthenticationRequiredException } from './errors/exceptions.js';
+import { setErrorHeaders } from './errors/to-http-exception.js';
+import { NO_SESSIONS_HERE, refuseUnsupported } from './errors/unsupported-handler.js';
+import { provideSession } from './express-session/req-session.js';
+import type { HttpRuntime } from './http-options.js';
 import { type PlatformRequest, type PlatformResponse, rawResponse } from './platform/platform-request.js';
 import { policyOf, type RoutePolicy } from './request/route-policy.js';
-import { AuthenticationRequiredException } from './errors/exceptions.js';
-import { SessionExchange } from './request/session-exchange.js';
+import { type ExchangeInput, SessionExchange } from './request/session-exchange.js';
 import { exchangeOf, keepExchange, skipExchange } from './request/session-of.js';
-import { provideSession } from './express-session/req-session.js';
-import { NO_SESSIONS_HERE, refuse } from './errors/unsupported-handler.js';
-import type { HttpRuntime } from './http-runtime.js';
 
 /** What a guard may answer with. */
 export type Admission = ReturnType<CanActivate['canActivate']>;
@@ -21,9 +22,12 @@ export interface GuardSubstitutes {
 
 /** Decides for all session guards of an app: the one in front, which loads the session, and those bound to handlers. */
 export class RouteAccess {
+  readonly #runtime: HttpRuntime;
   #substitutes: GuardSubstitutes = { first: null, isBound: false };
 
-  constructor(private readonly runtime: HttpRuntime) {}
+  constructor(runtime: HttpRuntime) {
+    this.#runtime = runtime;
+  }
 
   /** What stands in front of all other guards instead of ours, and has decided. */
   get substitute(): CanActivate | null {
@@ -51,11 +55,11 @@ export class RouteAccess {
     within: number | null | undefined,
   ): Admission {
     const isOpen = within === undefined || (auth === null && context.getType() === 'rpc');
-    return isOpen || refuse(context, NO_SESSIONS_HERE);
+    return isOpen || refuseUnsupported(context, NO_SESSIONS_HERE);
   }
 
   #admitTo(exchange: SessionExchange | null, within: number | null | undefined): boolean {
-    exchange?.admit();
+    exchange?.state.admit();
     if (within !== undefined) this.#requireUser(exchange, within);
     return true;
   }
@@ -70,39 +74,49 @@ export class RouteAccess {
       skipExchange(request);
       return null;
     }
-    const isUse = !skipsTouch;
+    const countsAsTouch = !skipsTouch;
     const known = exchangeOf(request);
     if (known) {
-      known.enter({ request, isUse });
-      provideSession(request, this.runtime);
+      known.route(request, countsAsTouch);
+      provideSession(request, this.#runtime);
       return known;
     }
     const response = rawResponse(http.getResponse<PlatformResponse>());
-    const opened = SessionExchange.open(this.runtime, { request, response, isUse });
-    return opened instanceof Promise
-      ? opened.then((exchange) => keep(request, exchange))
-      : keep(request, opened);
+    return this.#open({ request, response, countsAsTouch });
+  }
+
+  /** Errors of loading leave for the filters of the app, with their headers already on the response. */
+  #open(input: ExchangeInput): SessionExchange | Promise<SessionExchange> {
+    const keep = (exchange: SessionExchange): SessionExchange => {
+      keepExchange(input.request, exchange);
+      provideSession(input.request, this.#runtime);
+      return exchange;
+    };
+    const refuse = (error: unknown): never => {
+      setErrorHeaders(input.response, error);
+      throw error;
+    };
+    try {
+      const opened = SessionExchange.open(this.#runtime, input);
+      return opened instanceof Promise ? opened.then(keep, refuse) : keep(opened);
+    } catch (error) {
+      return refuse(error);
+    }
   }
 
   /** How old a sign-in may be, `null` for any age; `undefined` when no user is needed. */
   #requirement({ auth }: RoutePolicy): number | null | undefined {
-    if (auth === null) return this.runtime.options.requireAuth ? null : undefined;
+    if (auth === null) return this.#runtime.options.requireAuth ? null : undefined;
     return auth.isPublic || this.#substitutes.isBound ? undefined : auth.within;
   }
 
   #requireUser(exchange: SessionExchange | null, within: number | null): void {
-    exchange?.markRead();
+    exchange?.state.noteRead();
     const authenticatedAt = exchange?.session.isAuthenticated ? exchange.session.authenticatedAt : null;
     if (!authenticatedAt) throw new AuthenticationRequiredException('authentication_required');
-    const age = this.runtime.manager.clock.now() - authenticatedAt.getTime();
+    const age = this.#runtime.sessions.clock.now() - authenticatedAt.getTime();
     if (within === null || age <= within) return;
     exchange?.noteTooOld(within);
     throw new AuthenticationRequiredException('reauthentication_required');
   }
-}
-
-function keep(request: PlatformRequest, exchange: SessionExchange): SessionExchange {
-  keepExchange(request, exchange);
-  provideSession(request, exchange.runtime);
-  return exchange;
 }

@@ -1,14 +1,14 @@
 import { type ArgumentsHost, Catch, Inject } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { SessionError } from '../core/session-errors.js';
-import { reportFailure, SessionHttpException, toHttpException } from './errors/exceptions.js';
+import { reportFailure, SessionHttpException, toHttpException } from './errors/to-http-exception.js';
+import type { HttpRuntime } from './http-options.js';
 import {
   type PlatformRequest,
   type PlatformResponse,
   rawResponse,
   routeOf,
 } from './platform/platform-request.js';
-import type { HttpRuntime } from './http-runtime.js';
 import { HTTP_RUNTIME } from './session.guard.js';
 
 /**
@@ -17,8 +17,11 @@ import { HTTP_RUNTIME } from './session.guard.js';
  */
 @Catch(SessionError)
 export class SessionErrorFilter extends BaseExceptionFilter {
-  constructor(@Inject(HTTP_RUNTIME) private readonly runtime: HttpRuntime) {
+  readonly #runtime: HttpRuntime;
+
+  constructor(@Inject(HTTP_RUNTIME) runtime: HttpRuntime) {
     super();
+    this.#runtime = runtime;
   }
 
   /** Outside HTTP it does nothing: what comes of the error there is left to Nest. */
@@ -32,7 +35,7 @@ export class SessionErrorFilter extends BaseExceptionFilter {
       const route = routeOf(http.getRequest<PlatformRequest>());
       if (!response.headersSent) {
         const status = exception.getStatus();
-        reportFailure(this.runtime.logger, { failure: error, status, route, response });
+        reportFailure(this.#runtime.logger, { failure: error, status, route, response });
       }
     }
     super.catch(exception, host);

@@ -1,8 +1,16 @@
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import {
+  applyDecorators,
+  createParamDecorator,
+  type ExecutionContext,
+  SetMetadata,
+  UseGuards,
+} from '@nestjs/common';
+import { type Duration, parseLifetime } from '../core/duration.js';
 import type { SessionData } from '../core/session-data.js';
-import { policyOf } from './request/route-policy.js';
 import { AuthenticationRequiredException } from './errors/exceptions.js';
+import { AUTH, type AuthPolicy, policyOf, SKIP_SESSION, SKIP_TOUCH } from './request/route-policy.js';
 import { sessionOf } from './request/session-of.js';
+import { SessionGuard } from './session.guard.js';
 import type { RequestSession } from './session.interface.js';
 
 /** Where compilers write down the types of a method's parameters, for pipes. */
@@ -59,4 +67,39 @@ function forgetType(target: object, method: string | symbol, index: number): voi
   const types = Reflect.getOwnMetadata(PARAMETER_TYPES, target, method) as readonly unknown[] | undefined;
   if (types?.[index] !== Session) return;
   Reflect.defineMetadata(PARAMETER_TYPES, types.with(index, Object), target, method);
+}
+
+/**
+ * The handler, or each of a class but those with `@Public()`, needs a signed-in user: 401 with
+ * `code: 'authentication_required'` otherwise. It brings its own guard, so that it holds on every transport, and in an
+ * app without `SessionModule`: where nobody can be signed in, every call is refused. On message and event handlers of
+ * microservices it is a startup error.
+ *
+ * @param options.within how long ago the user may have proved who they are: a string such as `'10m'`, or
+ * milliseconds. 401 with `code: 'reauthentication_required'` when it is longer.
+ * @throws SessionOptionsError when `within` is not a duration
+ * @see OWASP ASVS 5.0, 7.5.1 and 7.5.3 (re-authentication before sensitive changes)
+ */
+export function RequireAuth(options: { within?: Duration } = {}): MethodDecorator & ClassDecorator {
+  const within = options.within === undefined ? null : parseLifetime('within', options.within);
+  return applyDecorators(setAuth({ isPublic: false, within }), UseGuards(SessionGuard));
+}
+
+/** The handler needs no user, whatever `requireAuth` or its class says. */
+export function Public(): MethodDecorator & ClassDecorator {
+  return setAuth({ isPublic: true });
+}
+
+/** No session is loaded: the route works while storage is down, and `sessionOf()` is `null`. */
+export function SkipSession(): MethodDecorator & ClassDecorator {
+  return SetMetadata(SKIP_SESSION, true);
+}
+
+/** The session is loaded, but the request does not count as use: for polling. */
+export function SkipTouch(): MethodDecorator & ClassDecorator {
+  return SetMetadata(SKIP_TOUCH, true);
+}
+
+function setAuth(policy: AuthPolicy): MethodDecorator & ClassDecorator {
+  return SetMetadata<string, AuthPolicy>(AUTH, policy);
 }

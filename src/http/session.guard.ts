@@ -8,7 +8,7 @@ import {
   Optional,
 } from '@nestjs/common';
 import { policyOf } from './request/route-policy.js';
-import { NO_MODULE, refuse } from './errors/unsupported-handler.js';
+import { NO_MODULE, refuseUnsupported } from './errors/unsupported-handler.js';
 import type { Admission, RouteAccess } from './route-access.js';
 
 /** Injection token of what guard, interceptor and filter share. */
@@ -23,21 +23,25 @@ export const ROUTE_ACCESS = Symbol('nest-sessions admission');
  */
 @Injectable()
 export class SessionGuard implements CanActivate, OnApplicationBootstrap {
-  constructor(@Optional() @Inject(ROUTE_ACCESS) private readonly admission: RouteAccess | undefined) {}
+  readonly #access: RouteAccess | undefined;
+
+  constructor(@Optional() @Inject(ROUTE_ACCESS) access: RouteAccess | undefined) {
+    this.#access = access;
+  }
 
   /** At once, unless a session has to be looked up or a message of a gateway is refused. */
   canActivate(context: ExecutionContext): Admission {
-    const { admission } = this;
-    if (!admission) return isUnprotected(context) || refuse(context, NO_MODULE);
-    const { substitute } = admission;
-    if (substitute === null || this.constructor !== SessionGuard) return admission.admit(context);
+    const access = this.#access;
+    if (!access) return isUnprotected(context) || refuseUnsupported(context, NO_MODULE);
+    const { substitute } = access;
+    if (substitute === null || this.constructor !== SessionGuard) return access.admit(context);
     // A test has replaced the guard in front of this one, which is asked everywhere but for messages of Nest 11.
     return context.getType() === 'http' || substitute.canActivate(context);
   }
 
   /** Nest makes one for each module that has something to protect, also where nothing can open it. */
   onApplicationBootstrap(): void {
-    if (!this.admission) new Logger('Sessions').error(NO_MODULE);
+    if (!this.#access) new Logger('Sessions').error(NO_MODULE);
   }
 }
 

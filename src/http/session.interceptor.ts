@@ -6,23 +6,22 @@ import {
   Injectable,
   type NestInterceptor,
 } from '@nestjs/common';
-import { catchError, Observable } from 'rxjs';
-import { FlushingObserver } from './request/flushing-observer.js';
+import { catchError, Observable, type Observer, type Subscriber } from 'rxjs';
+import { CrossSiteRequestException } from './errors/exceptions.js';
 import {
-  CrossSiteRequestException,
   reportFailure,
   saysUnsaved,
   SessionHttpException,
   toHttpException,
-} from './errors/exceptions.js';
-import type { SessionExchange } from './request/session-exchange.js';
-import type { HttpRuntime } from './http-runtime.js';
+} from './errors/to-http-exception.js';
+import type { HttpRuntime } from './http-options.js';
 import {
   type PlatformRequest,
   type PlatformResponse,
   rawResponse,
   routeOf,
 } from './platform/platform-request.js';
+import type { SessionExchange } from './request/session-exchange.js';
 import { exchangeOf } from './request/session-of.js';
 import { HTTP_RUNTIME } from './session.guard.js';
 
@@ -33,7 +32,11 @@ import { HTTP_RUNTIME } from './session.guard.js';
  */
 @Injectable()
 export class SessionInterceptor implements NestInterceptor {
-  constructor(@Inject(HTTP_RUNTIME) private readonly runtime: HttpRuntime) {}
+  readonly #runtime: HttpRuntime;
+
+  constructor(@Inject(HTTP_RUNTIME) runtime: HttpRuntime) {
+    this.#runtime = runtime;
+  }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const exchange = exchangeOf(context);
@@ -53,7 +56,7 @@ export class SessionInterceptor implements NestInterceptor {
         // A login that failed, of another site's page: what Nest logs of neither is not logged of both.
         const isRefusal = unsaved instanceof CrossSiteRequestException && error instanceof HttpException;
         if (!isRefusal && !isSameFailure(error, unsaved)) {
-          this.runtime.logger.warn(
+          this.#runtime.logger.warn(
             `The session could not be saved; the handler had failed before: ${String(error)}`,
           );
         }
@@ -74,7 +77,7 @@ export class SessionInterceptor implements NestInterceptor {
         const exception = toHttpException(error);
         if (exception instanceof SessionHttpException && !response.headersSent) {
           const route = routeOf(http.getRequest<PlatformRequest>());
-          reportFailure(this.runtime.logger, {
+          reportFailure(this.#runtime.logger, {
             failure: error,
             status: exception.getStatus(),
             route,
@@ -92,4 +95,58 @@ function isSameFailure(one: unknown, other: unknown): boolean {
   return (
     one instanceof SessionHttpException && other instanceof SessionHttpException && one.code === other.code
   );
+}
+
+/** Why the session could not be saved, or the handler failed, as it is to leave. */
+type Failing = (error: unknown) => Promise<unknown>;
+
+/**
+ * Passes on what a handler emits, each value when what has changed in the session is saved. Where nothing has, which
+ * a glance tells, it goes on at once: operators and promises for it would cost more than the glance.
+ */
+class FlushingObserver implements Observer<unknown> {
+  /** Resolves when what came before has gone on. `null`: nothing waits. */
+  #waiting: Promise<void> | null = null;
+
+  readonly #exchange: SessionExchange;
+  readonly #subscriber: Subscriber<unknown>;
+  readonly #failing: Failing;
+
+  constructor(exchange: SessionExchange, subscriber: Subscriber<unknown>, failing: Failing) {
+    this.#exchange = exchange;
+    this.#subscriber = subscriber;
+    this.#failing = failing;
+  }
+
+  get #mayGoOn(): boolean {
+    return this.#waiting === null && this.#exchange.state.status === 'clean';
+  }
+
+  next(value: unknown): void {
+    if (this.#mayGoOn) this.#subscriber.next(value);
+    else this.#later(() => this.#subscriber.next(value));
+  }
+
+  complete(): void {
+    if (this.#mayGoOn) this.#subscriber.complete();
+    else this.#later(() => this.#subscriber.complete());
+  }
+
+  error(error: unknown): void {
+    this.#waiting = (this.#waiting ?? Promise.resolve()).then(() => this.#fail(error));
+  }
+
+  #later(step: () => void): void {
+    this.#waiting = (this.#waiting ?? Promise.resolve())
+      .then(async () => {
+        if (this.#subscriber.closed) return;
+        await this.#exchange.flush();
+        step();
+      })
+      .catch((error: unknown) => this.#fail(error));
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    if (!this.#subscriber.closed) this.#subscriber.error(await this.#failing(error));
+  }
 }

@@ -1,12 +1,13 @@
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
 import { SessionOptionsError } from '../core/session-errors.js';
-import { withAdapter } from './platform/http-adapter.js';
-import { SessionExchange } from './request/session-exchange.js';
-import type { PlatformRequest } from './platform/platform-request.js';
-import { keepExchange } from './request/session-of.js';
+import { setErrorHeaders } from './errors/to-http-exception.js';
 import { provideSession } from './express-session/req-session.js';
-import type { ExchangeInput, HttpRuntime } from './http-runtime.js';
+import type { HttpRuntime } from './http-options.js';
+import { withAdapter } from './platform/http-adapter.js';
+import type { PlatformRequest } from './platform/platform-request.js';
+import { type ExchangeInput, SessionExchange } from './request/session-exchange.js';
+import { keepExchange } from './request/session-of.js';
 
 /**
  * Mounts the middleware that loads sessions before that of main.ts: as soon as there is an HTTP adapter, which is
@@ -30,7 +31,7 @@ function useSessions(runtime: HttpRuntime, httpAdapter: HttpAdapterHost['httpAda
 
 function sessionMiddleware(runtime: HttpRuntime) {
   return (request: PlatformRequest, response: ServerResponse, next: (error?: unknown) => void): void => {
-    const input = { request, response, isUse: null };
+    const input = { request, response, countsAsTouch: null };
     if (presentsNothing(runtime, request)) {
       keepExchange(request, () => SessionExchange.empty(runtime, input));
       provideSession(request, runtime);
@@ -56,13 +57,8 @@ function presentsNothing({ options }: HttpRuntime, { headers }: PlatformRequest)
 
 /** A session that cannot be loaded fails what asks for it; what needs none is served. */
 function refuseLater({ response }: ExchangeInput, error: unknown): () => never {
-  const said = ['Retry-After', 'WWW-Authenticate'].flatMap((name) => {
-    const value = response.getHeader(name);
-    response.removeHeader(name);
-    return value === undefined ? [] : [{ name, value }];
-  });
   return () => {
-    for (const { name, value } of response.headersSent ? [] : said) response.setHeader(name, value);
+    setErrorHeaders(response, error);
     throw error;
   };
 }

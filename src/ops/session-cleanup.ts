@@ -28,13 +28,13 @@ export class SessionCleanup implements OnApplicationBootstrap, OnApplicationShut
     private readonly options: Required<CleanupOptions> | false,
     private readonly modules: Pick<ModuleRef, 'get'>,
   ) {
-    this.#startedAt = store.manager.clock.now();
+    this.#startedAt = store.parts.clock.now();
     if (options) this.#declareJob(options.cron);
   }
 
   /** How the last one went; `null` before the first has ended. */
   get last(): CleanupResult | null {
-    return this.store.manager.pruning.last;
+    return this.store.parts.pruning.last;
   }
 
   /**
@@ -43,7 +43,7 @@ export class SessionCleanup implements OnApplicationBootstrap, OnApplicationShut
    */
   get isOverdue(): boolean {
     if (!this.options || !this.#isScheduled()) return false;
-    const { pruning, clock } = this.store.manager;
+    const { pruning, clock } = this.store.parts;
     const since = pruning.lastSuccessAt?.getTime() ?? this.#startedAt;
     if (this.#due?.since !== since) {
       this.#due = { since, at: cronTurn(this.options.cron, since, MISSED_TURNS + 1) };

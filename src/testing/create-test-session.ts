@@ -1,10 +1,10 @@
 import { MemorySessionBackend } from '../backends/memory/memory-session-backend.js';
 import type { UserId } from '../core/identifiers.js';
-import type { JsonObject } from '../core/json-data.js';
 import type { SessionData } from '../core/session-data.js';
 import { SessionStore } from '../core/session-store.js';
 import { SessionHandle } from '../http/session/session-handle.js';
-import { RequestSessionState } from '../http/session/request-session-state.js';
+import type { RequestFacts } from '../http/session/request-facts.js';
+import { type LoadedSession, RequestSessionState } from '../http/session/request-session-state.js';
 import type { RequestSession } from '../http/session.interface.js';
 
 /**
@@ -18,18 +18,24 @@ export async function createTestSession<T extends object = SessionData>(
   options: { userId?: UserId; data?: Partial<T> } = {},
 ): Promise<RequestSession<T>> {
   const store = new SessionStore(new MemorySessionBackend(), { plaintext: 'even-in-production' });
-  const { manager } = store;
-  const context = {
-    isUse: () => true,
-    persistent: true,
-    acceptsBearer: true,
-    describeClient: (own: JsonObject) => own,
-    canCarryCookie: () => true,
-  };
-  if (options.userId === undefined && options.data === undefined) {
-    return new SessionHandle<T>(new RequestSessionState(manager, context, null));
-  }
+  const state = (session: LoadedSession) => new RequestSessionState(store.manager, NO_REQUEST, session, true);
+  if (options.userId === undefined && options.data === undefined)
+    return new SessionHandle<T>(state({ resolved: null, unserved: null }));
   const { token } = await store.create({}, options.userId ?? null, options.data ?? {});
-  const resolved = await manager.resolver.resolve(token);
-  return new SessionHandle<T>(new RequestSessionState(manager, context, resolved));
+  const resolved = await store.parts.resolver.resolve(token);
+  return new SessionHandle<T>(state({ resolved, unserved: null }));
 }
+
+const NO_REQUEST: RequestFacts = {
+  persistent: true,
+  acceptsBearer: true,
+  isBearer: false,
+  isCookieWithheld: false,
+  isCrossSiteChange: false,
+  describeClient: (own) => own,
+  clientFamily: () => undefined,
+  refusalOf: () => null,
+  acceptsData: () => true,
+  checkData: () => undefined,
+  log: null,
+};

@@ -5,7 +5,7 @@ import { NO_FLASHES } from '../core/merge-changes.js';
 import { SessionRecord } from '../core/session-record.js';
 import { SessionStore } from '../core/session-store.js';
 import type { Transport } from '../core/session-token.js';
-import type { HttpRuntime } from '../http/http-runtime.js';
+import type { HttpRuntime } from '../http/http-options.js';
 import { HTTP_RUNTIME } from '../http/session.guard.js';
 
 /** A signed-in client. */

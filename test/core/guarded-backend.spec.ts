@@ -117,7 +117,7 @@ describe('an outage', () => {
     const { store, backend, id, logger } = await openWrapped();
     const [row] = await backend.find([id]);
     backend.around = () => Promise.reject(new Error('connection refused'));
-    store.manager.touches.record(row!);
+    store.parts.touches.record(row!);
     await store.manager.settled();
     expect(logger.warnings).toEqual([
       'The use of a session was not recorded: SessionStoreError: Could not record the use of a session: connection refused',

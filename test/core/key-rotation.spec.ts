@@ -44,8 +44,8 @@ describe('rotation of the key', () => {
     const moved = openStore({ key: [newKey, oldKey] }, backend).store;
     const next = await moved.rotateToken(session.id, { grace: '30s' });
     expect(await moved.readByToken(token)).toEqual(session);
-    expect(openStore({ key: newKey }).store.manager.issuer.recognise(next)).not.toBeNull();
-    expect(openStore({ key: newKey }).store.manager.issuer.recognise(token)).toBeNull();
+    expect(openStore({ key: newKey }).store.parts.issuer.recognise(next)).not.toBeNull();
+    expect(openStore({ key: newKey }).store.parts.issuer.recognise(token)).toBeNull();
   });
 });
 

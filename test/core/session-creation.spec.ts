@@ -169,7 +169,7 @@ describe('the lifetimes of a sign-in', () => {
     const { store, clock, signIn } = await openVisited(options);
     const { row } = await signIn({ remember: true });
     clock.advance('9d');
-    store.manager.touches.record(row);
+    store.parts.touches.record(row);
     await store.manager.settled();
     expect((await store.load(row.id))?.expiresAt).toEqual(new Date(START + 19 * DAY));
   });

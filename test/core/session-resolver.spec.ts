@@ -9,14 +9,14 @@ async function openRotating(every: string | undefined = '15m') {
   const backend = new WrappedBackend(new OpenMemoryBackend());
   const opened = openStore({ rotation: { every, grace: '30s' } }, backend);
   const { session, token } = await opened.store.create({}, 'ada', { n: 1 });
-  const { resolver } = opened.store.manager;
+  const { resolver, rotation } = opened.store.parts;
   /** One request: what it was served, and the token that its response carries. */
   const request = async (presented: SessionToken, wanted = false) => {
     const resolved = await resolver.resolve(presented);
-    return { resolved, next: resolved && (await resolver.nextToken(resolved, wanted)) };
+    return { resolved, next: resolved && (await rotation.rotateIfDue(resolved, wanted)) };
   };
   backend.calls.length = 0;
-  return { ...opened, resolver, request, token, id: session.id };
+  return { ...opened, resolver, rotation, request, token, id: session.id };
 }
 
 const standing = (resolved: ResolvedSession | null) => resolved?.standing ?? null;
@@ -46,17 +46,17 @@ describe('a request with the current token', () => {
     const { store, clock } = openStore({ ttl: '30d' }, backend);
     const { token } = await store.create({}, 'ada');
     clock.advance('29d');
-    const resolved = (await store.manager.resolver.resolve(token))!;
-    expect(store.manager.resolver.isTokenDue(resolved, false)).toBe(false);
-    expect(await store.manager.resolver.nextToken(resolved, false)).toBeNull();
-    expect(await store.manager.resolver.nextToken(resolved, true)).not.toBeNull();
+    const resolved = (await store.parts.resolver.resolve(token))!;
+    expect(store.parts.rotation.isDue(resolved, false)).toBe(false);
+    expect(await store.parts.rotation.rotateIfDue(resolved, false)).toBeNull();
+    expect(await store.parts.rotation.rotateIfDue(resolved, true)).not.toBeNull();
   });
 
   it('of several, one gets the new token, and the rest get none', async () => {
-    const { clock, resolver, token } = await openRotating();
+    const { clock, resolver, rotation, token } = await openRotating();
     clock.advance('15m');
     const resolved = await Promise.all(Array.from({ length: 10 }, () => resolver.resolve(token)));
-    const next = await Promise.all(resolved.map((one) => resolver.nextToken(one!, true)));
+    const next = await Promise.all(resolved.map((one) => rotation.rotateIfDue(one!, true)));
     expect(next.filter((one) => one !== null)).toHaveLength(1);
   });
 });
@@ -169,11 +169,11 @@ describe('a renewed proof of identity', () => {
   });
 
   it('succeeds beside other changes of the token', async () => {
-    const { request, token, store, resolver } = await openRotating();
+    const { request, token, store, rotation } = await openRotating();
     const { resolved } = await request(token);
     await Promise.all([
       store.manager.renew(resolved!),
-      resolver.nextToken(resolved!, true),
+      rotation.rotateIfDue(resolved!, true),
       store.manager.renew(resolved!),
     ]);
     const { token: newest } = await store.manager.renew(resolved!);
@@ -203,7 +203,7 @@ describe('a token that somebody made up who has the key, and knows the id of a s
       const { next } = await request(token, true);
       await request(next!);
       clock.advance('1h');
-      const { issuer, resolver } = store.manager;
+      const { issuer, resolver } = store.parts;
       for (const kin of [undefined, newKin()]) {
         const forged = issuer.issue(id, { generation: Math.max(0, generation), kin });
         expect(await resolver.present(forged)).toBeNull();
@@ -215,7 +215,7 @@ describe('a token that somebody made up who has the key, and knows the id of a s
   it('is none for a session that began when tokens shared nothing, if it were newer', async () => {
     const { backend, store } = openStore();
     const { session, token } = await store.create({}, 'ada');
-    const { sealer, issuer, resolver } = store.manager;
+    const { sealer, issuer, resolver } = store.parts;
     const { marks: _marks, ...content } = sealer.open(backend.row(session.id));
     backend.tamper(session.id, sealer.seal(content, session.id, 'ada'));
     expect(await resolver.present(issuer.issue(session.id, { generation: 1, kin: undefined }))).toBeNull();

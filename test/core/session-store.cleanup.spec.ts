@@ -34,7 +34,7 @@ describe('cleanupExpired', () => {
     const { store, backend } = await openWith(25, 0);
     const rests: number[] = [];
     const pause = async (milliseconds: number) => void rests.push(milliseconds);
-    const pruning = new SessionPruning(store.manager.backend, store.manager.clock, store.events, pause);
+    const pruning = new SessionPruning(store.parts.backend, store.manager.clock, store.events, pause);
     expect(await pruning.run(10)).toBe(25);
     expect(backend.count('prune')).toBe(3);
     expect(rests).toHaveLength(2);
@@ -43,7 +43,7 @@ describe('cleanupExpired', () => {
 
   it('ends its rest when the store is closed, and begins no other step', async () => {
     const { store, backend } = await openWith(25, 0);
-    const { backend: guarded, clock } = store.manager;
+    const { backend: guarded, clock } = store.parts;
     const resting = door();
     const pause = (_milliseconds: number, signal: AbortSignal) => {
       resting.open();

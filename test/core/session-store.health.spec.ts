@@ -68,7 +68,7 @@ describe('checkHealth', () => {
     await both.store.create({}, 'ada');
     const moved = openStore({ key: [KEY, OTHER_KEY] }, both.backend);
     await moved.store.create({}, 'ada');
-    const [newId = '', oldId = ''] = moved.store.manager.options.ring.keyIds;
+    const [newId = '', oldId = ''] = moved.store.parts.options.ring.keyIds;
     expect(await moved.store.checkHealth()).toMatchObject({
       healthy: true,
       liveSessions: { [newId]: 1, [oldId]: 1 },
@@ -253,7 +253,7 @@ describe('close', () => {
       return call();
     };
     const [row] = await backend.find([session.id]);
-    store.manager.touches.record(row!);
+    store.parts.touches.record(row!);
     const closed = store.close();
     expect(backend.count('close')).toBe(0);
     answer();

@@ -65,7 +65,7 @@ describe('touch', () => {
 
   it('does not make a write under way conflict', async () => {
     const { store, id } = await openWithSession();
-    const written = store.manager.writer.write({
+    const written = store.parts.writer.write({
       id,
       use: ({ lastActiveAt, expiresAt }) => ({ lastActiveAt, expiresAt }),
       apply: async (content) => {

@@ -20,7 +20,7 @@ async function openIdle(count: number) {
   const created = await Promise.all(Array.from({ length: count }, () => store.create({}, 'ada')));
   const ids = created.map(({ session }) => session.id);
   clock.advance('10m');
-  return { ...opened, ids, touch: (id: string) => store.manager.touches.record(backend.row(id)) };
+  return { ...opened, ids, touch: (id: string) => store.parts.touches.record(backend.row(id)) };
 }
 
 const NOW = START + 10 * MINUTE;
@@ -46,9 +46,9 @@ describe('touches', () => {
       if (method === 'touch') await new Promise<void>((resolve) => (answer = resolve));
       return call();
     };
-    store.manager.touches.record(row!); // about to expire, so sent at once
+    store.parts.touches.record(row!); // about to expire, so sent at once
     expect(wrapped.count('touch')).toBe(1);
-    store.manager.touches.record(row!);
+    store.parts.touches.record(row!);
     answer();
     await store.manager.settled();
     expect(wrapped.count('touch')).toBe(1);
@@ -109,11 +109,11 @@ describe('touches', () => {
     touch(row.id);
     await store.manager.settled();
     clock.advance('1m');
-    replica.manager.touches.record(row); // it had read the row before
+    replica.parts.touches.record(row); // it had read the row before
     await replica.manager.settled();
     expect(backend.row(row.id).lastActiveAt).toBe(NOW);
     clock.advance('4m');
-    replica.manager.touches.record(row);
+    replica.parts.touches.record(row);
     await replica.manager.settled();
     expect(backend.row(row.id).lastActiveAt).toBe(NOW + 5 * MINUTE);
   });
@@ -134,7 +134,7 @@ describe('touches', () => {
     const { session } = await store.create({}, 'ada');
     const [row] = await wrapped.find([session.id]);
     wrapped.around = hang;
-    store.manager.touches.record(row!);
+    store.parts.touches.record(row!);
     await store.manager.settled();
     expect(logger.warnings).toEqual([expect.stringContaining('no answer within 20 ms')]);
   });

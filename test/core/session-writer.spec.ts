@@ -18,7 +18,7 @@ async function openSlow(timeout = '10s', around = yielding(new SeededRandom(PROP
   backend.around = around;
   const n = async () => (await opened.store.read(session.id))?.data['n'];
   const write = (store: SessionStore = opened.store, apply = increment) =>
-    store.manager.writer.write({ id: session.id, use: unused, apply });
+    store.parts.writer.write({ id: session.id, use: unused, apply });
   /** Another process on the same database. */
   const elsewhere = () => openStore({ timeout }, backend).store;
   return { ...opened, id: session.id, token, n, write, elsewhere };
@@ -40,11 +40,11 @@ describe('writes of one session, on a backend that gives way at every call', () 
 
   it('lose nothing when what the caller has read is stale by then', async () => {
     const { store, id, n } = await openSlow();
-    const row = (await store.manager.backend.lookUp(id))!;
-    const known = { row, content: store.manager.sealer.open(row) };
+    const row = (await store.parts.backend.lookUp(id))!;
+    const known = { row, content: store.parts.sealer.open(row) };
     await Promise.all(
       Array.from({ length: 20 }, () =>
-        store.manager.writer.write({ id, known, use: unused, apply: increment }),
+        store.parts.writer.write({ id, known, use: unused, apply: increment }),
       ),
     );
     expect(await n()).toBe(20);
@@ -75,20 +75,20 @@ describe('writes of one session, on a backend that gives way at every call', () 
     let release = (): void => undefined;
     const released = new Promise<void>((resolve) => (release = resolve));
     const slow = write(store, async (content) => (await released, increment(content)));
-    await store.manager.writer.write({ id: other, use: unused, apply: increment });
+    await store.parts.writer.write({ id: other, use: unused, apply: increment });
     release();
     await slow;
   });
 
   it('cost one statement when nothing disturbs them', async () => {
     const { store, backend, id } = await openSlow();
-    const row = (await store.manager.backend.lookUp(id))!;
+    const row = (await store.parts.backend.lookUp(id))!;
     backend.calls.length = 0;
-    const known = { row, content: store.manager.sealer.open(row) };
-    await store.manager.writer.write({ id, known, use: unused, apply: increment });
+    const known = { row, content: store.parts.sealer.open(row) };
+    await store.parts.writer.write({ id, known, use: unused, apply: increment });
     expect(backend.calls).toEqual(['save']);
     backend.calls.length = 0;
-    await store.manager.writer.write({ id, known, use: unused, apply: () => null });
+    await store.parts.writer.write({ id, known, use: unused, apply: () => null });
     expect(backend.calls).toEqual([]);
   });
 
@@ -111,7 +111,7 @@ describe('a write and the end of its session', () => {
     const round = async () => {
       const { session } = await store.create({}, null, { n: 0 });
       const writes = [
-        store.manager.writer.write({ id: session.id, use: usedAt(START), apply: increment }),
+        store.parts.writer.write({ id: session.id, use: usedAt(START), apply: increment }),
         store.flush(session.id, { n: 9 }, START, START + HOUR),
         store.touch(session.id, START + 1, START + HOUR),
       ];
@@ -134,7 +134,7 @@ describe('a write and the end of its session', () => {
     const expiring = write(store, (content) => (clock.advance('24h'), increment(content)));
     await expect(expiring).rejects.toThrow(SessionGoneError);
     await store.put('key', { userId: 'ada', data: {} }, '1h');
-    const passing = store.manager.writer.write({
+    const passing = store.parts.writer.write({
       id: 'key',
       userId: 'ada',
       use: unused,
@@ -151,11 +151,11 @@ describe('a write and the end of its session', () => {
   it('does not write to a session that was stored anew under the same id', async () => {
     const { store } = await openSlow();
     await store.put('key', { userId: null, data: { life: 1 } }, '1h');
-    const row = (await store.manager.backend.lookUp('key'))!;
-    const known = { row, content: store.manager.sealer.open(row) };
+    const row = (await store.parts.backend.lookUp('key'))!;
+    const known = { row, content: store.parts.sealer.open(row) };
     await store.delete('key');
     await store.put('key', { userId: null, data: { life: 2 } }, '1h');
-    await store.manager.writer.write({ id: 'key', known, use: unused, apply: increment });
+    await store.parts.writer.write({ id: 'key', known, use: unused, apply: increment });
     expect((await store.get('key'))?.data).toEqual({ life: 2, n: 1 });
   });
 });
@@ -200,7 +200,7 @@ describe('use, recorded with a write', () => {
   it('moves the idle expiry, and never back', async () => {
     const { store, clock, id } = await openSlow();
     clock.advance('10m');
-    const write = (at: number) => store.manager.writer.write({ id, use: usedAt(at), apply: increment });
+    const write = (at: number) => store.parts.writer.write({ id, use: usedAt(at), apply: increment });
     await write(clock.now());
     await write(START + MINUTE);
     expect(await store.read(id)).toMatchObject({

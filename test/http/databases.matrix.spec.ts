@@ -71,7 +71,7 @@ onEachDatabase('an app with TypeORM', DATABASE_KINDS, (kind) => {
       });
       const ada = browser();
       await ada.post('/do/in');
-      await store.manager.backend.close();
+      await store.parts.backend.close();
       const reply = await ada.get('/do/see');
       expect(refusal(reply)).toEqual({ status: 503, code: 'session_store_unavailable' });
       expect([reply.headers['retry-after'], reply.setCookies]).toEqual(['5', []]);

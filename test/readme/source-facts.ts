@@ -10,7 +10,7 @@ import {
   TwoTokensException,
 } from 'nest-sessions';
 import ts from 'typescript';
-import { SessionHttpException } from '../../src/http/errors/exceptions.js';
+import { SessionHttpException } from '../../src/http/errors/to-http-exception.js';
 import { resolveOptions, splitOptions, type SessionOptions } from '../../src/session.options.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { ROOT } from './compile.js';
@@ -50,7 +50,7 @@ export function effectOf(settings: object): object {
     ...store.config,
     cookie,
     requireAuth: http.requireAuth,
-    onClientChange: http.clientWatch?.reaction ?? 'ignore',
+    onClientChange: http.clientChange?.reaction ?? 'ignore',
     mount: http.mount,
     cleanup,
     table,

@@ -23,7 +23,7 @@ const told = new WeakSet<object>();
  * @throws SessionOptionsError over HTTP, which Nest logs and answers with 500
  * @throws SessionUnsupportedException in GraphQL, and wherever else a handler is called from
  */
-export function refuse(context: ExecutionContext, reason: string): boolean | Promise<boolean> {
+export function refuseUnsupported(context: ExecutionContext, reason: string): boolean | Promise<boolean> {
   const kind = context.getType<string>();
   if (kind === 'http') throw new SessionOptionsError(reason);
   tell(context, reason);

@@ -1,8 +1,8 @@
-import { ExpressSessionView } from './steps.js';
+import { ExpressSessionSteps } from './steps.js';
 import type { ExpressSession } from './types.js';
 import type { SessionExchange } from '../request/session-exchange.js';
 import { exchangeOf } from '../request/session-of.js';
-import type { HttpRuntime } from '../http-runtime.js';
+import type { HttpRuntime } from '../http-options.js';
 
 /** Prototypes of Fastify's requests that have the properties. */
 const provided = new WeakSet<object>();
@@ -29,16 +29,18 @@ const SESSION_ID: PropertyDescriptor = {
 function sessionOfThis(this: object): ExpressSession | undefined {
   const exchange = exchangeOf(this);
   if (exchange === null) return undefined;
-  exchange.markRead();
+  exchange.state.noteRead();
   const warning = exchange.runtime.options.otherSessions?.aboutReader(sessionOfThis) ?? null;
   if (warning !== null) exchange.runtime.logger.warn(warning);
-  return viewOf(exchange, this).bag;
+  return stepsOf(exchange, this).proxy;
 }
 
 /** Made when `req.session` is first read. */
-function viewOf(exchange: SessionExchange, request: object): ExpressSessionView {
-  if (exchange.beforeSave instanceof ExpressSessionView) return exchange.beforeSave;
-  return (exchange.beforeSave = new ExpressSessionView(exchange, request));
+function stepsOf({ runtime, state, session }: SessionExchange, request: object): ExpressSessionSteps {
+  if (state.beforeSave instanceof ExpressSessionSteps) return state.beforeSave;
+  const steps = new ExpressSessionSteps(runtime, state, session, request);
+  state.runBeforeSave(steps);
+  return steps;
 }
 
 function idOfThis(this: object): string | null {

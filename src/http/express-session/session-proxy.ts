@@ -1,6 +1,44 @@
 import type { JsonObject } from '../../core/json-data.js';
 import { SessionDataError } from '../../core/session-errors.js';
-import { toHttpException } from '../errors/exceptions.js';
+import { toHttpException } from '../errors/to-http-exception.js';
+import type { HttpRuntime } from '../http-options.js';
+import { PASSPORT_KEY, passportUser, usesPassport } from '../security/passport-user.js';
+import type { RequestSessionState } from '../session/request-session-state.js';
+import { prototypeKey, type SessionHandle } from '../session/session-handle.js';
+
+/**
+ * What `req.session` and Nest's own `@Session()` give: the session's data as properties, beside the members that
+ * express-session has. Reaching for a method of our `Session` through it is a wrong import, and says so.
+ */
+export function sessionProxy(target: ProxyTarget): object {
+  return new Proxy<object>(
+    {},
+    {
+      get(_, key) {
+        if (Object.hasOwn(target.members, key)) return Reflect.get(target.members, key) as unknown;
+        if (typeof key === 'string' && OUR_METHODS.has(key) && !Object.hasOwn(target.data, key))
+          throw wrongImport(key);
+        target.noteRead(key);
+        return Reflect.get(target.data, key) as unknown;
+      },
+      set(_, key, value) {
+        if (key === '__proto__') throw toHttpException(prototypeKey());
+        if (Object.hasOwn(target.members, key)) throw toHttpException(memberKey(String(key)));
+        target.noteWrite(String(key));
+        return Reflect.set(target.data, key, value);
+      },
+      has: (_, key) => Object.hasOwn(target.members, key) || Reflect.has(target.data, key),
+      deleteProperty: (_, key) => Reflect.deleteProperty(target.data, key),
+      ownKeys: () => Reflect.ownKeys(target.data),
+      defineProperty: (_, key, descriptor) =>
+        Reflect.defineProperty(target.data, key, { ...descriptor, configurable: true }),
+      getOwnPropertyDescriptor(_, key) {
+        target.noteRead(key);
+        return Reflect.getOwnPropertyDescriptor(target.data, key);
+      },
+    },
+  );
+}
 
 /** Members of our `Session` that somebody who imported the wrong one would call. */
 const OUR_METHODS = new Set([
@@ -23,50 +61,82 @@ const OUR_METHODS = new Set([
   'flashes',
 ]);
 
-/** What a bag shows. */
-export interface BagSource {
-  /** The data that it reads and changes. */
-  readonly data: JsonObject;
-  /** Members that are not data: their names cannot be written to. */
-  readonly members: object;
-  /** Told before a key is read. */
-  noteRead(key: string | symbol): void;
-  /** Told before a key is written. */
-  noteWrite(key: string): void;
+/** A session, and the request that it is shown to. */
+export interface ProxiedSession {
+  readonly runtime: HttpRuntime;
+  readonly state: RequestSessionState;
+  readonly session: SessionHandle;
+  readonly request: object;
 }
 
-/**
- * What `req.session` and Nest's own `@Session()` give: the session's data as properties, beside the members that
- * express-session has. Reaching for a method of our `Session` through it is a wrong import, and says so.
- */
-export function sessionBag(source: BagSource): object {
-  return new Proxy<object>(
-    {},
-    {
-      get(_target, key) {
-        if (Object.hasOwn(source.members, key)) return Reflect.get(source.members, key) as unknown;
-        if (typeof key === 'string' && OUR_METHODS.has(key) && !Object.hasOwn(source.data, key))
-          throw wrongImport(key);
-        source.noteRead(key);
-        return Reflect.get(source.data, key) as unknown;
-      },
-      set(_target, key, value) {
-        if (key === '__proto__') throw toHttpException(prototypeKey());
-        if (Object.hasOwn(source.members, key)) throw toHttpException(memberKey(String(key)));
-        source.noteWrite(String(key));
-        return Reflect.set(source.data, key, value);
-      },
-      has: (_target, key) => Object.hasOwn(source.members, key) || Reflect.has(source.data, key),
-      deleteProperty: (_target, key) => Reflect.deleteProperty(source.data, key),
-      ownKeys: () => Reflect.ownKeys(source.data),
-      defineProperty: (_target, key, descriptor) =>
-        Reflect.defineProperty(source.data, key, { ...descriptor, configurable: true }),
-      getOwnPropertyDescriptor(_target, key) {
-        source.noteRead(key);
-        return Reflect.getOwnPropertyDescriptor(source.data, key);
-      },
-    },
-  );
+/** Apps that have been warned. */
+const warned = new WeakSet<HttpRuntime>();
+
+/** What `req.session` shows: the data of the session as it is, until it is pinned; then, what it was. */
+export class ProxyTarget {
+  #pinned: JsonObject | null = null;
+  #isAskedForUser = false;
+
+  readonly #runtime: HttpRuntime;
+  readonly #state: RequestSessionState;
+  readonly #session: SessionHandle;
+  readonly #request: object;
+  readonly #isRegenerated: boolean;
+
+  /**
+   * @param members what is not data: these names cannot be written to
+   * @param isRegenerated whether `regenerate()` has made the session
+   */
+  constructor(
+    { runtime, state, session, request }: ProxiedSession,
+    readonly members: object,
+    isRegenerated = false,
+  ) {
+    this.#runtime = runtime;
+    this.#state = state;
+    this.#session = session;
+    this.#request = request;
+    this.#isRegenerated = isRegenerated;
+  }
+
+  get data(): JsonObject {
+    return this.#pinned ?? this.#session.data;
+  }
+
+  pin(data: JsonObject): void {
+    this.#pinned = data;
+  }
+
+  /**
+   * Whether Passport may be signing somebody in: it has asked for a new session, and then for its own in there. Whatever
+   * stores under a key from a client only writes.
+   */
+  get maySignIn(): boolean {
+    return this.#isRegenerated && this.#isAskedForUser;
+  }
+
+  /** Passport reads here whom it takes for signed in: it does not get to see anybody else. */
+  noteRead(key: string | symbol): void {
+    if (key !== PASSPORT_KEY || this.#pinned !== null) return;
+    this.#isAskedForUser = true;
+    const { data } = this.#state.copy;
+    if (passportUser(data) === undefined || !usesPassport(this.#request)) return;
+    // In a session that Passport has just asked for, what it brings along from the one before is not believed yet.
+    const isSigningIn = this.#isRegenerated && this.#state.stored === null;
+    if (!isSigningIn && this.#state.facts.acceptsData(data, this.#session.userId)) return;
+    delete (data[PASSPORT_KEY] as JsonObject)['user'];
+  }
+
+  noteWrite(key: string): void {
+    const isSignIn = key === 'userId' || key === 'user';
+    if (!isSignIn || this.#session.isAuthenticated || warned.has(this.#runtime)) return;
+    warned.add(this.#runtime);
+    this.#runtime.logger.warn(
+      `\`req.session.${key}\` was set while nobody is signed in, which signs nobody in: limits, lists and ` +
+        '`@RequireAuth()` know only who `await session.authenticate(userId)` has signed in, with the session of ' +
+        '`@Session()` from nest-sessions or `sessionOf(request)`',
+    );
+  }
 }
 
 /** Of the name of a member, such as `save`: where keys come from clients, so does this one. */
@@ -75,14 +145,6 @@ function memberKey(key: string): SessionDataError {
     `\`req.session.${key}\` is a member of the session, and cannot be a key of its data. Nothing was changed`,
     { path: `data.${key}`, fault: 'input' },
   );
-}
-
-/** Of a key that would change a prototype: where keys come from clients, so does this one. */
-export function prototypeKey(): SessionDataError {
-  return new SessionDataError('`__proto__` cannot be a key of session data. Nothing was changed', {
-    path: 'data.__proto__',
-    fault: 'input',
-  });
 }
 
 function wrongImport(method: string): TypeError {

@@ -1,33 +1,41 @@
-import { nextTick } from '../../core/timers.js';
 import type { JsonObject } from '../../core/json-data.js';
+import { nextTick } from '../../core/timers.js';
+import type { HttpRuntime } from '../http-options.js';
+import { agreesOnUser, passportUser, usesPassport } from '../security/passport-user.js';
+import { endCurrent } from '../session/end-session.js';
+import type { BeforeSave, RequestSessionState } from '../session/request-session-state.js';
+import type { SessionHandle } from '../session/session-handle.js';
+import { expressSessionCookie } from './cookie.js';
+import { ProxyTarget, sessionProxy } from './session-proxy.js';
 import type {
   ExpressSession,
   ExpressSessionCallback,
   ExpressSessionCookie,
   ExpressSessionMembers,
 } from './types.js';
-import { expressSessionCookie } from './cookie.js';
-import { LiveSource } from './live-source.js';
-import { agreesOnUser, passportUser, usesPassport } from '../security/passport-user.js';
-import { sessionBag } from './session-proxy.js';
-import { endCurrent } from '../session/end-session.js';
-import type { BeforeSave, SessionExchange } from '../request/session-exchange.js';
-import { reload } from '../session/session-reload.js';
 
-/** The session of one request as middleware of express-session sees it, and what it owes before the response leaves. */
-export class ExpressSessionView implements BeforeSave {
+/**
+ * What middleware of express-session can do with the session of a request (`save`, `regenerate`, `destroy`, `reload`), and
+ * what is owed to it before the response leaves: a session that Passport has signed out ends.
+ */
+export class ExpressSessionSteps implements BeforeSave {
   /** What `req.session` is; `undefined` after `destroy()`. */
-  bag: ExpressSession | undefined;
-  #source: LiveSource;
-  /** Whether `regenerate()` made the present bag. */
+  proxy: ExpressSession | undefined;
+  #target: ProxyTarget;
+  /** Whether `regenerate()` made the present proxy. */
   #isRegenerated = false;
+  readonly #runtime: HttpRuntime;
+  readonly #state: RequestSessionState;
+  readonly #session: SessionHandle;
+  readonly #request: object;
 
-  constructor(
-    private readonly exchange: SessionExchange,
-    private readonly request: object,
-  ) {
-    this.#source = new LiveSource(exchange, this.#members());
-    this.bag = sessionBag(this.#source) as ExpressSession;
+  constructor(runtime: HttpRuntime, state: RequestSessionState, session: SessionHandle, request: object) {
+    this.#runtime = runtime;
+    this.#state = state;
+    this.#session = session;
+    this.#request = request;
+    this.#target = new ProxyTarget({ runtime, state, session, request }, this.#members());
+    this.proxy = sessionProxy(this.#target) as ExpressSession;
   }
 
   get isDue(): boolean {
@@ -35,39 +43,38 @@ export class ExpressSessionView implements BeforeSave {
   }
 
   /** A session that Passport signed out ends. */
-  async beforeSave(): Promise<void> {
-    if (this.#isPassportGone) await endCurrent(this.exchange.work, 'logout');
+  async run(): Promise<void> {
+    await endCurrent(this.#state, 'logout');
   }
 
   #members(): ExpressSessionMembers {
-    const { exchange } = this;
+    const [session, state, { options, sessions }] = [this.#session, this.#state, this.#runtime];
     const member = (step: () => Promise<void>) => (callback?: ExpressSessionCallback) => {
-      const { bag } = this;
-      const done = exchange.work.handOut(step);
+      const { proxy } = this;
+      const done = state.handOut(step);
       if (typeof callback !== 'function') return done;
       done.then(
         () => tell(callback),
         (error: unknown) => tell(callback, error),
       );
-      return bag;
+      return proxy;
     };
     const chained = (act: () => void) => () => {
       act();
-      return this.bag;
+      return this.proxy;
     };
     const members = {
       get id(): string | null {
-        return exchange.session.id;
+        return session.id;
       },
       get cookie(): ExpressSessionCookie {
-        const { options, manager } = exchange.runtime;
-        return expressSessionCookie(options.cookie, exchange.work.cookieLife, manager.clock.now());
+        return expressSessionCookie(options.cookie, state.cookieLife, sessions.clock.now());
       },
       save: member(() => this.#save()),
       regenerate: member(() => this.#regenerate()),
       destroy: member(() => this.#destroy()),
       reload: member(() => this.#reload()),
-      touch: chained(() => exchange.markUsed()),
+      touch: chained(() => state.countAsTouch(true)),
       resetMaxAge: chained(() => undefined),
     };
     return members as ExpressSessionMembers;
@@ -75,12 +82,12 @@ export class ExpressSessionView implements BeforeSave {
 
   /** Passport saves after it has put its user into a new session: that is the sign-in. */
   async #save(): Promise<void> {
-    const { session, runtime } = this.exchange;
+    const session = this.#session;
     const user = passportUser(session.data);
-    const isSignIn = this.#source.maySignIn && user !== undefined && usesPassport(this.request);
+    const isSignIn = this.#target.maySignIn && user !== undefined && usesPassport(this.#request);
     if (isSignIn && !session.isAuthenticated) {
       try {
-        await session.authenticate(runtime.options.passportUserId(user));
+        await session.authenticate(this.#runtime.options.passportUserId(user));
       } catch (error) {
         delete session.data['passport']; // or Passport would take an anonymous session for a signed-in one
         throw error;
@@ -89,38 +96,44 @@ export class ExpressSessionView implements BeforeSave {
   }
 
   async #regenerate(): Promise<void> {
-    const { data } = this.#source;
-    await endCurrent(this.exchange.work, this.#isPassportGone ? 'logout' : 'replaced');
+    const { data } = this.#target;
+    await endCurrent(this.#state, this.#isPassportGone ? 'logout' : 'replaced');
     this.#isRegenerated = true;
-    this.#replaceBag(data);
+    this.#replaceProxy(data);
   }
 
   async #destroy(): Promise<void> {
-    this.#source.pin(this.#source.data);
-    this.bag = undefined; // at once, as express-session does
-    await endCurrent(this.exchange.work, 'logout');
+    this.#target.pin(this.#target.data);
+    this.proxy = undefined; // at once, as express-session does
+    await endCurrent(this.#state, 'logout');
   }
 
   async #reload(): Promise<void> {
-    const { data } = this.#source;
-    await reload(this.exchange.work);
-    this.#replaceBag(data);
+    const { data } = this.#target;
+    await this.#state.reload();
+    this.#replaceProxy(data);
   }
 
-  /** From now on there is another bag; the old one keeps the data that it had. */
-  #replaceBag(data: JsonObject): void {
-    this.#source.pin(data);
-    this.#source = new LiveSource(this.exchange, this.#members(), this.#isRegenerated);
-    this.bag = sessionBag(this.#source) as ExpressSession;
+  /** From now on there is another object; the old one keeps the data that it had. */
+  #replaceProxy(data: JsonObject): void {
+    this.#target.pin(data);
+    const proxied = {
+      runtime: this.#runtime,
+      state: this.#state,
+      session: this.#session,
+      request: this.#request,
+    };
+    this.#target = new ProxyTarget(proxied, this.#members(), this.#isRegenerated);
+    this.proxy = sessionProxy(this.#target) as ExpressSession;
   }
 
   /** Whether Passport had signed somebody in, and has taken them out of the data. */
   get #isPassportGone(): boolean {
-    const { session, work, runtime } = this.exchange;
-    if (!session.isAuthenticated || work.stored === null || work.copy.isUntouched) return false;
-    const { row, content } = work.stored;
-    if (passportUser(content.data) === undefined || passportUser(work.copy.data) !== undefined) return false;
-    return agreesOnUser(content.data, row.userId, runtime.options.passportUserId);
+    const { copy, stored } = this.#state;
+    if (stored === null || stored.row.userId === null || copy.isUntouched) return false;
+    const { row, content } = stored;
+    if (passportUser(content.data) === undefined || passportUser(copy.data) !== undefined) return false;
+    return agreesOnUser(content.data, row.userId, this.#runtime.options.passportUserId);
   }
 }
 

@@ -11,12 +11,12 @@ const arrivals = new RequestLocal<number>('nest-sessions arrival');
  * Writes down when each request arrives, before anything else is told of it: guards are asked only when the body has
  * been read, which for an upload may be minutes later. To be called once the HTTP server is there and not yet listening.
  */
-export function noteArrivals(clock: Clock, { httpAdapter }: HttpAdapterHost): void {
+export function noteArrivalTimes(clock: Clock, { httpAdapter }: HttpAdapterHost): void {
   const server = httpAdapter?.getHttpServer() as Partial<Server> | undefined;
   server?.prependListener?.('request', (request: IncomingMessage) => arrivals.set(request, clock.now()));
 }
 
 /** When the head of the request arrived, in epoch milliseconds; `undefined` where no server has told, as with `inject`. */
-export function arrivalOf(request: object): number | undefined {
+export function arrivalTimeOf(request: object): number | undefined {
   return arrivals.get(rawRequest(request));
 }

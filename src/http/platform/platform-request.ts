@@ -1,5 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ClientRequest } from '../session/client-meta.js';
+
+/** The part of a request that both platforms have. */
+export interface ClientRequest {
+  readonly ip?: string;
+  readonly method?: string;
+  /** `http` or `https`, by the word of a proxy that the platform trusts. */
+  readonly protocol?: string;
+  /** Host and port that were addressed, by the word of a proxy that the platform trusts. */
+  readonly host?: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
 
 /** A request as Express (Node's own, extended) or Fastify (a wrapper with `raw`) gives it. */
 export interface PlatformRequest extends ClientRequest {

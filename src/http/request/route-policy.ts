@@ -1,40 +1,22 @@
-import { type ExecutionContext, SetMetadata } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 
-const AUTH = 'nest-sessions:auth';
-const SKIP_SESSION = 'nest-sessions:skip-session';
-const SKIP_TOUCH = 'nest-sessions:skip-touch';
+/** Metadata that the decorators write, on a handler or on a class. */
+export const AUTH = 'nest-sessions:auth';
+export const SKIP_SESSION = 'nest-sessions:skip-session';
+export const SKIP_TOUCH = 'nest-sessions:skip-touch';
 
 const reflector = new Reflector();
 
 /** Who may call a handler. `within`: the sign-in is at most that old, in milliseconds; `null`: however old. */
-type AuthPolicy = { readonly isPublic: true } | { readonly isPublic: false; readonly within: number | null };
+export type AuthPolicy =
+  { readonly isPublic: true } | { readonly isPublic: false; readonly within: number | null };
 
 /** What the decorators on a handler say, with the closest to it winning. */
 export interface RoutePolicy {
   readonly auth: AuthPolicy | null;
   readonly skipsSession: boolean;
   readonly skipsTouch: boolean;
-}
-
-/** Writes down who may call a handler, or all handlers of a class. */
-export function setAuth(policy: AuthPolicy): MethodDecorator & ClassDecorator {
-  return SetMetadata<string, AuthPolicy>(AUTH, policy);
-}
-
-/** The handler needs no user, whatever `requireAuth` or its class says. */
-export function Public(): MethodDecorator & ClassDecorator {
-  return setAuth({ isPublic: true });
-}
-
-/** No session is loaded: the route works while storage is down, and `sessionOf()` is `null`. */
-export function SkipSession(): MethodDecorator & ClassDecorator {
-  return SetMetadata(SKIP_SESSION, true);
-}
-
-/** The session is loaded, but the request does not count as use: for polling. */
-export function SkipTouch(): MethodDecorator & ClassDecorator {
-  return SetMetadata(SKIP_TOUCH, true);
 }
 
 const known = new WeakMap<object, WeakMap<object, RoutePolicy>>();

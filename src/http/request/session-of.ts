@@ -17,7 +17,7 @@ export function skipExchange(request: object): void {
   const raw = rawRequest(request);
   const exchange = exchanges.get(raw);
   if (exchange === undefined) return;
-  if (typeof exchange !== 'function') exchange.skip();
+  if (typeof exchange !== 'function') exchange.state.countAsTouch(false); // serving a route without it is no use of it
   exchanges.set(raw, undefined);
 }
 
@@ -53,6 +53,6 @@ function requestOf(context: ExecutionContext): object | null {
  */
 export function sessionOf<T extends object = SessionData>(source: object): RequestSession<T> | null {
   const exchange = exchangeOf(source);
-  exchange?.markRead();
+  exchange?.state.noteRead();
   return (exchange?.session as RequestSession<object> | undefined as RequestSession<T> | undefined) ?? null;
 }

@@ -1,41 +1,80 @@
 import type { ServerResponse } from 'node:http';
+import type { SessionRow } from '../../core/session-row.js';
+import type { SessionToken } from '../../core/session-token.js';
+import type { HttpRuntime } from '../http-options.js';
+import type { ClientRequest } from '../platform/platform-request.js';
 import { challenge } from '../security/bearer.js';
-import type { ClientRequest } from '../session/client-meta.js';
-import { appendHeader, BOTH_HEADERS, COOKIE_HEADER, forbidCaching, varyBy } from './response-headers.js';
-import type { HttpRuntime } from '../http-runtime.js';
-import type { RequestSessionState } from '../session/request-session-state.js';
 
 /** How a request met its session, as far as the response tells. */
-export interface Departure {
+export interface ServedSession {
   readonly request: ClientRequest;
+  /** The cookie to set or to remove; `null`: the client keeps the one it has. */
+  readonly cookie:
+    | { readonly kind: 'set'; readonly token: SessionToken; readonly row: SessionRow }
+    | { readonly kind: 'remove' }
+    | null;
   /** Whether something looked at the session, so that the response varies with its token. */
   readonly isRead: boolean;
+  /** Whose session the response may show; `null`: nobody's. */
+  readonly userId: string | null;
   /** Whether the request came with a bearer token. */
   readonly isBearer: boolean;
   /** How old a sign-in may be, in milliseconds, where this one was older. */
   readonly within: number | null;
 }
 
-/** Sets what a response owes: the cookie, what caches may do with it, and how to authenticate. */
+/** Sets what a response owes: the cookie, what caches may do with it (`no-store`), and how to authenticate. */
 export function setSessionHeaders(
   response: ServerResponse,
-  { manager, logger, options }: HttpRuntime,
-  { cookieChange, stored, resolved }: RequestSessionState,
-  { request, isRead, isBearer, within }: Departure,
+  { sessions, logger, options }: HttpRuntime,
+  { request, cookie, isRead, userId, isBearer, within }: ServedSession,
 ): void {
-  if (cookieChange?.kind === 'set') {
-    const { token, row } = cookieChange;
-    appendHeader(response, 'Set-Cookie', options.cookie.issue(token, row, manager.clock.now()));
-    const warning = options.plainHttp?.about(request);
+  if (cookie?.kind === 'set') {
+    const { token, row } = cookie;
+    appendHeader(response, 'Set-Cookie', options.cookie.issue(token, row, sessions.clock.now()));
+    const warning = options.insecureCookie?.about(request);
     if (warning) logger.warn(warning);
-  } else if (cookieChange) {
+  } else if (cookie) {
     appendHeader(response, 'Set-Cookie', options.cookie.remove());
   }
-  const userId = stored?.row.userId ?? resolved?.row.userId ?? null;
-  const isPrivate = cookieChange !== null || (isRead && userId !== null);
+  const isPrivate = cookie !== null || (isRead && userId !== null);
   // A cache that keeps our cookie hands one session to everybody, whatever the app says of its pages.
-  if (cookieChange !== null) forbidCaching(response);
+  if (cookie !== null) forbidCaching(response);
   else if (isPrivate && !response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
   if (isRead || isPrivate) varyBy(response, options.acceptsBearer ? BOTH_HEADERS : COOKIE_HEADER);
   if (options.acceptsBearer) challenge(response, { isBearer, within });
+}
+
+/** Adds a header to those of the same name that are there. */
+function appendHeader(response: ServerResponse, name: string, value: string): void {
+  const present = response.getHeader(name);
+  const values = present === undefined ? [] : Array.isArray(present) ? present : [String(present)];
+  response.setHeader(name, [...values, value]);
+}
+
+/** What some caches obey rather than `Cache-Control`. @see RFC 9213, 2.2; what nginx, Fastly and Akamai document */
+const FOR_ONE_CACHE = /^(?:.+-)?cdn-cache-control$|^(?:surrogate|edge)-control$|^x-accel-expires$/;
+
+/** Keeps the response out of every cache, whatever was said of it before. */
+function forbidCaching(response: ServerResponse): void {
+  for (const name of response.getHeaderNames()) if (FOR_ONE_CACHE.test(name)) response.removeHeader(name);
+  response.setHeader('Cache-Control', 'no-store');
+}
+
+/** The headers on which a response depends that read a session. */
+const COOKIE_HEADER: readonly string[] = ['Cookie'];
+const BOTH_HEADERS: readonly string[] = ['Cookie', 'Authorization'];
+
+/** Tells caches that the response depends on these headers, beside whatever else the app says. */
+function varyBy(response: ServerResponse, headers: readonly string[]): void {
+  if (!response.hasHeader('Vary')) {
+    response.setHeader('Vary', headers.join(', '));
+    return;
+  }
+  const present = String(response.getHeader('Vary'));
+  const names = present.split(',').map((name) => name.trim().toLowerCase());
+  if (names.includes('*')) return;
+  const missing = headers.filter((name) => !names.includes(name.toLowerCase()));
+  if (missing.length > 0)
+    response.setHeader('Vary', [...(present === '' ? [] : [present]), ...missing].join(', '));
 }

@@ -1,6 +1,8 @@
 import { OncePerSession } from '../../core/once-per-session.js';
 import type { ResolvedSession } from '../../core/session-resolver.js';
-import { type ClientRequest, parseAgent, userAgentOf } from '../session/client-meta.js';
+import type { SessionManager } from '../../core/session-manager.js';
+import type { ClientRequest } from '../platform/platform-request.js';
+import { parseAgent, userAgentOf } from '../platform/user-agent.js';
 
 /** What happens when a session turns up with another browser or platform than it was signed in with. */
 export type ClientChangeReaction = 'ignore' | 'notify' | 'revoke';
@@ -23,8 +25,11 @@ const KEPT = 1000;
 export class ClientChange {
   readonly #families = new Map<string, string>();
   readonly #told = new OncePerSession();
+  readonly reaction: Exclude<ClientChangeReaction, 'ignore'>;
 
-  constructor(readonly reaction: Exclude<ClientChangeReaction, 'ignore'>) {}
+  constructor(reaction: Exclude<ClientChangeReaction, 'ignore'>) {
+    this.reaction = reaction;
+  }
 
   /** Family and platform of the client, without any version: `Chrome on Apple`. None says as much: `no user agent`. */
   familyOf(request: ClientRequest): string {
@@ -44,9 +49,17 @@ export class ClientChange {
     return row.userId !== null && known !== undefined && known !== this.familyOf(request);
   }
 
-  /** Whether that has not been told of the session before by this process, whichever client it was. */
-  isNews({ row }: ResolvedSession): boolean {
-    return this.#told.isFirst(row.id);
+  /**
+   * Tells of the other kind of client, or ends the session; whether the session may still be served. Told once for each
+   * session and process, whichever client it was.
+   */
+  async react(sessions: SessionManager, request: ClientRequest, { row }: ResolvedSession): Promise<boolean> {
+    const isNotify = this.reaction === 'notify';
+    const isNews = isNotify
+      ? this.#told.isFirst(row.id)
+      : (await sessions.end({ ids: [row.id] }, 'client-change', request.ip)).ended.length > 0;
+    if (isNews) sessions.reportClientChange(row, request.ip);
+    return isNotify;
   }
 }
 

@@ -1,5 +1,7 @@
+import type { LoggerService } from '@nestjs/common';
 import { expected, refuseUnknown } from '../../core/session-options.js';
-import type { ClientRequest } from '../session/client-meta.js';
+import { CrossSiteRequestException } from '../errors/exceptions.js';
+import { type ClientRequest, type PlatformRequest, routeOf } from '../platform/platform-request.js';
 
 /** Protection against requests that another site makes a browser send. */
 export interface CsrfOptions {
@@ -16,6 +18,12 @@ const SITES_WITH_STRICT: ReadonlySet<string> = new Set(['', 'same-origin', 'same
 /** Ports that an origin leaves out, and a Host header may name. */
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': ':80', 'https:': ':443' };
 
+/** Milliseconds between two lines: whoever sends the requests must not fill the log. */
+const LOG_INTERVAL = 60_000;
+
+/** Longest part of a line that the sender of the request has written, in characters. */
+const MAX_LOGGED = 100;
+
 /**
  * Tells requests that a page of another site made a browser send. It decides as the protection of Nest 12 does, so
  * that an app may have both: `Sec-Fetch-Site` settles it where the browser sends it, else `Origin` is compared with
@@ -25,6 +33,8 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': ':80', 'https
  */
 export class CsrfCheck {
   readonly #origins: ReadonlySet<string>;
+  /** When the last refusal was logged, in epoch milliseconds. */
+  #loggedAt: number | null = null;
 
   /** @throws SessionOptionsError */
   constructor(options: CsrfOptions = {}) {
@@ -59,6 +69,27 @@ export class CsrfCheck {
     return !SITES_WITH_STRICT.has(one(headers['sec-fetch-site']));
   }
 
+  /**
+   * The answer to a request that is refused, and once a minute at most a line in the log that says why, for a developer
+   * whose page that is.
+   *
+   * @param now epoch milliseconds
+   */
+  refusal(
+    request: PlatformRequest,
+    now: number,
+    logger: Pick<LoggerService, 'warn'>,
+  ): CrossSiteRequestException {
+    const since = this.#loggedAt === null ? LOG_INTERVAL : now - this.#loggedAt;
+    if (since < 0 || since >= LOG_INTERVAL) {
+      this.#loggedAt = now;
+      logger.warn(
+        `${printable(routeOf(request))}: 403, ${reasonOf(request)}. This is said once a minute at most`,
+      );
+    }
+    return new CrossSiteRequestException(hidesOrigin(request) ? 'hidden-origin' : 'other-site');
+  }
+
   #isCrossSite(request: ClientRequest): boolean {
     const { headers } = request;
     const site = one(headers['sec-fetch-site']);
@@ -75,7 +106,7 @@ export class CsrfCheck {
  * Whether a page hides its origin from a browser or a site that says nothing else: a form over plain http under the
  * Referrer-Policy `no-referrer` is such a one, also of the app itself.
  */
-export function hidesOrigin({ headers }: ClientRequest): boolean {
+function hidesOrigin({ headers }: ClientRequest): boolean {
   return one(headers['sec-fetch-site']) === '' && one(headers['origin']) === 'null';
 }
 
@@ -109,4 +140,28 @@ function checkOrigin(origin: unknown): string {
     throw expected('csrf.origins', "origins such as 'https://admin.example.com', without a path", origin);
   }
   return normal;
+}
+
+function reasonOf(request: PlatformRequest): string {
+  if (hidesOrigin(request)) {
+    return (
+      'because the page that sent the request hides its origin (Origin: null). If the page is yours, its ' +
+      'Referrer-Policy is `no-referrer`, the default of helmet: set another, helmet({ referrerPolicy: { policy: ' +
+      "'same-origin' } }), or serve it over https"
+    );
+  }
+  const said = ['Origin', 'Sec-Fetch-Site'].flatMap((name) => {
+    const value = request.headers[name.toLowerCase()];
+    return value === undefined ? [] : [`${name}: ${printable(String(value))}`];
+  });
+  const page = `because the page that sent the request is not of this site (${said.join(', ')})`;
+  return request.headers['origin'] === 'null'
+    ? `${page}. If it is yours, give it a Referrer-Policy that shows its origin, and list that in \`csrf.origins\``
+    : `${page}. If it is yours, list its origin in the \`csrf\` option of SessionModule: csrf: { origins: [...] }`;
+}
+
+/** Cut, and without what a terminal or another line could be made of. */
+function printable(text: string): string {
+  const isLong = text.length > MAX_LOGGED;
+  return (isLong ? `${text.slice(0, MAX_LOGGED)}...` : text).replace(/[^\x20-\x7e]/g, '?');
 }

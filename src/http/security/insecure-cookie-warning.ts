@@ -1,4 +1,4 @@
-import type { ClientRequest } from '../session/client-meta.js';
+import type { ClientRequest } from '../platform/platform-request.js';
 
 /** Headers that only a proxy adds. */
 const PROXY_HEADERS = ['x-forwarded-proto', 'x-forwarded-for', 'x-forwarded-host', 'forwarded', 'via'];

@@ -7,52 +7,52 @@ import type { SessionInfo } from '../session.interface.js';
  * straggler must not erase the cookie of a newer sign-in.
  */
 export function endCurrent(
-  work: RequestSessionState,
+  state: RequestSessionState,
   reason: 'logout' | 'logout-all' | 'revoked' | 'replaced',
 ): Promise<number> {
-  return work.inTurn(async () => {
-    const id = work.presentId;
+  return state.runInTurn(async () => {
+    const id = state.presentId;
     if (id === null) {
-      work.discard();
+      state.discard();
       return 0;
     }
-    work.refuseForeign('change');
-    const { ended, existed } = await work.manager.end({ ids: [id] }, reason, work.context.ip);
-    work.ended({ by: existed ? 'this-request' : 'another' });
+    state.refuseCrossSite('change');
+    const { ended, existed } = await state.sessions.end({ ids: [id] }, reason, state.facts.ip);
+    state.ended({ by: existed ? 'this-request' : 'another' });
     return ended.length;
   });
 }
 
 /** Ends the user's other sessions; how many. */
-export async function endOthers(work: RequestSessionState): Promise<number> {
-  const row = work.stored?.row;
+export async function endOthers(state: RequestSessionState): Promise<number> {
+  const row = state.stored?.row;
   if (row === undefined || row.userId === null) return 0;
-  work.refuseForeign('change');
+  state.refuseCrossSite('change');
   const others = { userId: row.userId, exceptId: row.id };
-  const { ended } = await work.manager.end(others, 'logout-others', work.context.ip);
+  const { ended } = await state.sessions.end(others, 'logout-others', state.facts.ip);
   return ended.length;
 }
 
 /** Ends all of the user's sessions; how many. Without a user: the session of this request. */
-export async function endAll(work: RequestSessionState): Promise<number> {
-  const row = work.stored?.row;
-  if (row === undefined || row.userId === null) return endCurrent(work, 'logout-all');
-  work.refuseForeign('change');
+export async function endAll(state: RequestSessionState): Promise<number> {
+  const row = state.stored?.row;
+  if (row === undefined || row.userId === null) return endCurrent(state, 'logout-all');
+  state.refuseCrossSite('change');
   const all = { userId: row.userId };
-  return work.inTurn(async () => {
-    const { ended } = await work.manager.end(all, 'logout-all', work.context.ip);
-    work.ended({ by: ended.some((one) => one.id === row.id) ? 'this-request' : 'another' });
+  return state.runInTurn(async () => {
+    const { ended } = await state.sessions.end(all, 'logout-all', state.facts.ip);
+    state.ended({ by: ended.some((one) => one.id === row.id) ? 'this-request' : 'another' });
     return ended.length;
   });
 }
 
 /** Ends one of the user's sessions; `false` when it is not one of theirs. */
-export async function endById(work: RequestSessionState, id: string): Promise<boolean> {
-  const row = work.stored?.row;
+export async function endById(state: RequestSessionState, id: string): Promise<boolean> {
+  const row = state.stored?.row;
   if (row === undefined || row.userId === null || !isStorable(id)) return false;
-  if (id === row.id) return (await endCurrent(work, 'revoked')) > 0;
-  work.refuseForeign('change');
-  const { ended } = await work.manager.end({ ids: [id], userId: row.userId }, 'revoked', work.context.ip);
+  if (id === row.id) return (await endCurrent(state, 'revoked')) > 0;
+  state.refuseCrossSite('change');
+  const { ended } = await state.sessions.end({ ids: [id], userId: row.userId }, 'revoked', state.facts.ip);
   return ended.length > 0;
 }
 
@@ -66,10 +66,10 @@ function isStorable(id: string): boolean {
 }
 
 /** The user's active sessions, most recently active first. */
-export async function listSessions({ manager, stored }: RequestSessionState): Promise<SessionInfo[]> {
+export async function listSessions({ sessions, stored }: RequestSessionState): Promise<SessionInfo[]> {
   const own = stored?.row;
   if (own === undefined || own.userId === null) return [];
-  const records = await manager.list(own.userId, 'lastActiveAt');
+  const records = await sessions.list(own.userId, 'lastActiveAt');
   return records.map(({ id, createdAt, authenticatedAt, lastActiveAt, expiresAt, meta, integrity }) => {
     return {
       id,

@@ -8,26 +8,25 @@ import { SessionRecord } from '../../core/session-record.js';
 import type { SessionToken } from '../../core/session-token.js';
 import type { WorkingCopy } from '../../core/working-copy.js';
 import { endAll, endById, endCurrent, endOthers, listSessions } from './end-session.js';
-import { toHttpException } from '../errors/exceptions.js';
-import { prototypeKey } from '../express-session/session-proxy.js';
+import { toHttpException } from '../errors/to-http-exception.js';
 import { askForRotation, proveAgain, signIn } from './sign-in.js';
 import type { RequestSessionState } from './request-session-state.js';
 import type { AuthenticateOptions, RequestSession, SessionInfo } from '../session.interface.js';
 
 /** The session of one request, as handlers get it. See `RequestSession` for what each member promises. */
 export class SessionHandle<T extends object = JsonObject> implements RequestSession<T> {
-  readonly #work: RequestSessionState;
+  readonly #state: RequestSessionState;
 
-  constructor(work: RequestSessionState) {
-    this.#work = work;
+  constructor(state: RequestSessionState) {
+    this.#state = state;
   }
 
   get id(): string | null {
-    return this.#work.stored?.row.id ?? null;
+    return this.#state.stored?.row.id ?? null;
   }
 
   get userId(): string | null {
-    return this.#work.stored?.row.userId ?? null;
+    return this.#state.stored?.row.userId ?? null;
   }
 
   get isAuthenticated(): boolean {
@@ -35,7 +34,7 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
   }
 
   get isNew(): boolean {
-    return this.#work.stored === null;
+    return this.#state.stored === null;
   }
 
   get createdAt(): Date | null {
@@ -99,7 +98,7 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
   }
 
   update<R>(fn: (data: T) => R | Promise<R>): Promise<R> {
-    return this.#work.handOut(() => this.#work.update((data) => fn(data as T)));
+    return this.#state.handOut(() => this.#state.update((data) => fn(data as T)));
   }
 
   takeOnce<K extends keyof T>(key: K): Promise<T[K] | undefined> {
@@ -122,7 +121,7 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
   }
 
   save(): Promise<void> {
-    return this.#work.handOut(async () => void (await this.#work.save()));
+    return this.#state.handOut(async () => void (await this.#state.save()));
   }
 
   authenticate(
@@ -131,35 +130,35 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
   ): Promise<SessionToken>;
   authenticate(userId: UserId, options?: AuthenticateOptions<T>): Promise<void>;
   authenticate(userId: UserId, options: AuthenticateOptions<T> = {}): Promise<SessionToken | void> {
-    return this.#work.handOut(() => signIn(this.#work, userId, options));
+    return this.#state.handOut(() => signIn(this.#state, userId, options));
   }
 
   reauthenticate(): Promise<void> {
-    return this.#work.handOut(() => proveAgain(this.#work));
+    return this.#state.handOut(() => proveAgain(this.#state));
   }
 
   rotate(): Promise<void> {
-    return this.#work.handOut(() => askForRotation(this.#work));
+    return this.#state.handOut(() => askForRotation(this.#state));
   }
 
   logout(): Promise<void> {
-    return this.#work.handOut(async () => void (await endCurrent(this.#work, 'logout')));
+    return this.#state.handOut(async () => void (await endCurrent(this.#state, 'logout')));
   }
 
   logoutOthers(): Promise<number> {
-    return this.#work.handOut(() => endOthers(this.#work));
+    return this.#state.handOut(() => endOthers(this.#state));
   }
 
   logoutAll(): Promise<number> {
-    return this.#work.handOut(() => endAll(this.#work));
+    return this.#state.handOut(() => endAll(this.#state));
   }
 
   list(): Promise<SessionInfo[]> {
-    return this.#work.handOut(() => listSessions(this.#work));
+    return this.#state.handOut(() => listSessions(this.#state));
   }
 
   revoke(id: string): Promise<boolean> {
-    return this.#work.handOut(() => endById(this.#work, id));
+    return this.#state.handOut(() => endById(this.#state, id));
   }
 
   toJSON(): object {
@@ -172,17 +171,17 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
   }
 
   get #record(): SessionRecord | null {
-    const { stored } = this.#work;
+    const { stored } = this.#state;
     return stored && new SessionRecord(stored.row, stored.content);
   }
 
   get #copy(): WorkingCopy {
-    this.#work.context.noteUse?.();
-    return this.#work.copy;
+    this.#state.noteAccess();
+    return this.#state.copy;
   }
 
   #failed(error: unknown): unknown {
-    this.#work.context.noteFailure?.(error);
+    this.#state.noteFailure(error);
     return toHttpException(error);
   }
 }
@@ -192,4 +191,12 @@ function badFlash(path: string, value: unknown): SessionDataError {
     `Expected a flash message of two strings, kind and text, but \`${path}\` is ${value === null ? 'null' : `a ${typeof value}`}`,
     { path, fault: faultOf(value) },
   );
+}
+
+/** Of a key that would change a prototype: where keys come from clients, so does this one. */
+export function prototypeKey(): SessionDataError {
+  return new SessionDataError('`__proto__` cannot be a key of session data. Nothing was changed', {
+    path: 'data.__proto__',
+    fault: 'input',
+  });
 }

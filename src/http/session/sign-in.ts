@@ -1,11 +1,10 @@
 import { toUserId, type UserId } from '../../core/identifiers.js';
-import { toJsonObject } from '../../core/json-data.js';
+import { faultOf, toJsonObject } from '../../core/json-data.js';
 import type { SessionChanges } from '../../core/merge-changes.js';
 import { type SessionMarks, type StoredSession, transportOf } from '../../core/session-content.js';
-import { SessionConflictError } from '../../core/session-errors.js';
+import { SessionConflictError, SessionDataError } from '../../core/session-errors.js';
 import type { SessionToken } from '../../core/session-token.js';
 import { gone } from '../../core/session-writer.js';
-import { checkAuthenticateOptions } from './authenticate-options.js';
 import { PASSPORT_KEY } from '../security/passport-user.js';
 import { AuthenticationRequiredException } from '../errors/exceptions.js';
 import type { RequestSessionState } from './request-session-state.js';
@@ -13,40 +12,40 @@ import type { AuthenticateOptions } from '../session.interface.js';
 
 /** `session.authenticate()`: resolves to the token where no cookie carries it. */
 export function signIn(
-  work: RequestSessionState,
+  state: RequestSessionState,
   userId: UserId,
   options: AuthenticateOptions<object>,
 ): Promise<SessionToken | undefined> {
-  const { manager, context } = work;
-  return work.inTurn(async () => {
-    checkAuthenticateOptions(options, context.acceptsBearer ?? false);
+  const { sessions, facts } = state;
+  return state.runInTurn(async () => {
+    checkAuthenticateOptions(options, facts.acceptsBearer);
     const isBearer = options.transport === 'bearer';
     if (!isBearer) {
-      work.refuseForeign('sign-in');
-      work.requireCookie('sign in');
-    } else if (work.stored !== null) work.refuseForeign('change');
+      state.refuseCrossSite('sign-in');
+      state.requireCookie('sign in');
+    } else if (state.stored !== null) state.refuseCrossSite('change');
     const id = toUserId(userId);
-    if (id === work.endedUserId) throw gone();
+    if (id === state.endedUserId) throw gone();
     const data = toJsonObject(options.data ?? {});
-    context.checkData?.({}, data, id);
-    const snapshot = work.copy.take();
-    const created = await manager.create(
+    facts.checkData({}, data, id);
+    const snapshot = state.snapshot();
+    const created = await sessions.create(
       {
         userId: id,
-        meta: context.describeClient(toJsonObject(options.meta ?? {}, 'meta')),
-        previousId: work.presentId,
-        previousUserId: work.stored?.row.userId,
-        carries: work.stored !== null,
-        changes: carriedChanges(work, snapshot.changes, id),
+        meta: facts.describeClient(toJsonObject(options.meta ?? {}, 'meta')),
+        previousId: state.presentId,
+        previousUserId: state.stored?.row.userId,
+        carries: state.stored !== null,
+        changes: carriedChanges(state, snapshot.changes, id),
         data,
         remember: options.remember,
-        persistent: context.persistent,
+        persistent: facts.persistent,
         notAfter: options.notAfter,
-        marks: marksOf(options, context.clientFamily?.()),
+        marks: marksOf(options, facts.clientFamily()),
       },
-      context.ip,
+      facts.ip,
     );
-    work.begin(created, snapshot);
+    state.begin(created, snapshot);
     return isBearer ? created.token : undefined;
   });
 }
@@ -58,16 +57,16 @@ export function signIn(
  * @throws SessionDataError when this request says so
  */
 function carriedChanges(
-  { context, stored }: RequestSessionState,
+  { facts, stored }: RequestSessionState,
   changes: SessionChanges,
   userId: string,
 ): SessionChanges {
   const before = stored?.content.data ?? {};
   const owner = stored?.row.userId ?? null;
   if (owner !== null && owner !== userId) return changes; // nothing is carried over
-  context.checkData?.(before, changes.set, userId);
+  facts.checkData(before, changes.set, userId);
   const carried = Object.hasOwn(changes.set, PASSPORT_KEY) ? changes.set : before;
-  if (context.acceptsData?.(carried, userId) !== false) return changes;
+  if (facts.acceptsData(carried, userId)) return changes;
   const { [PASSPORT_KEY]: _foreign, ...set } = changes.set;
   return { ...changes, set, remove: [...changes.remove, PASSPORT_KEY] };
 }
@@ -78,32 +77,73 @@ function marksOf({ transport }: AuthenticateOptions<object>, client?: string): S
 }
 
 /** `session.reauthenticate()` */
-export function proveAgain(work: RequestSessionState): Promise<void> {
-  const { manager, context } = work;
-  return work.inTurn(async () => {
-    const { stored } = work;
+export function proveAgain(state: RequestSessionState): Promise<void> {
+  const { sessions, facts } = state;
+  return state.runInTurn(async () => {
+    const { stored } = state;
     if (stored === null || stored.row.userId === null)
       throw new AuthenticationRequiredException('authentication_required');
-    work.refuseForeign('sign-in');
-    requireCookieOf(stored, work);
-    const { token, changed } = await manager.renew(stored, context.ip);
-    work.renewed(token, { ...stored, row: { ...stored.row, ...changed } });
+    state.refuseCrossSite('sign-in');
+    requireCookieOf(stored, state);
+    const { token, changed } = await sessions.renew(stored, facts.ip);
+    state.renewed(token, { ...stored, row: { ...stored.row, ...changed } });
   });
 }
 
 /** `session.rotate()` */
-export async function askForRotation(work: RequestSessionState): Promise<void> {
-  requireCookieOf(work.stored, work);
-  if (work.stored !== null) work.refuseForeign('change');
-  work.isRotationWanted = work.stored !== null;
+export async function askForRotation(state: RequestSessionState): Promise<void> {
+  requireCookieOf(state.stored, state);
+  if (state.stored !== null) state.refuseCrossSite('change');
+  state.wantRotation();
 }
 
 /** @throws SessionConflictError when the response cannot carry a new token */
-function requireCookieOf(stored: StoredSession | null, work: RequestSessionState): void {
-  work.requireCookie('issue a new token');
+function requireCookieOf(stored: StoredSession | null, state: RequestSessionState): void {
+  state.requireCookie('issue a new token');
   if (stored === null || transportOf(stored.content) === 'cookie') return;
   throw new SessionConflictError(
     'Cannot issue a new token: the client keeps a bearer token, which no response replaces by itself. Nothing was ' +
       "changed: authenticate(userId, { transport: 'bearer' }) signs in anew, and resolves to a token to send",
   );
+}
+
+const OPTIONS: readonly string[] = [
+  'data',
+  'remember',
+  'notAfter',
+  'meta',
+  'transport',
+] satisfies (keyof AuthenticateOptions)[];
+
+/**
+ * @throws SessionDataError for an unknown option, or one of the wrong type: a form's `remember: 'on'` must not pass for
+ * a boolean, nor a misspelt one for the default
+ */
+function checkAuthenticateOptions(options: AuthenticateOptions<object>, acceptsBearer: boolean): void {
+  if (typeof options !== 'object' || options === null)
+    throw new SessionDataError(
+      `Options of authenticate: expected an object, got ${options === null ? 'null' : `a ${typeof options}`}`,
+    );
+  const { remember, notAfter, transport } = options;
+  const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
+  if (unknown !== undefined)
+    throw new SessionDataError(
+      `Unknown option of authenticate: expected one of ${OPTIONS.join(', ')}, got '${unknown}'`,
+    );
+  if (remember !== undefined && typeof remember !== 'boolean')
+    throw badOption('remember', 'true or false', remember);
+  if (notAfter !== undefined && !(notAfter instanceof Date)) throw badOption('notAfter', 'a Date', notAfter);
+  if (transport !== undefined && transport !== 'cookie' && transport !== 'bearer')
+    throw badOption('transport', "'cookie' or 'bearer'", transport);
+  if (transport === 'bearer' && !acceptsBearer)
+    throw new SessionDataError(
+      "`transport: 'bearer'`: expected the option `transport: ['cookie', 'bearer']` of SessionModule, got none. The " +
+        'token would not be accepted',
+    );
+}
+
+/** What an app passes on from a body or a form may be the client's fault. */
+function badOption(name: keyof AuthenticateOptions, wanted: string, value: unknown): SessionDataError {
+  const message = `\`${name}\`: expected ${wanted}, got ${value === null ? 'null' : `a ${typeof value}`}`;
+  return new SessionDataError(message, { path: name, fault: faultOf(value) });
 }

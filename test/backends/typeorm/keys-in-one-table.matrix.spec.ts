@@ -14,16 +14,16 @@ onEachDatabase('two apps with different keys in one table', DATABASE_KINDS, (kin
       new SessionStore(new TypeOrmSessionBackend(database.options(), OPTIONS), { key, clock }, logger);
     const [first, second] = [open(KEY), open(OTHER_KEY)];
     await first.initSchema();
-    first.manager.liveSessions.watch();
+    first.parts.activeSessions.watch();
     await first.manager.settled();
     expect(logger.warnings).toEqual([]);
     await first.create({}, 'ada');
     await second.initSchema();
-    second.manager.liveSessions.watch();
+    second.parts.activeSessions.watch();
     await second.manager.settled();
     expect(logger.warnings).toEqual([
       expect.stringMatching(
-        `key ${first.manager.options.ring.keyIds[0]}, .*seals with ${second.manager.options.ring.keyIds[0]}\\..*\`tableName\``,
+        `key ${first.parts.options.ring.keyIds[0]}, .*seals with ${second.parts.options.ring.keyIds[0]}\\..*\`tableName\``,
       ),
     ]);
     expect(await second.checkHealth()).toMatchObject({ healthy: true, warnings: [{ code: 'unknown-key' }] });

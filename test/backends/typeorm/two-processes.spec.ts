@@ -29,7 +29,7 @@ onEachDatabase('two processes', ['sqlite', 'postgres', 'mariadb'], (kind) => {
   });
 
   async function tokenOf(id: string): Promise<TokenState> {
-    const row = await store.manager.backend.lookUp(id);
+    const row = await store.parts.backend.lookUp(id);
     if (row === null) throw new Error(`${id} is gone`);
     return tokenState(row);
   }

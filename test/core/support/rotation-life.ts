@@ -77,10 +77,10 @@ class World {
     const { manager } = this.#replica();
     const arrivedAt = manager.clock.now();
     return async () => {
-      const token = manager.issuer.recognise(cookie);
-      const presented = token && (await manager.resolver.present(token, {}, arrivedAt));
+      const token = manager.recognise(cookie, 'cookie');
+      const presented = token && (await manager.load(token, {}, arrivedAt));
       if (!presented || presented.standing === 'unserved') return { isServed: false, cookie: null };
-      const next = await manager.resolver.nextToken(presented, wantsRotation);
+      const next = await manager.rotateIfDue(presented, wantsRotation);
       return { isServed: true, cookie: next?.reveal() ?? null };
     };
   }

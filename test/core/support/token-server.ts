@@ -36,11 +36,11 @@ export class TokenServer {
   }
 
   async request(cookie: string, wantsRotation = false): Promise<Answer> {
-    const { issuer, resolver } = this.store.manager;
-    const token = issuer.recognise(cookie);
-    const resolved = token && (await resolver.resolve(token));
-    if (resolved === null) return { isServed: false, cookie: null };
-    const next = await resolver.nextToken(resolved, wantsRotation);
+    const { manager } = this.store;
+    const token = manager.recognise(cookie, 'cookie');
+    const loaded = token && (await manager.load(token));
+    if (!loaded || loaded.standing === 'unserved') return { isServed: false, cookie: null };
+    const next = await manager.rotateIfDue(loaded, wantsRotation);
     return { isServed: true, cookie: next?.reveal() ?? null };
   }
 

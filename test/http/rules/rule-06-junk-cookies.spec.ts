@@ -76,9 +76,9 @@ onEachPlatform('rule 6, a token that no key confirms', (open) => {
 
   it('is counted', async () => {
     const { port, foreign, store } = await openWithTokens(open);
-    const before = store.manager.issuer.refused;
+    const before = store.parts.issuer.refused;
     await sendRaw(port, withCookieHeader('/do/see', Buffer.from(`${NAME}=junk; ${NAME}=${foreign}`)));
-    expect(store.manager.issuer.refused).toBe(before + 2);
+    expect(store.parts.issuer.refused).toBe(before + 2);
   });
 
   it('does not hide a genuine one behind it', async () => {

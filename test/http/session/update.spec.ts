@@ -98,15 +98,11 @@ onEachPlatform('update', (open) => {
             runs.push({ ...data });
             if (runs.length === 1) {
               const { id } = session;
-              const row = store.manager.backend;
+              const row = store.parts.backend;
               const now = await row.lookUp(id ?? '');
               if (now) {
-                const content = store.manager.sealer.open(now);
-                const next = store.manager.sealer.seal(
-                  { ...content, data: { theirs: 1 } },
-                  now.id,
-                  now.userId,
-                );
+                const content = store.parts.sealer.open(now);
+                const next = store.parts.sealer.seal({ ...content, data: { theirs: 1 } }, now.id, now.userId);
                 await row.save({
                   ...now,
                   ...next,

@@ -1,13 +1,18 @@
+import { type ExecutionContext, HttpException } from '@nestjs/common';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import { from, lastValueFrom } from 'rxjs';
 import {
   SessionConflictError,
   SessionGoneError,
   SessionLimitError,
   SessionStoreError,
 } from '../../../src/core/session-errors.js';
-import { isTouchDue } from '../../../src/core/session-expiry.js';
 import { AuthenticationRequiredException } from '../../../src/http/errors/exceptions.js';
-import { SessionHandle } from '../../../src/http/session/session-handle.js';
-import { RequestSessionState } from '../../../src/http/session/request-session-state.js';
+import { exchangeOf } from '../../../src/http/request/session-of.js';
+import { RouteAccess } from '../../../src/http/route-access.js';
+import { SessionInterceptor } from '../../../src/http/session.interceptor.js';
+import type { SessionHandle } from '../../../src/http/session/session-handle.js';
 import type { Write } from './history.js';
 import { BrokenConnection, type World } from './world.js';
 
@@ -22,63 +27,94 @@ export interface Answer {
 
 export type Act = (session: SessionHandle) => Promise<unknown>;
 
-/** One request from its cookie to its answer, in the order in which the HTTP layer does things. */
+/**
+ * One request from its cookie to its answer: guard, handler, interceptor and response gate are those of the HTTP layer. Only
+ * the platform is played: it runs them one after the other, and ends the response.
+ */
 export async function exchange(
   world: World,
   replica: number,
   cookie: string | null,
   act: Act,
 ): Promise<Answer> {
-  const { manager } = world.store(replica);
-  const token = cookie === null ? null : manager.issuer.recognise(cookie);
+  const runtime = world.runtime(replica);
+  const token = cookie === null ? null : runtime.sessions.recognise(cookie, 'cookie');
   const isEnded = token !== null && world.rules.ended.has(token.sessionId);
   const wasRetired = token !== null && world.retired.has(token.hash);
-  let work: RequestSessionState | undefined;
-  let failed = await fails(world, token?.sessionId ?? null, async () => {
-    const presented = token && (await manager.resolver.present(token));
-    const unserved = presented?.standing === 'unserved' ? presented : null;
-    const resolved = presented?.standing === 'unserved' ? null : presented;
-    if (unserved) world.unserved.add(unserved.row.id);
-    if (resolved && (isEnded || wasRetired))
-      world.scheduler.fail(`an ended token of ${resolved.row.id} was served`);
-    work = new RequestSessionState(manager, CONTEXT, resolved, unserved);
+  const response = new PlayedResponse();
+  const header = cookie === null ? {} : { cookie: `${runtime.options.cookie.name}=${cookie}` };
+  const request = { method: 'POST', url: '/', headers: header };
+  const context = contextOf(request, response);
+  const isRefused = await fails(world, token?.sessionId ?? null, async () =>
+    new RouteAccess(runtime).admit(context),
+  );
+  const opened = exchangeOf(request);
+  if (isRefused || opened === null) return { cookie: undefined, userId: null, failed: isRefused };
+  const { session, state } = opened;
+  const [id, userId] = [session.id, session.userId];
+  if (id === null && state.presentId !== null) world.unserved.add(state.presentId);
+  if (id !== null && (isEnded || wasRetired)) world.scheduler.fail(`an ended token of ${id} was served`);
+  let failure: unknown = null;
+  const handle = () =>
+    from(
+      act(session).catch((error: unknown) => {
+        check(world, id, error);
+        throw error;
+      }),
+    );
+  const handled = new SessionInterceptor(runtime).intercept(context, { handle });
+  await lastValueFrom(handled, { defaultValue: null }).catch((error: unknown) => {
+    check(world, session.id ?? id, error);
+    failure = error;
   });
-  if (work === undefined) return { cookie: undefined, userId: null, failed };
-  const userId = work.stored?.row.userId ?? null;
-  const { resolved } = work;
-  const current = work;
-  failed = await fails(world, resolved?.row.id ?? null, () => act(new SessionHandle(current)));
-  if (work.isDirty)
-    failed = (await fails(world, work.stored?.row.id ?? null, () => current.save())) || failed;
-  await leave(world, replica, work);
-  const change = work.cookieChange;
-  return {
-    cookie: change === null ? undefined : change.kind === 'set' ? change.token.reveal() : null,
-    userId,
-    failed,
-  };
+  const status = failure === null ? 200 : failure instanceof HttpException ? failure.getStatus() : 500;
+  response.statusCode = status;
+  response.end();
+  await response.left;
+  world.writeTouchesLater(replica);
+  return { cookie: cookieIn(response), userId, failed: failure !== null || response.statusCode !== status };
 }
 
-const CONTEXT = {
-  isUse: () => true,
-  persistent: true,
-  describeClient: () => ({}),
-  canCarryCookie: () => true,
-};
+/** A response whose bytes go nowhere. */
+class PlayedResponse extends ServerResponse {
+  /** Resolves when the last byte has left. */
+  readonly left: Promise<void>;
+  #leave: () => void = () => undefined;
 
-/** Rotation and touch, as the response leaves. */
-async function leave(world: World, replica: number, work: RequestSessionState): Promise<void> {
-  const { resolved, stored, manager } = work;
-  const isSame = resolved !== null && stored?.row.id === resolved.row.id && work.cookieChange === null;
-  if (isSame && manager.resolver.isTokenDue(resolved, work.isRotationWanted)) {
-    await fails(world, resolved.row.id, async () => {
-      const token = await manager.resolver.nextToken(resolved, work.isRotationWanted);
-      if (token) work.cookieChange = { kind: 'set', token, row: stored.row };
-    });
+  constructor() {
+    super(new IncomingMessage(new Socket()));
+    this.left = new Promise((resolve) => (this.#leave = resolve));
   }
-  if (stored && isTouchDue(stored.row, world.clock.now(), manager.config.touchInterval))
-    manager.touches.record(stored.row);
-  world.writeTouchesLater(replica);
+
+  override end(): this {
+    super.end();
+    this.#leave();
+    return this;
+  }
+}
+
+class Controller {
+  handle(): void {}
+}
+
+/** What the guard and the interceptor ask of an execution context. */
+function contextOf(request: object, response: ServerResponse): ExecutionContext {
+  const http = { getRequest: () => request, getResponse: () => response };
+  const context: unknown = {
+    getType: () => 'http',
+    getClass: () => Controller,
+    getHandler: () => Reflect.get(Controller.prototype, 'handle'),
+    switchToHttp: () => http,
+  };
+  return context as ExecutionContext;
+}
+
+/** What the browser keeps of the answer. */
+function cookieIn(response: ServerResponse): string | null | undefined {
+  const lines = [response.getHeader('Set-Cookie') ?? []].flat().map(String);
+  if (lines.length === 0) return undefined;
+  const [, value = ''] = /^[^=]+=([^;]*)/.exec(lines.at(-1) ?? '') ?? [];
+  return value === '' ? null : value;
 }
 
 /** Whether a call fails, which it may only for a reason. */
@@ -87,9 +123,13 @@ export async function fails(world: World, id: string | null, call: () => Promise
     await call();
     return false;
   } catch (error) {
-    if (!hasReason(world, id, error)) world.scheduler.fail(`unexpected: ${(error as Error).stack}`);
+    check(world, id, error);
     return true;
   }
+}
+
+function check(world: World, id: string | null, error: unknown): void {
+  if (!hasReason(world, id, error)) world.scheduler.fail(`unexpected: ${(error as Error).stack}`);
 }
 
 function hasReason(world: World, id: string | null, error: unknown): boolean {

@@ -154,7 +154,7 @@ function checkCookies(world: World, browsers: readonly Browser[]): void {
     const row = world.storage.stored.get(id ?? '');
     if (cookie === null || id === null || row === undefined || row.tokenHash === null) continue;
     if (world.rules.ended.has(id) || world.excused.has(id) || browser.mayBeOutside(id)) continue;
-    const { issuer, clockName } = world.store(0).manager;
+    const { issuer, clockName } = world.store(0).parts;
     const token = issuer.recognise(cookie);
     const verdict = token && judgeToken(row, token, { now: world.clock.now(), clock: clockName });
     if (verdict === 'stale' || verdict === 'reuse')

@@ -31,7 +31,7 @@ function isIn(world: World, thief: Browser): boolean {
   const row = world.storage.stored.get(thief.sessionId ?? '');
   const later = world.clock.now() + 2 * ROUNDS * (GRACE + 1);
   if (row === undefined || !isActive(row, later)) return false;
-  const { issuer, clockName } = world.store(0).manager;
+  const { issuer, clockName } = world.store(0).parts;
   const token = issuer.recognise(thief.cookie ?? '');
   const verdict = token && judgeToken(row, token, { now: world.clock.now(), clock: clockName });
   return verdict !== null && verdict !== 'stale' && verdict !== 'reuse';

@@ -10,6 +10,7 @@ import type { SessionRow } from '../../../src/core/session-row.js';
 import { SessionPruning } from '../../../src/core/session-pruning.js';
 import { SessionTouches } from '../../../src/core/session-touches.js';
 import { SessionWriter } from '../../../src/core/session-writer.js';
+import { type HttpRuntime, resolveHttpOptions } from '../../../src/http/http-options.js';
 import { ManualClock } from '../../../src/testing/manual-clock.js';
 import { type BackendMethod, OpenMemoryBackend, WrappedBackend } from '../../core/support/backends.js';
 import { RecordingLogger, START } from '../../core/support/open-store.js';
@@ -93,7 +94,7 @@ export class World {
         { ...options, ...limit, rotation },
         new RecordingLogger(),
       );
-      const { sealer, backend: guarded } = store.manager;
+      const { sealer, backend: guarded } = store.parts;
       const pause = () => this.#passes(`  replica ${replica} waits before it tries again`, false);
       const rest = () => this.#passes(`  replica ${replica} rests from its clean-up`, false);
       const writer = new SessionWriter(guarded, sealer, this.clock, 3_600_000, pause);
@@ -106,9 +107,20 @@ export class World {
         NEVER,
       );
       const pruning = new SessionPruning(guarded, this.clock, store.events, rest);
-      Object.assign(store.manager, { writer, touches, pruning });
+      Object.assign(store.parts, { writer, touches, pruning });
       return store;
     });
+  }
+
+  /** What the requests of a replica share. A rotation may only fail by the connection; no error belongs into the log. */
+  runtime(replica: number): HttpRuntime {
+    const unexpected = (message: string): void => this.scheduler.fail(`unexpected in the log: ${message}`);
+    const warn = (message: string): void => {
+      const isExpected = !message.includes('was not rotated') || message.includes('broken connection');
+      if (!isExpected) unexpected(message);
+    };
+    const options = resolveHttpOptions({ cookie: { secure: false } });
+    return { sessions: this.store(replica).manager, options, logger: { warn, error: unexpected } };
   }
 
   /** One of the replicas. */
@@ -134,7 +146,7 @@ export class World {
     this.#writing.add(replica);
     void this.scheduler.gate(`  replica ${replica} writes its touches`).then(async () => {
       this.#writing.delete(replica);
-      await this.store(replica).manager.touches.settled();
+      await this.store(replica).parts.touches.settled();
       this.scheduler.noteNews();
     });
   }
@@ -164,7 +176,7 @@ export class World {
   checkData(): void {
     for (const row of this.storage.stored.values()) {
       if (!isActive(row, this.clock.now())) continue;
-      const { data } = this.store(0).manager.sealer.open(row);
+      const { data } = this.store(0).parts.sealer.open(row);
       const lost = findLostWrite(this.historyOf(row.id), data);
       if (lost !== null) this.scheduler.fail(`of ${row.id}, ${lost}`);
     }
@@ -222,7 +234,7 @@ export class World {
       );
       this.histories.set(row.id, writes);
     } else {
-      const { data } = this.store(0).manager.sealer.open(row);
+      const { data } = this.store(0).parts.sealer.open(row);
       const { step } = this.scheduler;
       this.historyOf(row.id).push({ kind: 'replace', data, began: step, ended: step, isRefused: false });
     }
@@ -230,7 +242,7 @@ export class World {
 
   /** A sign-in with such a token ends the session, and takes nothing over. */
   #handsNothing(replaced: SessionRow, row: SessionRow): boolean {
-    const { sealer } = this.store(0).manager;
+    const { sealer } = this.store(0).parts;
     const [before, after] = [sealer.open(replaced).data, sealer.open(row).data];
     return Object.keys(before).every((key) => !Object.hasOwn(after, key));
   }

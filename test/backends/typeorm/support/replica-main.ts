@@ -44,7 +44,7 @@ const calls: ReplicaCalls = {
     return failures;
   },
   async rotate(id, current, count) {
-    const { backend, issuer, clock, clockName } = opened().manager;
+    const { backend, issuer, clock, clockName } = opened().parts;
     const results = await atOnce(count, async () => {
       const { hash } = issuer.issue(id, { generation: nextGeneration(current), kin: undefined });
       const now = clock.now();
@@ -59,7 +59,7 @@ const calls: ReplicaCalls = {
       return 'won';
     }),
   async increment(id, count) {
-    const { writer } = opened().manager;
+    const { writer } = opened().parts;
     const results = await atOnce(count, () =>
       writer.write({
         id,

@@ -74,13 +74,13 @@ export async function storm(store: SessionStore, seconds: number, users: number)
     touch: () => {
       const now = Date.now();
       const ids = Array.from({ length: 20 }, any);
-      return store.manager.backend.touch(
+      return store.parts.backend.touch(
         ids.map((id) => ({ id, lastActiveAt: now, expiresAt: now + 60_000, now })),
       );
     },
     save: () => {
       const write = { id: any(), use: usedAt(Date.now()) };
-      return store.manager.writer.write({
+      return store.parts.writer.write({
         ...write,
         apply: (content) => ({ ...content, data: { ...content.data, at: Math.random() } }),
       });
@@ -112,7 +112,7 @@ export async function storm(store: SessionStore, seconds: number, users: number)
     }
   });
   // Without its rests, so that it meets the others more often.
-  const pruning = new SessionPruning(store.manager.backend, new SystemClock(), store.events, async () => {});
+  const pruning = new SessionPruning(store.parts.backend, new SystemClock(), store.events, async () => {});
   const cleanup = (async () => {
     while (performance.now() < until) await perform('cleanup', () => pruning.run(50));
   })();

@@ -1,0 +1,88 @@
+import { ActiveSessionCounts } from './active-session-counts.js';
+import { BackendClient } from './backend-client.js';
+import { type Clock, nameOfClock } from './clock.js';
+import { PayloadSealer } from './session-content.js';
+import { SessionCreation } from './session-creation.js';
+import { eventOf, type SessionEvent, SessionEvents } from './session-events.js';
+import type { SessionBackend } from './session-backend.js';
+import { processLogger, type SessionLogger } from './session-logger.js';
+import type { ResolvedStoreOptions, SessionConfig } from './session-options.js';
+import { SessionPruning } from './session-pruning.js';
+import { SessionResolver } from './session-resolver.js';
+import type { SessionRow } from './session-row.js';
+import { TokenIssuer } from './session-token.js';
+import { SessionTouches } from './session-touches.js';
+import { SessionWriter } from './session-writer.js';
+import { TokenRotation } from './token-rotation.js';
+import { UnknownKeys } from './unknown-keys.js';
+
+/**
+ * The parts that sessions on one backend are made of, each made once and wired to the others. `SessionManager` and
+ * `SessionStore` are the two faces that the rest of the library calls; nothing outside of core takes a part by itself.
+ */
+export class SessionParts {
+  readonly config: SessionConfig;
+  readonly clock: Clock;
+  /** Tells instants of this process from those of another replica's clock. */
+  readonly clockName: string;
+  readonly events: SessionEvents;
+  readonly backend: BackendClient;
+  readonly sealer: PayloadSealer;
+  readonly issuer: TokenIssuer;
+  readonly creation: SessionCreation;
+  readonly writer: SessionWriter;
+  readonly resolver: SessionResolver;
+  readonly rotation: TokenRotation;
+  readonly pruning: SessionPruning;
+  readonly touches: SessionTouches;
+  readonly activeSessions: ActiveSessionCounts;
+  readonly unknownKeys: UnknownKeys;
+
+  constructor(
+    backend: SessionBackend,
+    readonly options: ResolvedStoreOptions,
+    readonly logger: SessionLogger = processLogger,
+  ) {
+    const { config, clock, ring } = options;
+    this.config = config;
+    this.clock = clock;
+    this.clockName = nameOfClock(clock);
+    this.events = new SessionEvents((name, error) =>
+      logger.warn(
+        `A listener for the session event '${name}' failed: ${error instanceof Error ? error.stack : String(error)}`,
+      ),
+    );
+    this.backend = new BackendClient(backend, config.timeout, logger);
+    this.unknownKeys = new UnknownKeys(clock);
+    this.sealer = new PayloadSealer(ring, config.maxDataBytes, this.unknownKeys);
+    this.issuer = new TokenIssuer(ring);
+    this.creation = new SessionCreation(this.backend, this.sealer, this.issuer, clock, config);
+    this.writer = new SessionWriter(this.backend, this.sealer, clock, config.timeout);
+    this.resolver = new SessionResolver(
+      this.backend,
+      this.sealer,
+      clock,
+      this.clockName,
+      config,
+      this.events,
+      logger,
+    );
+    this.rotation = new TokenRotation(
+      this.backend,
+      this.sealer,
+      this.issuer,
+      clock,
+      this.clockName,
+      config,
+      this.events,
+    );
+    this.pruning = new SessionPruning(this.backend, clock, this.events);
+    this.touches = new SessionTouches(this.backend, clock, config.touchInterval, logger);
+    this.activeSessions = new ActiveSessionCounts(this.backend, clock, ring, logger);
+  }
+
+  /** An event about a session, now. @param ip of the client, where a request is behind it */
+  eventOf(row: Pick<SessionRow, 'id' | 'userId'>, ip?: string): SessionEvent {
+    return eventOf(row, this.clock.now(), ip);
+  }
+}

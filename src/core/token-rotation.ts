@@ -1,0 +1,147 @@
+import type { BackendClient } from './backend-client.js';
+import type { Clock } from './clock.js';
+import { type PayloadSealer, type StoredSession, transportOf } from './session-content.js';
+import { SessionConflictError, SessionDataError } from './session-errors.js';
+import { eventOf, type SessionEvent, type SessionEvents } from './session-events.js';
+import { isActive } from './session-expiry.js';
+import type { SessionConfig } from './session-options.js';
+import type { ResolvedSession } from './session-resolver.js';
+import { isRotationDue, nextGeneration, reissued, renewed, rotated, tokenState } from './session-rotation.js';
+import type { SessionRow, TokenState } from './session-row.js';
+import type { SessionToken, TokenIssuer, TokenPlan } from './session-token.js';
+import { gone } from './session-writer.js';
+
+/** A renewed token, and what changed in the row with it. */
+export interface Renewal {
+  readonly token: SessionToken;
+  readonly changed: TokenState & Pick<SessionRow, 'authenticatedAt'>;
+}
+
+/**
+ * Gives a stored session a new token, in a compare-and-swap of the old one: of several callers at once, one gets it.
+ * What the swap makes of the row is decided in `session-rotation.ts`.
+ */
+export class TokenRotation {
+  readonly #backend: BackendClient;
+  readonly #sealer: PayloadSealer;
+  readonly #issuer: TokenIssuer;
+  readonly #clock: Clock;
+  readonly #clockName: string;
+  readonly #config: SessionConfig;
+  readonly #events: SessionEvents;
+
+  constructor(
+    backend: BackendClient,
+    sealer: PayloadSealer,
+    issuer: TokenIssuer,
+    clock: Clock,
+    clockName: string,
+    config: SessionConfig,
+    events: SessionEvents,
+  ) {
+    this.#backend = backend;
+    this.#sealer = sealer;
+    this.#issuer = issuer;
+    this.#clock = clock;
+    this.#clockName = clockName;
+    this.#config = config;
+    this.#events = events;
+  }
+
+  /**
+   * Whether the response to a request of that session should carry a new token: rotation is asked for or due, or the
+   * response with the last new one was lost. Never a bearer token: no response carries one by itself.
+   */
+  isDue({ row, standing, content }: ResolvedSession, wanted: boolean): boolean {
+    if (standing === 'superseded' || transportOf(content) === 'bearer') return false;
+    return (
+      standing === 'lost' || wanted || isRotationDue(row, this.#clock.now(), this.#config.rotation.every)
+    );
+  }
+
+  /** The token that the response should carry instead of the presented one; `null` when none is due, or another request got it. */
+  async rotateIfDue(resolved: ResolvedSession, wanted: boolean): Promise<SessionToken | null> {
+    if (!this.isDue(resolved, wanted)) return null;
+    const { row, standing } = resolved;
+    const token = this.#issuer.issue(row.id, {
+      generation: nextGeneration(row),
+      kin: resolved.content.marks?.kin,
+    });
+    const at = this.#replacedAt(this.#config.rotation.grace);
+    const next = (standing === 'lost' ? reissued : rotated)(row, token.hash, at);
+    const change = { id: row.id, expected: row, next: tokenState(next), now: at.now };
+    if (!(await this.#backend.changeToken(change))) return null;
+    this.#events.emit('rotated', this.#event(row));
+    return token;
+  }
+
+  /**
+   * A new token for whatever is stored under that id.
+   *
+   * @param grace milliseconds for which the old one still works
+   * @throws SessionGoneError when the session is missing or has expired
+   * @throws SessionDataError when it has no token
+   * @throws SessionConflictError when another rotation of the same token won
+   */
+  async rotate(id: string, grace: number): Promise<SessionToken> {
+    const at = this.#replacedAt(grace);
+    const row = requireActive(await this.#backend.lookUp(id), at.now);
+    if (row.tokenHash === null) {
+      throw new SessionDataError(
+        'The session has no token to rotate: it was stored with `save`, `put` or `cycle`',
+      );
+    }
+    const token = this.#issuer.issue(row.id, { ...this.#planOf(row), generation: nextGeneration(row) });
+    const next = rotated(row, token.hash, at);
+    if (!(await this.#backend.changeToken({ id, expected: row, next, now: at.now }))) {
+      requireActive(await this.#backend.lookUp(id), this.#clock.now());
+      throw new SessionConflictError('Another rotation of the same token won. Read the session again');
+    }
+    this.#events.emit('rotated', this.#event(row));
+    return token;
+  }
+
+  /**
+   * A new token after renewed proof of identity: the old one is not served again, not even for the grace.
+   *
+   * @throws SessionGoneError when the session has ended
+   */
+  async renew({ row, content }: StoredSession, ip?: string): Promise<Renewal> {
+    for (let known: SessionRow | null = row; ; known = await this.#backend.lookUp(row.id)) {
+      const at = this.#replacedAt(this.#config.rotation.grace);
+      const current = requireActive(known, at.now, row.userId);
+      const plan = { generation: nextGeneration(current), kin: content.marks?.kin };
+      const token = this.#issuer.issue(row.id, { ...plan, transport: transportOf(content) });
+      const next = renewed(current, token.hash, at);
+      const change = { id: row.id, expected: current, next, authenticatedAt: at.now, now: at.now };
+      if (!(await this.#backend.changeToken(change))) continue;
+      this.#events.emit('authenticated', this.#event(row, ip));
+      this.#events.emit('rotated', this.#event(row, ip));
+      return { token, changed: { ...next, authenticatedAt: at.now } };
+    }
+  }
+
+  #replacedAt(grace: number) {
+    return { now: this.#clock.now(), clock: this.#clockName, grace };
+  }
+
+  /** Of a session that does not open, and so is not served anyhow, any will do. */
+  #planOf(row: SessionRow): Pick<TokenPlan, 'kin' | 'transport'> {
+    try {
+      const content = this.#sealer.open(row);
+      return { kin: content.marks?.kin, transport: transportOf(content) };
+    } catch {
+      return { kin: undefined };
+    }
+  }
+
+  #event(row: SessionRow, ip?: string): SessionEvent {
+    return eventOf(row, this.#clock.now(), ip);
+  }
+}
+
+/** @throws SessionGoneError */
+function requireActive(row: SessionRow | null, now: number, userId = row?.userId): SessionRow {
+  if (row !== null && row.userId === userId && isActive(row, now)) return row;
+  throw gone();
+}

@@ -1,0 +1,119 @@
+import type { JsonObject } from '../../core/json-data.js';
+import type { HttpRuntime } from '../http-options.js';
+import { type PlatformRequest, routeOf } from '../platform/platform-request.js';
+import {
+  agreesOnUser,
+  changesPassportUser,
+  foreignPassportUser,
+  passportUser,
+  usesPassport,
+} from '../security/passport-user.js';
+import { addressOf, metaOf } from './client-meta.js';
+
+/** What a session asks about the request that it is served to. None of it changes while the request lasts. */
+export interface RequestFacts {
+  /** Address of the client, for events. */
+  readonly ip?: string;
+  /** Whether cookies outlive the browser session by default. */
+  readonly persistent: boolean;
+  /** Whether clients may hold bearer tokens. */
+  readonly acceptsBearer: boolean;
+  /** Whether the request came with a bearer token: whoever keeps that takes no cookie. */
+  readonly isBearer: boolean;
+  /** Whether the browser may have a cookie that it withheld, so that a new session would take its place. */
+  readonly isCookieWithheld: boolean;
+  /** Whether a page of another site made the browser ask for a change: none comes of it, whoever is signed in. */
+  readonly isCrossSiteChange: boolean;
+  /** `meta` of a new session; `own` is what the app adds for this one. */
+  describeClient(own: JsonObject): JsonObject;
+  /** Family and platform of the client, where they are watched. */
+  clientFamily(): string | undefined;
+  /** Why the request may change nothing, or sign nobody in, which is logged; `null`: it may. */
+  refusalOf(step: 'change' | 'sign-in'): Error | null;
+  /**
+   * Whether the session of that user, or of nobody, may have the data: not when it would make Passport take somebody else
+   * for signed in. What is not accepted is logged.
+   */
+  acceptsData(data: JsonObject, userId: string | null): boolean;
+  /**
+   * The same of a change: of `next`, what `before` did not have.
+   *
+   * @throws SessionDataError for what is not accepted
+   */
+  checkData(before: JsonObject, next: JsonObject, userId: string | null): void;
+  /**
+   * Writes to the log, with the route in front. `null`: there is no response that a failure could reach, so that a
+   * rejection which nobody handles is an unhandled one.
+   */
+  readonly log: ((level: 'warn' | 'error', message: string) => void) | null;
+}
+
+/** The facts of an HTTP request. What the platform has to compute is asked for late. */
+export class HttpRequestFacts implements RequestFacts {
+  readonly #runtime: HttpRuntime;
+  readonly #request: PlatformRequest;
+  readonly isBearer: boolean;
+
+  constructor(runtime: HttpRuntime, request: PlatformRequest, isBearer: boolean) {
+    this.#runtime = runtime;
+    this.#request = request;
+    this.isBearer = isBearer;
+  }
+
+  get ip(): string | undefined {
+    return addressOf(this.#request);
+  }
+
+  get persistent(): boolean {
+    return this.#runtime.options.cookie.persistent;
+  }
+
+  get acceptsBearer(): boolean {
+    return this.#runtime.options.acceptsBearer;
+  }
+
+  get isCookieWithheld(): boolean {
+    const { cookie, csrf } = this.#runtime.options;
+    return csrf !== null && cookie.attributes.sameSite === 'strict' && csrf.withholdsStrict(this.#request);
+  }
+
+  get isCrossSiteChange(): boolean {
+    const { csrf } = this.#runtime.options;
+    return csrf !== null && !this.isBearer && csrf.refusesChange(this.#request);
+  }
+
+  describeClient(own: JsonObject): JsonObject {
+    return metaOf(this.#request, this.#runtime.options.meta, own);
+  }
+
+  clientFamily(): string | undefined {
+    return this.#runtime.options.clientChange?.familyOf(this.#request);
+  }
+
+  refusalOf(step: 'change' | 'sign-in'): Error | null {
+    const { options, sessions, logger } = this.#runtime;
+    const { csrf } = options;
+    if (csrf === null) return null;
+    const isRefused = step === 'change' ? this.isCrossSiteChange : csrf.refusesSignIn(this.#request);
+    return isRefused ? csrf.refusal(this.#request, sessions.clock.now(), logger) : null;
+  }
+
+  acceptsData(data: JsonObject, userId: string | null): boolean {
+    if (passportUser(data) === undefined || !usesPassport(this.#request)) return true;
+    if (agreesOnUser(data, userId, this.#runtime.options.passportUserId)) return true;
+    this.log(
+      'warn',
+      '`passport.user` in the data of a session is not who is signed in there, so Passport does not get to see it. Only a ' +
+        'sign-in makes one: `req.logIn()` of Passport 0.6 or later, or `authenticate()`',
+    );
+    return false;
+  }
+
+  checkData(before: JsonObject, next: JsonObject, userId: string | null): void {
+    if (changesPassportUser(before, next) && !this.acceptsData(next, userId)) throw foreignPassportUser();
+  }
+
+  log(level: 'warn' | 'error', message: string): void {
+    this.#runtime.logger[level](`${routeOf(this.#request)}: ${message}`);
+  }
+}
