@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SessionEntity } from 'nest-sessions';
 import { getMetadataArgsStorage } from 'typeorm';
-import { EXITS, ODD_EXITS } from './http/support/exits.js';
+import { EXITS, ODD_EXITS } from './support/exits.js';
 import {
   checkCommands,
   checkDefaults,

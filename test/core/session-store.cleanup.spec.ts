@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { SessionOptionsError } from '../../src/core/session-errors.js';
 import { restAfter, SessionPruning } from '../../src/core/session-pruning.js';
-import { door } from '../http/support/session-routes.js';
+import { door } from '../support/session-routes.js';
 import { OpenMemoryBackend, WrappedBackend } from './support/backends.js';
 import { openStore, recordEvents } from './support/open-store.js';
 

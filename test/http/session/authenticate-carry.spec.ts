@@ -1,6 +1,6 @@
-import { onEachPlatform } from '../support/open-app.js';
-import { BASICS, dataOf, seenBy, userOf } from '../support/session-routes.js';
-import { rowsOf } from '../support/storage.js';
+import { onEachPlatform } from '../../support/open-app.js';
+import { BASICS, dataOf, seenBy, userOf } from '../../support/session-routes.js';
+import { rowsOf } from '../../support/storage.js';
 
 onEachPlatform('authenticate, and the data from before', (open) => {
   it('carries anonymous data over, with what the request has changed, and sets `data` last', async () => {

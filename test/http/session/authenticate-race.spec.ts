@@ -1,7 +1,7 @@
-import type { Browser } from '../support/browser.js';
-import { onEachPlatform, type TestApp } from '../support/open-app.js';
-import type { Routes } from '../support/routes.js';
-import { BASICS, refusal, seenBy, userOf } from '../support/session-routes.js';
+import type { Browser } from '../../support/browser.js';
+import { onEachPlatform, type TestApp } from '../../support/open-app.js';
+import type { Routes } from '../../support/routes.js';
+import { BASICS, refusal, seenBy, userOf } from '../../support/session-routes.js';
 
 const ROUTES: Routes = {
   ...BASICS,

@@ -1,8 +1,8 @@
 import type { UserId } from '../../../src/core/identifiers.js';
-import { onEachPlatform, START } from '../support/open-app.js';
-import { BASICS, dataOf, refusal, seenBy, userOf } from '../support/session-routes.js';
-import type { Route, Routes } from '../support/routes.js';
-import { rowsOf } from '../support/storage.js';
+import { onEachPlatform, START } from '../../support/open-app.js';
+import { BASICS, dataOf, refusal, seenBy, userOf } from '../../support/session-routes.js';
+import type { Route, Routes } from '../../support/routes.js';
+import { rowsOf } from '../../support/storage.js';
 
 const DAY = 24 * 3_600_000;
 const at = (offset: number): string => new Date(START + offset).toISOString();

@@ -1,5 +1,5 @@
-import { onEachPlatform } from '../support/open-app.js';
-import { BASICS, dataOf, door, refusal } from '../support/session-routes.js';
+import { onEachPlatform } from '../../support/open-app.js';
+import { BASICS, dataOf, door, refusal } from '../../support/session-routes.js';
 
 onEachPlatform('session.data', (open) => {
   it('is saved when something deep inside is changed, added or removed', async () => {

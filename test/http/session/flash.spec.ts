@@ -1,7 +1,7 @@
-import { onEachPlatform } from '../support/open-app.js';
-import { BASICS, dataOf, refusal } from '../support/session-routes.js';
-import type { Routes } from '../support/routes.js';
-import { rowsOf } from '../support/storage.js';
+import { onEachPlatform } from '../../support/open-app.js';
+import { BASICS, dataOf, refusal } from '../../support/session-routes.js';
+import type { Routes } from '../../support/routes.js';
+import { rowsOf } from '../../support/storage.js';
 
 const routes: Routes = {
   ...BASICS,

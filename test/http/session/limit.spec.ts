@@ -1,6 +1,6 @@
-import { onEachPlatform } from '../support/open-app.js';
-import { BASICS, dataOf, refusal, userOf } from '../support/session-routes.js';
-import { rowsOf } from '../support/storage.js';
+import { onEachPlatform } from '../../support/open-app.js';
+import { BASICS, dataOf, refusal, userOf } from '../../support/session-routes.js';
+import { rowsOf } from '../../support/storage.js';
 
 onEachPlatform("the limit of sessions per user, with `onLimit: 'evict'`", (open) => {
   it('ends the least recently active one at a sign-in over the limit', async () => {

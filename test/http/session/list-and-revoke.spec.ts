@@ -1,9 +1,9 @@
 import type { SessionInfo } from 'nest-sessions';
-import { onEachPlatform, START } from '../support/open-app.js';
-import type { Browser } from '../support/browser.js';
-import { BASICS, type Seen, seenBy, userOf } from '../support/session-routes.js';
-import type { Routes } from '../support/routes.js';
-import { rowsOf } from '../support/storage.js';
+import { onEachPlatform, START } from '../../support/open-app.js';
+import type { Browser } from '../../support/browser.js';
+import { BASICS, type Seen, seenBy, userOf } from '../../support/session-routes.js';
+import type { Routes } from '../../support/routes.js';
+import { rowsOf } from '../../support/storage.js';
 
 const routes: Routes = {
   ...BASICS,

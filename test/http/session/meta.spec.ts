@@ -1,6 +1,6 @@
-import { onEachPlatform } from '../support/open-app.js';
-import { BASICS, refusal, seenBy } from '../support/session-routes.js';
-import { rowsOf } from '../support/storage.js';
+import { onEachPlatform } from '../../support/open-app.js';
+import { BASICS, refusal, seenBy } from '../../support/session-routes.js';
+import { rowsOf } from '../../support/storage.js';
 
 const CHROME =
   'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36';

@@ -1,9 +1,9 @@
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
 import { format, inspect } from 'node:util';
-import { onEachPlatform, START } from '../support/open-app.js';
-import { BASICS, type Seen } from '../support/session-routes.js';
-import type { TestSession } from '../support/routes.js';
+import { onEachPlatform, START } from '../../support/open-app.js';
+import { BASICS, type Seen } from '../../support/session-routes.js';
+import type { TestSession } from '../../support/routes.js';
 
 /** What a console prints of `value`. */
 function printed(value: unknown): string {

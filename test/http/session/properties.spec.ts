@@ -1,6 +1,6 @@
-import { onEachPlatform, START } from '../support/open-app.js';
-import { BASICS, seenBy, type Seen } from '../support/session-routes.js';
-import { rowsOf } from '../support/storage.js';
+import { onEachPlatform, START } from '../../support/open-app.js';
+import { BASICS, seenBy, type Seen } from '../../support/session-routes.js';
+import { rowsOf } from '../../support/storage.js';
 
 const HOUR = 3_600_000;
 const at = (offset: number): string => new Date(START + offset).toISOString();

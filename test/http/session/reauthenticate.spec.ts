@@ -1,7 +1,7 @@
-import { onEachPlatform, START } from '../support/open-app.js';
-import { BASICS, dataOf, refusal, seenBy, userOf } from '../support/session-routes.js';
-import type { Routes } from '../support/routes.js';
-import { rowsOf } from '../support/storage.js';
+import { onEachPlatform, START } from '../../support/open-app.js';
+import { BASICS, dataOf, refusal, seenBy, userOf } from '../../support/session-routes.js';
+import type { Routes } from '../../support/routes.js';
+import { rowsOf } from '../../support/storage.js';
 
 const HOUR = 3_600_000;
 const at = (offset: number): string => new Date(START + offset).toISOString();

@@ -1,6 +1,6 @@
-import { onEachPlatform } from '../support/open-app.js';
-import { BASICS, dataOf, refusal } from '../support/session-routes.js';
-import { rowsOf } from '../support/storage.js';
+import { onEachPlatform } from '../../support/open-app.js';
+import { BASICS, dataOf, refusal } from '../../support/session-routes.js';
+import { rowsOf } from '../../support/storage.js';
 
 onEachPlatform('save', (open) => {
   it('makes what has changed durable before it resolves', async () => {

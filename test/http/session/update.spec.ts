@@ -1,6 +1,6 @@
-import { onEachPlatform } from '../support/open-app.js';
-import { BASICS, dataOf, door, refusal } from '../support/session-routes.js';
-import type { Routes, TestData } from '../support/routes.js';
+import { onEachPlatform } from '../../support/open-app.js';
+import { BASICS, dataOf, door, refusal } from '../../support/session-routes.js';
+import type { Routes, TestData } from '../../support/routes.js';
 
 const increment = (data: TestData): number => (data.count = (data.count ?? 0) + 1);
 
