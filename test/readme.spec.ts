@@ -106,7 +106,7 @@ describe('README.md', () => {
 describe('docs/from-express-session.md', () => {
   it('lists the members of req.session', () => {
     const page = Document.read(join(ROOT, 'docs/from-express-session.md'));
-    const members = membersOf('src/http/express-session.ts', 'ExpressSessionMembers').map(nameOf);
+    const members = membersOf('src/http/express-session/types.ts', 'ExpressSessionMembers').map(nameOf);
     const listed = namesIn(page.tableUnder('Members of req.session')).map(nameOf);
     expect(checkNames('req.session', listed, [...new Set(members)])).toEqual([]);
   });
