@@ -1,26 +1,13 @@
-import {
-  Body,
-  Controller,
-  Get,
-  type INestApplication,
-  type LoggerService,
-  type ModuleMetadata,
-  Post,
-} from '@nestjs/common';
+import type { INestApplication, LoggerService, ModuleMetadata } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Session, SessionModule, type SessionOptions } from 'nest-sessions';
+import { SessionModule, type SessionOptions } from 'nest-sessions';
 import request from 'supertest';
-
-declare module 'nest-sessions' {
-  interface SessionData {
-    theme?: string;
-  }
-}
+import { ThemeController } from './theme-controller.js';
 
 /** 32 bytes, never used outside tests. */
 export const KEY = Buffer.alloc(32, 'the key of the module specs');
@@ -45,25 +32,6 @@ export class RecordingLogger implements LoggerService {
 
   #keep(level: string, message: unknown, rest: readonly unknown[]): void {
     this.lines.push(`${level} ${String(rest.at(-1))}: ${String(message)}`);
-  }
-}
-
-/** Signs in, keeps a theme and gives it back. */
-@Controller()
-export class ThemeController {
-  @Post('login')
-  async login(@Body() body: { user: string }, @Session() session: Session): Promise<void> {
-    await session.authenticate(body.user);
-  }
-
-  @Post('theme')
-  choose(@Body() body: { theme: string }, @Session() session: Session): void {
-    session.data.theme = body.theme;
-  }
-
-  @Get('theme')
-  show(@Session() session: Session): { theme: string | null; userId: string | null } {
-    return { theme: session.data.theme ?? null, userId: session.userId };
   }
 }
 

@@ -2,7 +2,8 @@ import { Controller, Get, type INestApplication } from '@nestjs/common';
 import { HealthCheck, type HealthCheckResult, HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { SessionHealthIndicator, SessionModule, type SessionOptions } from 'nest-sessions';
 import { MemorySessionBackend } from 'nest-sessions/testing';
-import { type AppSetup, http, KEY, startApp, ThemeController } from '../../support/nest-app.js';
+import { type AppSetup, http, KEY, startApp } from '../../support/nest-app.js';
+import { ThemeController } from '../../support/theme-controller.js';
 
 @Controller('health')
 class HealthController {

@@ -3,9 +3,10 @@ import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { SessionModule } from '../../../../src/index.js';
-import { AccountController } from './account-controller.js';
+import { SessionModule } from 'nest-sessions';
+import { ThemeController } from '../../../support/theme-controller.js';
 import type { AppSettings } from './app-process.js';
+import { OwnStatementController } from './own-statement-controller.js';
 
 const { database, pool } = JSON.parse(process.argv[2] ?? '') as AppSettings;
 
@@ -17,7 +18,7 @@ const { database, pool } = JSON.parse(process.argv[2] ?? '') as AppSettings;
       ...(pool === 'own' ? { dataSource: database } : {}),
     }),
   ],
-  controllers: [AccountController],
+  controllers: [ThemeController, OwnStatementController],
 })
 class AppModule {}
 

@@ -1,18 +1,15 @@
 import { Body, Controller, Get, Post } from '@nestjs/common';
-import { DataSource } from 'typeorm';
-import { Session } from '../../../../src/index.js';
+import { Session } from 'nest-sessions';
 
-declare module '../../../../src/index.js' {
+declare module 'nest-sessions' {
   interface SessionData {
     theme?: string;
   }
 }
 
-/** What `Client` asks for, and a statement of the app's own. */
+/** Signs in, keeps a theme and gives it back. */
 @Controller()
-export class AccountController {
-  constructor(private readonly dataSource: DataSource) {}
-
+export class ThemeController {
   @Post('login')
   async login(@Body() body: { user: string }, @Session() session: Session): Promise<void> {
     await session.authenticate(body.user);
@@ -26,11 +23,5 @@ export class AccountController {
   @Get('theme')
   show(@Session() session: Session): { theme: string | null; userId: string | null } {
     return { theme: session.data.theme ?? null, userId: session.userId };
-  }
-
-  /** What the app does on its own pool beside sessions; that it may fail is the app's. */
-  @Get('own')
-  async own(): Promise<void> {
-    await this.dataSource.query('SELECT 1').catch(() => undefined);
   }
 }
