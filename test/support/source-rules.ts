@@ -174,3 +174,41 @@ function isDocumented(symbol: ts.Symbol, checker: ts.TypeChecker): boolean {
 function hasText({ comment }: ts.JSDoc | ts.JSDocTag): boolean {
   return typeof comment === 'string' ? comment.trim() !== '' : comment !== undefined;
 }
+
+/** Specs that mirror no source: they cross rooms, or are about the whole. */
+const BESIDE_THE_MIRROR =
+  /(^|\/)behaviour\/|^((e2e|interleaving|readme|apps)\/|(architecture|readme|types)\.spec\.ts$)/;
+
+/**
+ * Specs that do not lie as their sources do, each with where it should be. `core/key-ring.ts` is shown by
+ * `core/key-ring.spec.ts` and, part by part, `core/key-ring.rotation.spec.ts` or `core/key-ring-rotation.spec.ts`; what
+ * is about a folder has its name, `core.spec.ts`. `members` are names that a room's specs may have too, by room.
+ */
+export function misplacedSpecs(
+  specs: readonly string[],
+  sources: readonly string[],
+  members: Readonly<Record<string, readonly string[]>> = {},
+): string[] {
+  const folders = new Set(sources.map((file) => posix.dirname(file)));
+  return specs
+    .filter((spec) => spec.endsWith('.spec.ts') && !BESIDE_THE_MIRROR.test(spec))
+    .flatMap((spec) => {
+      const room = posix.dirname(spec);
+      const name = posix.basename(spec).replace(/(\.matrix)?\.spec\.ts$/, '');
+      const files = sources.filter((file) => isNamed(name, posix.basename(file, '.ts')));
+      const isThere =
+        files.some((file) => posix.dirname(file) === room) ||
+        folders.has(posix.join(room, name.split('.', 1)[0] ?? '')) ||
+        (members[room] ?? []).some((member) => isNamed(name, member));
+      if (isThere) return [];
+      const [closest] = files.toSorted((a, b) => posix.basename(b).length - posix.basename(a).length);
+      return closest === undefined
+        ? `test/${spec}: nothing in src/${room} has that name; what crosses rooms is in test/behaviour`
+        : `test/${spec} should be test/${posix.join(posix.dirname(closest), posix.basename(spec))}`;
+    });
+}
+
+/** `session-store.read` and `session-store-read` are named for `session-store`. */
+function isNamed(spec: string, source: string): boolean {
+  return spec.startsWith(source) && /^($|[.-])/.test(spec.slice(source.length));
+}
