@@ -6,6 +6,7 @@ import {
   checkLinks,
   checkNames,
   checkPrivacy,
+  checkRules,
   checkSpecs,
   namesIn,
 } from './checks.js';
@@ -80,6 +81,17 @@ describe('the checks of the documents, on one that is wrong', () => {
     expect(checkCommands(broken, { start: '', test: '' })).toEqual([
       "There is no script 'demo'",
       'npm test is not mentioned',
+    ]);
+  });
+
+  it('find a rule that is missing, one without a spec, and a behaviour that belongs to none', () => {
+    const document = new Document(
+      '# Rules\n\n[a](a.spec.ts)\n\n## 1. One\n\n[b](b.spec.ts)\n\n## 3. Three\n\n## Other behaviours\n\n[c](c.spec.ts)\n',
+    );
+    expect(checkRules(document, 2, ['a.spec.ts', 'b.spec.ts', 'c.spec.ts'])).toEqual([
+      'Expected rules 1 to 2, got 1,3',
+      'No spec holds: 3. Three',
+      'a.spec.ts is below no rule',
     ]);
   });
 

@@ -115,6 +115,25 @@ export function checkSpecs(document: Document, evidence: Table, root: string): P
   ];
 }
 
+/**
+ * That the document has so many rules, `## 1. Its name`, each with a link to a spec, and that each behaviour (a path as
+ * the document links to it) is below a rule or among the others.
+ */
+export function checkRules(document: Document, rules: number, behaviours: readonly string[]): Problems {
+  const sections = [...document.sections].filter(([title]) => /^\d+\. /.test(title));
+  const numbers = sections.map(([title]) => Number.parseInt(title, 10));
+  const expected = Array.from({ length: rules }, (_, index) => index + 1);
+  const others = document.sections.get('Other behaviours')?.links ?? [];
+  const linked = new Set([...sections.flatMap(([, { links }]) => links), ...others]);
+  return [
+    ...(isDeepStrictEqual(numbers, expected) ? [] : [`Expected rules 1 to ${rules}, got ${numbers.join()}`]),
+    ...sections
+      .filter(([, { links }]) => !links.some((target) => target.endsWith('.spec.ts')))
+      .map(([title]) => `No spec holds: ${title}`),
+    ...behaviours.filter((path) => !linked.has(path)).map((path) => `${path} is below no rule`),
+  ];
+}
+
 /** That every npm command of the document can be run, and that the test command is there. */
 export function checkCommands(document: Document, scripts: Readonly<Record<string, string>>): Problems {
   const called = document.commands

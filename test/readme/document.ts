@@ -56,6 +56,12 @@ export class Document {
     return [...this.prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target);
   }
 
+  /** What is between headings, by heading. */
+  get sections(): ReadonlyMap<string, Document> {
+    const [, ...parts] = this.prose.split(/^#+ /m);
+    return new Map(parts.map((part) => [part.split('\n', 1)[0] ?? '', new Document(part)]));
+  }
+
   /** The first table below a heading. */
   tableUnder(heading: string): Table {
     const [, after = ''] = this.prose.split(new RegExp(`^#+ ${heading}$`, 'm'));
