@@ -19,7 +19,10 @@ import {
 } from './http/http-options.js';
 import { type CleanupOptions, resolveCleanup } from './ops/cleanup-options.js';
 
-/** An instance, a class that Nest instantiates, or a provider without its token. */
+/**
+ * Something that the app provides: an instance, a class that Nest instantiates, or a provider without its token
+ * (`useClass`, `useValue`, `useFactory` with `inject`, `useExisting`).
+ */
 export type Replaceable<T> =
   | T
   | Type<T>
@@ -28,32 +31,113 @@ export type Replaceable<T> =
   | Omit<FactoryProvider<T>, 'provide'>
   | Omit<ExistingProvider<T>, 'provide'>;
 
-/** Options that decide what the module is made of: beside the factory in `forRootAsync`. */
+/**
+ * The options that decide which providers the module has. In `forRootAsync` they stand beside the factory, because Nest
+ * needs them before it calls one.
+ */
 export interface SessionStructure {
   /**
-   * Name of a TypeORM data source; or options of one, which is opened and closed with the app: a pool of its own, in an
-   * app with or without `TypeOrmModule`. What they say of entities, migrations, `synchronize`, `dropSchema` and the like
-   * is left aside. On SQLite, one that the app uses too gets a file for sessions beside its own; one that is there for
-   * them alone is taken as it is. @default the app's default data source
+   * The TypeORM data source that sessions are stored in: the name of one of the app's, or options of one that is opened
+   * and closed with the app. The latter is a pool of its own, which is advised in production, and the way in for apps
+   * without `TypeOrmModule`. What such options say of entities, migrations, `synchronize`, `dropSchema` and the like is
+   * left aside.
+   *
+   * On SQLite, a data source that the app uses too gets a file for sessions beside its own; one that is there for
+   * sessions alone is taken as it is.
+   *
+   * @default the app's default data source
+   * @example
+   * ```ts
+   * export const sessions = SessionModule.forRoot({
+   *   key: process.env.SESSION_KEY,
+   *   dataSource: { type: 'postgres', url: process.env.DATABASE_URL, extra: { max: 5 } }, // connections of its own
+   * });
+   * ```
    */
   readonly dataSource?: string | DataSourceOptions;
-  /** Another storage than TypeORM. */
+  /**
+   * A storage of your own, in place of TypeORM: an instance, a class or a provider. `describeSessionBackend()` of
+   * `nest-sessions/testing` tells whether it keeps the contract.
+   *
+   * @default TypeORM, on `dataSource`
+   * @example
+   * ```ts
+   * export const sessions = SessionModule.forRoot({
+   *   key: process.env.SESSION_KEY,
+   *   backend: { useFactory: () => new RedisSessionBackend() },
+   * });
+   * ```
+   */
   readonly backend?: Replaceable<SessionBackend>;
-  /** Where the present comes from. @default the clock of the machine */
+  /**
+   * Where the present comes from: an instance, a class or a provider. Tests may also override the provider `Clock`.
+   *
+   * @default the clock of the machine
+   * @example
+   * ```ts
+   * const clock = new ManualClock(Date.now());
+   * export const sessions = SessionModule.forRoot({ plaintext: true, clock });
+   * clock.advance('24h'); // in a test: everybody is signed out
+   * ```
+   */
   readonly clock?: Replaceable<Clock>;
 }
 
-/** Options that may be known only when the app starts. */
+/**
+ * The options that may be known only when the app starts: those of the store, those of HTTP, the clean-up and the table.
+ * It is what a factory of `forRootAsync` returns.
+ */
 export interface SessionSettings extends Omit<SessionStoreOptions, 'clock'>, SessionHttpOptions {
-  /** The job that deletes expired sessions, or `false`. @default { cron: '0 * * * *', batchSize: 1000 } */
+  /**
+   * The job that deletes expired sessions; `false`: there is none, and rows stay until something else deletes them.
+   * Expired sessions are not served in either case.
+   *
+   * @default { cron: '0 * * * *', batchSize: 1000 }
+   * @example
+   * ```ts
+   * export const sessions = SessionModule.forRoot({
+   *   key: process.env.SESSION_KEY,
+   *   cleanup: { cron: '30 3 * * *', batchSize: 500 }, // at half past three, in the time zone of the process
+   * });
+   * ```
+   */
   readonly cleanup?: CleanupOptions | false;
-  /** @default 'sessions' */
+  /** The table: letters, digits and underscores, no digit first, at most 63 characters. @default 'sessions' */
   readonly tableName?: string;
-  /** Whether the table is created at startup, if absent; `false` when migrations own the schema. @default true */
+  /**
+   * Whether the table is created at startup if it is absent, and gets the columns that one of an earlier version lacks.
+   * `false`: it is only checked, because migrations own the schema (`sessionMigrations()` of `nest-sessions/migrations`).
+   *
+   * @default true
+   * @example
+   * ```ts
+   * import { TypeOrmModule } from '@nestjs/typeorm';
+   *
+   * export const imports = [
+   *   TypeOrmModule.forRoot({ type: 'postgres', migrations: [...sessionMigrations()], migrationsRun: true }),
+   *   SessionModule.forRoot({ key: process.env.SESSION_KEY, createTable: false }),
+   * ];
+   * ```
+   */
   readonly createTable?: boolean;
 }
 
-/** Options of `SessionModule.forRoot`. */
+/**
+ * The options of `SessionModule.forRoot`. One of `key` and `plaintext` is required; everything else has a default. What
+ * is unknown or cannot be used stops the app at startup, with "expected …, got …" and never a key.
+ *
+ * @example
+ * ```ts
+ * const options: SessionOptions = {
+ *   key: process.env.SESSION_KEY,
+ *   ttl: '1h', // idle
+ *   absoluteTtl: '24h',
+ *   maxPerUser: 5,
+ *   requireAuth: true,
+ * };
+ * export const sessions = SessionModule.forRoot(options);
+ * ```
+ */
 export interface SessionOptions extends SessionSettings, SessionStructure {}
 
 /** What `resolveOptions` makes of them. */

@@ -4,76 +4,187 @@ import { type KeyInput, KeyRing, makeKeyHint } from './key-ring.js';
 import type { SessionLimit } from './session-backend.js';
 import { SessionOptionsError } from './session-errors.js';
 
-/** How long sessions live. */
+/** How long sessions live, as two timeouts. */
 export interface Lifetimes {
-  /** Idle timeout. */
+  /** Idle timeout: how long a session lives after its last use. */
   readonly ttl?: Duration;
-  /** Absolute timeout, from sign-in. */
+  /** Absolute timeout: how long a session lives after its sign-in, however much it is used. */
   readonly absoluteTtl?: Duration;
 }
 
-/** Rotation of tokens. */
+/** When tokens are replaced by new ones, and how long the old ones go on working. */
 export interface RotationOptions {
-  /** How old a token may become before the next response carries a new one. @default never */
+  /**
+   * The age, in milliseconds or as a string, at which a token is replaced by the next response that can carry a cookie.
+   * Tokens of bearer sessions are not replaced.
+   *
+   * @default never
+   */
   readonly every?: Duration;
-  /** How long a superseded token still works, for requests that are under way. @default '30s' */
+  /**
+   * How long a superseded token still works, for requests that were under way when it was replaced; `0`: not at all.
+   * After that, a superseded token whose successor has been used is taken for stolen, and the session is revoked. Less
+   * than `every`.
+   *
+   * @default '30s'
+   */
   readonly grace?: Duration;
 }
 
-/** Options of `SessionStore`: what sessions are, whatever serves them. */
+/**
+ * The options of `SessionStore`: what sessions are, whatever serves them.
+ *
+ * A duration is milliseconds, or a string with a unit such as `'30m'`. For lifetimes (`ttl`, `absoluteTtl`,
+ * `anonymousTtl`, those of `remember`, `rotation.every`) a bare number under 60,000 is refused, since it usually means
+ * seconds.
+ *
+ * @example
+ * ```ts
+ * const options: SessionStoreOptions = { key: process.env.SESSION_KEY, ttl: '1h', absoluteTtl: '24h' };
+ * const inMemory = new SessionStore(new MemorySessionBackend(), options);
+ * console.log(inMemory.config.ttl); // 3600000
+ * ```
+ */
 export interface SessionStoreOptions {
   /**
-   * The encryption key: 32 bytes, or their base64, base64url or hex form; a list, or a comma-separated string,
-   * for rotation: the first seals and signs, all open.
+   * The encryption key: 32 random bytes, or their base64, base64url or hex form. The first key seals what is stored and
+   * signs tokens; every key opens and confirms. Several keys, as a list or in one string with commas between them, are
+   * for replacing a key while replicas run: `'A,B'` everywhere, then `'B,A'`, then, after the longest absolute timeout,
+   * `'B'`. Required, unless `plaintext` says otherwise.
+   *
+   * @see OWASP ASVS 5.0, 11.2.2 (keys can be replaced); NIST SP 800-38D (AES-256-GCM)
+   * @example From the environment
+   * ```ts
+   * // node -e "console.log('SESSION_KEY=' + require('crypto').randomBytes(32).toString('base64url'))"
+   * export const sessions = SessionModule.forRoot({ key: process.env.SESSION_KEY });
+   * ```
+   * @example A new key seals, and the one before still opens
+   * ```ts
+   * const { NEW_KEY = '', OLD_KEY = '' } = process.env;
+   * export const sessions = SessionModule.forRoot({ key: [NEW_KEY, OLD_KEY] });
+   * ```
    */
   readonly key?: KeyInput | readonly KeyInput[];
   /**
-   * Explicit opt-out of encryption, for development. Tokens are then signed by a random key of the process: sessions end
-   * with it, and replicas do not know each other's. `true` is refused where `NODE_ENV` is `production`;
-   * `'even-in-production'` is not. @default false
+   * Stores sessions without encryption, for development. Tokens are then signed by a random key of the process: sessions
+   * end with the process, and replicas do not know each other's. `true` is refused where `NODE_ENV` is `production`;
+   * `'even-in-production'` is not.
+   *
+   * @default false
    */
   readonly plaintext?: boolean | 'even-in-production';
-  /** Idle timeout: slides with use. @default '24h' */
+  /**
+   * Idle timeout: how long a signed-in session lives after its last use. Use is written down once per `touchInterval`.
+   *
+   * @default '24h'
+   * @see OWASP ASVS 5.0, 7.3.1; NIST SP 800-63B-4, 2.2.3 (AAL2: 1 hour at most is advised)
+   */
   readonly ttl?: Duration;
-  /** Absolute timeout: from sign-in (or creation); nothing extends it. @default '30d' */
+  /**
+   * Absolute timeout: how long a session lives after its sign-in, or after it began while nobody has signed in. Nothing
+   * extends it. More than 30 days is a warning at startup.
+   *
+   * @default '30d'
+   * @see OWASP ASVS 5.0, 7.3.2; NIST SP 800-63B-4, 2.1.3 (AAL1: 30 days at most is advised)
+   */
   readonly absoluteTtl?: Duration;
-  /** Idle timeout of sessions without a user. @default `ttl` */
+  /** Idle timeout of sessions without a user, of which there may be many. @default `ttl` */
   readonly anonymousTtl?: Duration;
-  /** Lifetimes for `authenticate(id, { remember: true })`. @default { ttl: '30d', absoluteTtl: '30d' } */
+  /**
+   * The timeouts of sessions that began with `authenticate(id, { remember: true })`. They are stored with the session, so
+   * that changing this option changes no session that is there.
+   *
+   * @default { ttl: '30d', absoluteTtl: '30d' }
+   * @example
+   * ```ts
+   * export const sessions = SessionModule.forRoot({
+   *   key: process.env.SESSION_KEY,
+   *   ttl: '30m',
+   *   cookie: { persistent: false }, // unless "keep me signed in" is ticked
+   *   remember: { ttl: '14d', absoluteTtl: '30d' },
+   * });
+   * ```
+   */
   readonly remember?: Lifetimes;
   /**
-   * At most one touch write per session and interval; at most half of the shortest idle timeout.
+   * The time in which at most one record of use is written per session, so that reading stays cheap. At most half of the
+   * shortest idle timeout: sessions in use would end otherwise.
    *
    * @default the smaller of '5m' and a tenth of the shortest of `ttl`, `anonymousTtl` and `remember.ttl`
    */
   readonly touchInterval?: Duration;
-  /** Active sessions per user; integer ≥ 1, or `false` for no limit. @default 10 */
+  /** Active sessions that a user may have: an integer of at least 1, or `false` for any number. @default 10 */
   readonly maxPerUser?: number | false;
-  /** What a sign-in over the limit does: end the least recently active session, or fail. @default 'evict' */
+  /**
+   * What a sign-in does when the user has `maxPerUser` sessions: `'evict'` ends the least recently active one,
+   * `'reject'` fails with `SessionLimitError`.
+   *
+   * @default 'evict'
+   */
   readonly onLimit?: 'evict' | 'reject';
-  /** Rotation of tokens. @default { grace: '30s' } */
+  /**
+   * Whether, and how often, tokens are replaced by new ones: it bounds how long a stolen token is good for, and makes its
+   * use by two parties show.
+   *
+   * @default { grace: '30s' }
+   * @see OWASP Session Management Cheat Sheet, "Renewal Timeout"
+   * @example
+   * ```ts
+   * export const sessions = SessionModule.forRoot({
+   *   key: process.env.SESSION_KEY,
+   *   rotation: { every: '1h', grace: '30s' },
+   * });
+   * ```
+   */
   readonly rotation?: RotationOptions;
-  /** Bounds every wait on the database. @default '5s' */
+  /**
+   * How long one wait for the database may take; after it the request is answered 503. A call that waits more than once,
+   * for its turn and then for an answer, may take a few times as long.
+   *
+   * @default '5s'
+   */
   readonly timeout?: Duration;
-  /** Bytes of a session's data at most, as UTF-8 JSON. @default 16384 */
+  /** How large a session's data and flash messages may be, in bytes of UTF-8 JSON. @default 16384 */
   readonly maxDataBytes?: number;
-  /** Where the present comes from. @default the clock of the machine */
+  /**
+   * Where the present comes from. Replace it in tests.
+   *
+   * @default the clock of the machine
+   * @example
+   * ```ts
+   * const clock = new ManualClock('2030-01-01T12:00:00Z');
+   * const inMemory = new SessionStore(new MemorySessionBackend(), { plaintext: true, ttl: '1h', clock });
+   * const { session: ada } = await inMemory.create({}, 'ada');
+   * clock.advance('1h');
+   * console.log(await inMemory.load(ada.id)); // null
+   * ```
+   */
   readonly clock?: Clock;
 }
 
-/** The options in force. Durations are milliseconds. */
+/** The options in force, with every default filled in and without keys. All durations are milliseconds. */
 export interface SessionConfig {
   /** Whether sessions are stored without encryption. */
   readonly plaintext: boolean;
+  /** Idle timeout of signed-in sessions. */
   readonly ttl: number;
+  /** Absolute timeout of all sessions but remembered ones. */
   readonly absoluteTtl: number;
+  /** Idle timeout of sessions without a user. */
   readonly anonymousTtl: number;
+  /** Timeouts of sessions that began with `remember: true`. */
   readonly remember: { readonly ttl: number; readonly absoluteTtl: number };
+  /** The time in which at most one record of use is written per session. */
   readonly touchInterval: number;
+  /** Active sessions per user; `false`: any number. */
   readonly maxPerUser: number | false;
+  /** What a sign-in over the limit does. */
   readonly onLimit: SessionLimit['onLimit'];
+  /** Age at which tokens are replaced (`null`: never), and how long a superseded one works. */
   readonly rotation: { readonly every: number | null; readonly grace: number };
+  /** How long one wait for the database may take. */
   readonly timeout: number;
+  /** How large data and flash messages of a session may be, in bytes of UTF-8 JSON. */
   readonly maxDataBytes: number;
 }
 

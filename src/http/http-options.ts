@@ -12,48 +12,110 @@ import { OtherSessions } from './platform/other-sessions.js';
 import { InsecureCookieWarning } from './security/insecure-cookie-warning.js';
 import { type CookieOptions, SessionCookie } from './response/session-cookie.js';
 
-/** Options of the HTTP layer. */
+/** The options of the HTTP layer: how requests carry sessions, and which requests are refused. */
 export interface SessionHttpOptions {
-  /** The session cookie: `__Host-sid`, HttpOnly, Secure, SameSite=Lax. */
+  /**
+   * The session cookie. Without this option it is `__Host-sid`, HttpOnly, Secure and SameSite=Lax, and it survives a
+   * restart of the browser.
+   *
+   * @example
+   * ```ts
+   * export const sessions = SessionModule.forRoot({
+   *   key: process.env.SESSION_KEY,
+   *   cookie: { secure: process.env.NODE_ENV === 'production', sameSite: 'strict' }, // `sid` over plain http
+   * });
+   * ```
+   */
   readonly cookie?: CookieOptions;
   /**
-   * Whether every route, gateway and resolver needs a user, except with `@Public()`. Message and event handlers of
-   * microservices, which services call, do not. @default false
+   * Whether every route, gateway and resolver needs a signed-in user, except with `@Public()`. Message and event handlers
+   * of microservices, which services call, do not.
+   *
+   * @default false
    */
   readonly requireAuth?: boolean;
   /**
-   * Refuses what a page of another site makes a browser send: by a method that is not safe, changes of a session and the
-   * beginning of one; by any but a visit, sign-in. With `cookie.sameSite: 'strict'` a visit that another site leads to
-   * begins no session but by sign-in: what it would hold is dropped. `false`: something else does that.
+   * Refuses, with 403, what a page of another site makes a browser send: changes of a session and the beginning of one,
+   * by any method but GET, HEAD and OPTIONS; and sign-in by any request but a visit, such as the way back from an identity
+   * provider. With `cookie.sameSite: 'strict'` a visit that another site leads to begins no session but by sign-in:
+   * what it would hold is dropped. `false` refuses nothing: something else does that.
    *
    * @default { origins: [] }
+   * @see OWASP ASVS 5.0, 3.5.1; OWASP CSRF Prevention Cheat Sheet, "Fetch Metadata headers"
+   * @example
+   * ```ts
+   * export const sessions = SessionModule.forRoot({
+   *   key: process.env.SESSION_KEY,
+   *   csrf: { origins: ['https://admin.example.com', 'https://appleid.apple.com'] },
+   * });
+   * ```
    */
   readonly csrf?: CsrfOptions | false;
   /**
-   * When the session is loaded: by the first guard, or before the middleware of main.ts, for middleware that reads
-   * `req.session`. @default 'guard'
+   * When the session is loaded: `'guard'`, by the first guard, when the route is known; `'middleware'`, before the
+   * middleware of main.ts, for middleware that reads `req.session`, such as Passport's.
+   *
+   * @default 'guard'
    */
   readonly mount?: 'guard' | 'middleware';
   /**
-   * The id of a user whom Passport signs in, from what `serializeUser` made of them. @default the user, or its `id`
-   * where that is an object
+   * Gives the id of a user whom Passport signs in, from what the app's `serializeUser` made of them.
+   *
+   * @default the user, or its `id` where that is an object
+   * @example
+   * ```ts
+   * export const sessions = SessionModule.forRoot({
+   *   key: process.env.SESSION_KEY,
+   *   mount: 'middleware',
+   *   passportUserId: (user: { uuid: string }) => user.uuid,
+   * });
+   * ```
    */
   readonly passportUserId?: (user: never) => UserId;
   /**
-   * How clients may send their token. `'bearer'` beside `'cookie'`: also as `Authorization: Bearer`, when they got it
-   * from `authenticate(id, { transport: 'bearer' })`.
+   * How clients may send their token. With `'bearer'` beside `'cookie'`, also as `Authorization: Bearer`, if
+   * `authenticate(id, { transport: 'bearer' })` gave it to them. A token for one transport is none for the other, and a
+   * request that carries both is a 400.
    *
    * @default ['cookie']
+   * @see RFC 6750, 2.1
+   * @example
+   * ```ts
+   * export const sessions = SessionModule.forRoot({
+   *   key: process.env.SESSION_KEY,
+   *   transport: ['cookie', 'bearer'],
+   * });
+   * ```
    */
   readonly transport?: readonly Transport[];
   /**
-   * When a session turns up with another browser or platform than it was signed in with: nothing; the event
-   * `client-change`; or the same and the end of the session. Versions do not matter. @default 'ignore'
+   * What happens when a session turns up with another browser or platform than it was signed in with: `'ignore'`,
+   * nothing; `'notify'`, the event `client-change`; `'revoke'`, the event, and the session ends. Versions do not count.
+   *
+   * @default 'ignore'
+   * @example
+   * ```ts
+   * export const sessions = SessionModule.forRoot({ key: process.env.SESSION_KEY, onClientChange: 'notify' });
+   *
+   * store.events.on('client-change', ({ userId, ip }) => console.warn(`${userId} on another device, at ${ip}`));
+   * ```
    */
   readonly onClientChange?: ClientChangeReaction;
   /**
-   * What to keep about the client of a sign-in beside the default: a JSON object. Gets the platform's request. Where all
-   * is more than 4096 bytes as JSON, the longest strings are cut, and what is too large all the same is left out.
+   * Gives what is kept about the client of a sign-in, beside `{ ip, userAgent, deviceName, deviceType }`: a JSON object,
+   * from the platform's request. Where all is more than 4096 bytes as JSON, the longest strings are cut, and what is too
+   * large all the same is left out.
+   *
+   * @default adds nothing
+   * @example
+   * ```ts
+   * import type { Request } from 'express';
+   *
+   * export const sessions = SessionModule.forRoot({
+   *   key: process.env.SESSION_KEY,
+   *   meta: (request: Request) => ({ country: request.get('CF-IPCountry') ?? null }),
+   * });
+   * ```
    */
   readonly meta?: (request: never) => object;
 }

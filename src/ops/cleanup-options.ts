@@ -2,11 +2,20 @@ import { CronTime } from 'cron';
 import { expected, refuseUnknown } from '../core/session-options.js';
 import { DEFAULT_BATCH_SIZE } from '../core/session-pruning.js';
 
-/** When and how expired sessions are deleted. */
+/** When expired sessions are deleted, and how much at a time. */
 export interface CleanupOptions {
-  /** Cron expression, in the time zone of the process. @default '0 * * * *', every hour */
+  /**
+   * A cron expression of five fields, or of six with seconds first, in the time zone of the process.
+   *
+   * @default '0 * * * *', every hour
+   */
   readonly cron?: string;
-  /** Rows that one step looks at. @default 1000 */
+  /**
+   * Rows that one step looks at, expired or not: an integer of at least 1. It bounds how long one statement takes, not
+   * how much is deleted in all.
+   *
+   * @default 1000
+   */
   readonly batchSize?: number;
 }
 

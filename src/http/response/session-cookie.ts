@@ -4,21 +4,41 @@ import { SessionOptionsError } from '../../core/session-errors.js';
 import type { SessionRow } from '../../core/session-row.js';
 import type { SessionToken } from '../../core/session-token.js';
 
-/** The session cookie. It is always HttpOnly. */
+/**
+ * The attributes of the session cookie. It is always HttpOnly. The prefix of its name follows from the others:
+ * `__Host-sid` as it is here; `__Secure-sid` with a `domain` or another `path`; `sid` with `secure: false`.
+ *
+ * @see RFC 6265bis, 4.1.3 (`__Host-`, `__Secure-`); OWASP ASVS 5.0, 3.3.1 to 3.3.4
+ * @example
+ * ```ts
+ * const cookie: CookieOptions = { name: 'shop', domain: 'example.com' }; // `__Secure-shop`, for shop.example.com too
+ * export const sessions = SessionModule.forRoot({ key: process.env.SESSION_KEY, cookie });
+ * ```
+ */
 export interface CookieOptions {
-  /** Name without prefix; `__Host-` or `__Secure-` is put in front as the attributes allow. @default 'sid' */
+  /** The name without prefix: at most 64 characters that a cookie's name may have. @default 'sid' */
   readonly name?: string;
-  /** @default '/' */
+  /** The paths below which the browser sends it: at most 1024 characters. @default '/' */
   readonly path?: string;
-  /** Hosts below this domain get the cookie too. @default the host alone */
+  /** A host name: hosts below this domain get the cookie too. @default the host alone */
   readonly domain?: string;
-  /** @default 'lax' */
+  /**
+   * Which requests from other sites carry it: `'lax'`, visits alone; `'strict'`, none; `'none'`, all, which needs `secure`.
+   *
+   * @default 'lax'
+   */
   readonly sameSite?: 'lax' | 'strict' | 'none';
-  /** Only over https (and on localhost, in most browsers). @default true */
+  /** Whether it goes over https alone (and, in most browsers, to localhost). @default true */
   readonly secure?: boolean;
-  /** A cookie per top-level site. @default false */
+  /** Whether each site that embeds the app gets a cookie of its own; needs `secure`. @default false */
   readonly partitioned?: boolean;
-  /** Whether the cookie outlives the browser session. `authenticate(id, { remember })` overrides it. @default true */
+  /**
+   * Whether the cookie survives a restart of the browser. It then lives until the absolute expiry of its session; the
+   * server enforces the idle one. `authenticate(id, { remember })` overrides this.
+   *
+   * @default true
+   * @see NIST SP 800-63B-4, 5.1, which advises `false` for secrets such as this one
+   */
   readonly persistent?: boolean;
 }
 

@@ -3,9 +3,19 @@ import { expected, refuseUnknown } from '../../core/session-options.js';
 import { CrossSiteRequestException } from '../errors/exceptions.js';
 import { type ClientRequest, type PlatformRequest, routeOf } from '../platform/platform-request.js';
 
-/** Protection against requests that another site makes a browser send. */
+/** What the protection against requests of other sites' pages makes an exception for. */
 export interface CsrfOptions {
-  /** Origins beside the app's own whose pages may act for a user: `'https://admin.example.com'`. @default [] */
+  /**
+   * Origins whose pages may act for a user, beside the app's own: scheme and host, and a port that is not the scheme's,
+   * without a path. An identity provider that answers with a form (`response_mode=form_post`) is one.
+   *
+   * @default []
+   * @example
+   * ```ts
+   * const csrf: CsrfOptions = { origins: ['https://admin.example.com', 'http://localhost:4200'] };
+   * export const sessions = SessionModule.forRoot({ key: process.env.SESSION_KEY, csrf });
+   * ```
+   */
   readonly origins?: readonly string[];
 }
 
