@@ -1,17 +1,37 @@
 import type { Duration } from './duration.js';
 
 /**
- * The smallest face of a store: values under keys, each with a lifetime.
+ * The smallest face of a store: values under keys, each with a lifetime. `SessionStore` has it. Code that needs no
+ * more of a store should ask for no more.
  *
- * `V` is what is put, `R` what comes back.
+ * `K` is what a key is, `V` what is put, `R` what comes back.
+ *
+ * @example
+ * ```ts
+ * export class Drafts {
+ *   constructor(private readonly kept: KeyValueStore<string, SessionStateInput, SessionRecord>) {}
+ *
+ *   async keep(userId: string, text: string) {
+ *     await this.kept.put(`draft:${userId}`, { userId, data: { text } }, '7d');
+ *   }
+ *
+ *   async find(userId: string) {
+ *     return (await this.kept.get(`draft:${userId}`))?.data ?? null;
+ *   }
+ * }
+ * ```
  */
 export interface KeyValueStore<K, V, R = V> {
-  /** The live value, or `null`. */
+  /** The value of a key; `null` when there is none, or it has expired. */
   get(key: K): Promise<R | null>;
-  /** Inserts or replaces. `ttl`: milliseconds, or a string such as `'30m'`. */
+  /**
+   * Inserts a value, or replaces the one that is there.
+   *
+   * @param ttl how long it lives: milliseconds, or a string such as `'30m'`
+   */
   put(key: K, value: V, ttl: Duration): Promise<R>;
-  /** Idempotent; whether there was one. */
+  /** Removes a value; whether there was one. Idempotent. */
   delete(key: K): Promise<boolean>;
-  /** Deletes what has expired; how many. */
+  /** Deletes the values that have expired; how many. */
   pruneExpired(): Promise<number>;
 }

@@ -1,4 +1,4 @@
-/** What went wrong, in a form that code can compare. One per error class; see the README's table of failures. */
+/** What went wrong, as a word that programs compare: one per class of error. The README's table gives each its status. */
 export type SessionErrorCode =
   | 'session_error'
   | 'session_options_invalid'
@@ -13,8 +13,22 @@ export type SessionErrorCode =
 /** Marks an error of another layer (an HTTP exception) that stands for the `SessionError` in its `cause`. */
 export const STANDS_FOR_CAUSE = Symbol.for('nest-sessions.stands-for-cause');
 
-/** Base of every error of this library. Core knows no status codes: the HTTP layer gives each class its own. */
+/**
+ * The base of every error of this package. What `SessionStore` throws is one, with all details. What leaves a handler is
+ * an `HttpException` that has it as its `cause`, and passes for it: in `instanceof`, and in `@Catch()`.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await store.destroyAllForUser(user.id);
+ * } catch (error) {
+ *   if (!(error instanceof SessionError)) throw error;
+ *   console.error(error.code, error.cause); // session_store_unavailable, and what the driver said
+ * }
+ * ```
+ */
 export class SessionError extends Error {
+  /** What went wrong, for programs. It is in the body of the response too. */
   readonly code: SessionErrorCode = 'session_error';
 
   constructor(message: string, options?: { cause?: unknown }) {
@@ -36,55 +50,121 @@ export class SessionError extends Error {
   }
 }
 
-/** An option, or a duration given to a method, that cannot be used. Thrown at startup, or by that call. */
+/**
+ * An option cannot be used: thrown at startup, so that an app with a mistake in it does not start. Also thrown by methods
+ * that are given a duration which is none; in a handler that is a 500. The message reads "expected …, got …".
+ */
 export class SessionOptionsError extends SessionError {
   override readonly code = 'session_options_invalid';
 }
 
-/** The storage cannot be reached, is too slow, or holds a payload whose key is not in the ring. Try again later. */
+/**
+ * Storage cannot be reached, does not answer within `timeout`, or holds a payload that names a key which is not among
+ * `key`. Over HTTP it is a 503 with `Retry-After`, and the client keeps its cookie: nobody is signed out by an outage.
+ *
+ * @example
+ * ```ts
+ * export async function endSessionsOf(userId: string): Promise<'done' | 'try again'> {
+ *   try {
+ *     await store.destroyAllForUser(userId);
+ *     return 'done';
+ *   } catch (error) {
+ *     if (error instanceof SessionStoreError) return 'try again';
+ *     throw error;
+ *   }
+ * }
+ * ```
+ */
 export class SessionStoreError extends SessionError {
   override readonly code = 'session_store_unavailable';
 }
 
-/** The session has ended (logout, revocation, expiry, eviction), so its data cannot be changed any more. */
+/**
+ * The session has ended, by logout, revocation, eviction or expiry, so that its data cannot be changed any more: nothing
+ * is stored, and no session comes back to life. Over HTTP it is a 401; a request that only reads does not meet it.
+ *
+ * @example In a handler that would rather go on without what it wanted to keep
+ * ```ts
+ * try {
+ *   await session.update((data) => (data.cart ??= []).push({ sku: 'tea', count: 1 }));
+ * } catch (error) {
+ *   if (!(error instanceof SessionGoneError)) throw error;
+ *   console.log('Signed out on another device meanwhile');
+ * }
+ * ```
+ */
 export class SessionGoneError extends SessionError {
   override readonly code = 'session_gone';
 }
 
-/** Others kept changing the same session until the timeout, or the wanted id or key is another's. Nothing was stored. */
+/**
+ * The change cannot be made as things are, and nothing was stored: other requests kept changing the session until
+ * `timeout`, the wanted id or key is another's, or the response has left already and can carry no cookie. Over HTTP it is
+ * a 409.
+ */
 export class SessionConflictError extends SessionError {
   override readonly code = 'session_conflict';
 }
 
-/** The user has `maxPerUser` active sessions and `onLimit` is `'reject'`. */
+/**
+ * The sign-in is one too many: the user has `maxPerUser` active sessions, and `onLimit` is `'reject'`. Nothing was stored.
+ * Over HTTP it is a 409.
+ *
+ * @example A filter of the app's own, which also sees it as the cause of an `HttpException`
+ * ```ts
+ * import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
+ * import type { Response } from 'express';
+ *
+ * @Catch(SessionLimitError)
+ * export class LimitFilter implements ExceptionFilter {
+ *   catch(_error: unknown, host: ArgumentsHost) {
+ *     host.switchToHttp().getResponse<Response>().redirect(303, '/devices?full');
+ *   }
+ * }
+ * ```
+ */
 export class SessionLimitError extends SessionError {
   override readonly code = 'session_limit_reached';
 }
 
-/** The data is larger than `maxDataBytes`. Nothing was stored. */
+/** Data and flash messages are more than `maxDataBytes`, or what is kept about the client is too much. Nothing was stored. */
 export class SessionTooLargeError extends SessionError {
   override readonly code = 'session_too_large';
 }
 
-/** A stored payload does not open under the key it names: it was altered, or moved from another session or user. */
+/**
+ * A stored payload does not open under the key that it names: somebody altered it, or moved it from another session or
+ * user. `SessionStore.read()` and `load()` throw it; a request with the token of such a session is anonymous, and lists
+ * mark the session, so that its owner can revoke it.
+ */
 export class SessionTamperedError extends SessionError {
   override readonly code = 'session_tampered';
 }
 
 /**
- * Who can have made a value that sessions refuse. `'input'`: also a client, if code passes on what a JSON body or a
- * form holds, or lacks. `'code'`: no client can.
+ * Who can have made a value that sessions refuse. `'input'`: also a client, if code passes on what a JSON body or a form
+ * holds or lacks; over HTTP that is a 400. `'code'`: no client can; a 500.
  */
 export type DataFault = 'input' | 'code';
 
 /**
- * The data is not JSON, or a value (a user id, an option of a call) is not what it has to be. The message names the
- * path of the offending value. Nothing was stored.
+ * The data is not JSON, or a value (a user id, an option of a call) is not what it has to be. The message names the path
+ * of the value, and not the value. Nothing was stored.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await store.create({}, 'ada', { price: 10n });
+ * } catch (error) {
+ *   if (error instanceof SessionDataError) console.log(error.path, error.fault); // data.price code
+ * }
+ * ```
  */
 export class SessionDataError extends SessionError {
   override readonly code = 'session_data_invalid';
   /** Where the value is, in 200 characters at most: `data.cart[3].price`, `userId`. `null`: nowhere in particular. */
   readonly path: string | null;
+  /** Who can have made the value. */
   readonly fault: DataFault;
 
   /** @param options.fault @default 'code' */

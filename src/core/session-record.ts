@@ -4,39 +4,52 @@ import type { SessionContent } from './session-content.js';
 import type { SessionRow } from './session-row.js';
 import type { SessionToken } from './session-token.js';
 
-/** What the key-value face stores: an owner, or `null`, and a JSON object. */
+/** What is stored under a key of the app's own: an owner, or `null`, and a JSON object. */
 export interface SessionState<T extends object = JsonObject> {
+  /** The owner, or `null`. `SessionStore.destroyAllForUser()` removes what a user owns. */
   readonly userId: string | null;
+  /** The JSON object that is kept. */
   readonly data: T;
 }
 
 /**
- * Whether a stored payload opens: `intact`; `tampered` (altered or moved); `unknown-key` (the key that sealed it is
- * not configured). Only listings show rows that are not intact, without data and meta, so that they can be revoked.
+ * Whether a stored payload opens: `'intact'`, it does; `'tampered'`, it was altered or moved; `'unknown-key'`, the key
+ * that sealed it is not among `key`. Only lists show sessions that are not intact, without data and meta, so that they
+ * can be revoked.
  */
 export type SessionIntegrity = 'intact' | 'tampered' | 'unknown-key';
 
 /**
- * One stored session, as it was when it was read. `data` is read by name alone: it is no field of the record, so that
- * nothing that walks, copies, prints or serialises one meets it.
+ * One stored session, as it was when it was read: what `SessionStore` gives. It does not change when storage does.
+ *
+ * `data` is read by name alone: it is no field of the record, so that nothing that walks, copies, prints or serialises a
+ * record meets it.
+ *
+ * @example
+ * ```ts
+ * const [record] = await store.listForUser(user.id);
+ * console.log(record?.data, record?.meta.deviceName, record?.lastActiveAt);
+ * console.log(JSON.stringify(record)); // without data
+ * ```
  */
 export class SessionRecord<T extends object = JsonObject> implements SessionState<T> {
   readonly #data: T;
   /** Public id, safe to log and to show. */
   readonly id: string;
-  /** Owner. `null`: anonymous. */
+  /** The owner, as a string; `null`: an anonymous session. */
   readonly userId: string | null;
-  /** About the client at sign-in: `{ ip, userAgent, deviceName, deviceType }` and what the app added. */
+  /** What is kept about the client of the sign-in: `{ ip, userAgent, deviceName, deviceType }` and what the app added. */
   readonly meta: JsonObject;
+  /** Whether the row opened. If it did not, `data` and `meta` are empty. */
   readonly integrity: SessionIntegrity;
   readonly createdAt: Date;
-  /** Last proof of identity. `null`: never. */
+  /** When the user last proved who they are; `null`: never. */
   readonly authenticatedAt: Date | null;
-  /** Last recorded use; up to `touchInterval` behind. */
+  /** When the last use was written down: up to `touchInterval` before the last use itself. */
   readonly lastActiveAt: Date;
-  /** When the session ends unless it is used. */
+  /** When the session ends unless it is used: never later than `absoluteExpiresAt`. */
   readonly expiresAt: Date;
-  /** When it ends however much it is used. */
+  /** When it ends, however much it is used. */
   readonly absoluteExpiresAt: Date;
 
   /** @internal */
@@ -53,11 +66,12 @@ export class SessionRecord<T extends object = JsonObject> implements SessionStat
     this.absoluteExpiresAt = new Date(row.absoluteExpiresAt);
   }
 
+  /** The data, a JSON object; `{}` where the row did not open. */
   get data(): T {
     return this.#data;
   }
 
-  /** Everything but the data. */
+  /** What may be logged: everything but the data. */
   toJSON(): Omit<SessionRecord, 'data' | 'toJSON' | typeof inspect.custom> {
     const { ...rest }: Omit<SessionRecord<T>, 'data' | 'toJSON' | typeof inspect.custom> = this;
     return rest;

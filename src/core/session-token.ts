@@ -35,13 +35,25 @@ export type Transport = 'cookie' | 'bearer';
 /** What is signed begins with this, so that a token for one transport is not a token for the other. */
 const DOMAINS: Readonly<Record<Transport, string>> = { cookie: 'cookie token ', bearer: 'bearer token ' };
 
-/** The secret that a client presents. It prints as `[redacted]` everywhere but in `reveal()`. */
+/**
+ * The secret that a client presents, in its cookie or as a bearer token. It prints as `[redacted]` in logs, in JSON and
+ * in templates: only `reveal()` gives it.
+ *
+ * @see OWASP ASVS 5.0, 7.2.3 (at least 128 bits of entropy) and 16.2.5 (no session token in logs)
+ * @example
+ * ```ts
+ * const { session: stored, token } = await store.create({ deviceName: 'import job' }, 'ada');
+ * console.log(`${token}`, token.sessionId === stored.id); // [redacted] true
+ * const found = await store.readByToken(token.reveal());
+ * console.log(found?.userId); // ada
+ * ```
+ */
 export class SessionToken {
   readonly #secret: string;
-  /** Public id of the session that the token was issued for. */
+  /** The public id of the session that the token was issued for. */
   readonly sessionId: string;
 
-  /** How it is to be sent. Sent the other way it is none. */
+  /** How the client sends it. Sent the other way, it is no token. */
   readonly transport: Transport;
 
   /** @internal Tokens come from `SessionStore`. */
@@ -51,7 +63,7 @@ export class SessionToken {
     this.transport = transport;
   }
 
-  /** The secret itself, for the client. Never log it. */
+  /** The secret itself, for the client alone: letters, digits, `-` and `_`. Never log it. */
   reveal(): string {
     return this.#secret;
   }
