@@ -34,23 +34,53 @@ import {
 } from './session.options.js';
 import { SESSION_EXPORTS, sessionProviders, type SettingsSource } from './session.providers.js';
 
-/** Makes the settings of `forRootAsync({ useClass })` and `forRootAsync({ useExisting })`. */
+/**
+ * A provider that makes the settings, for `forRootAsync({ useClass })` and `forRootAsync({ useExisting })`.
+ *
+ * @example
+ * ```ts
+ * export class SessionSettingsOfApp implements SessionSettingsFactory {
+ *   createSessionOptions(): SessionSettings {
+ *     return { key: process.env.SESSION_KEY, ttl: '8h' };
+ *   }
+ * }
+ * export const sessions = SessionModule.forRootAsync({ useClass: SessionSettingsOfApp });
+ * ```
+ */
 export interface SessionSettingsFactory {
+  /** Called once, when the app starts. */
   createSessionOptions(): SessionSettings | Promise<SessionSettings>;
 }
 
-/** Options of `SessionModule.forRootAsync`: structure beside one of `useFactory`, `useClass` and `useExisting`. */
+/**
+ * The options of `SessionModule.forRootAsync`: exactly one of `useFactory`, `useClass` and `useExisting`, and beside it
+ * what decides which providers the module has (`dataSource`, `backend`, `clock`).
+ */
 export interface SessionAsyncOptions extends SessionStructure, Pick<ModuleMetadata, 'imports'> {
+  /** Makes the settings from what `inject` names. */
   readonly useFactory?: (...args: never[]) => SessionSettings | Promise<SessionSettings>;
-  /** What `useFactory` gets. */
+  /** The providers that `useFactory` gets, in the order of its parameters. */
   readonly inject?: Extract<Provider, { inject?: unknown }>['inject'];
+  /** A class that Nest instantiates to make the settings. */
   readonly useClass?: Type<SessionSettingsFactory>;
+  /** A provider of `imports` that makes the settings. */
   readonly useExisting?: Type<SessionSettingsFactory>;
 }
 
 /**
- * Gives every request a session. Global: import it once, in the root module. It creates its table, mounts guard and
- * interceptor before all others, and schedules the clean-up.
+ * Gives every request a session. It is global: import it once, in the root module. It creates its table, mounts its guard
+ * and its interceptor before all others, and schedules the clean-up. Storage that is down does not keep the app from
+ * starting.
+ *
+ * @example
+ * ```ts
+ * import { TypeOrmModule } from '@nestjs/typeorm';
+ *
+ * export const imports = [
+ *   TypeOrmModule.forRoot({ type: 'sqlite', database: 'app.sqlite', autoLoadEntities: true }),
+ *   SessionModule.forRoot({ key: process.env.SESSION_KEY }),
+ * ];
+ * ```
  */
 @Global()
 @Module({})
@@ -90,17 +120,32 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     if (runtime.options.mount === 'middleware') mountSessions(runtime, host);
   }
 
-  /** @throws SessionOptionsError for an unknown option; other options are checked when the app starts */
+  /**
+   * The module, with settings that are known now.
+   *
+   * @throws SessionOptionsError for an unknown option; what the others hold is checked when the app starts
+   */
   static forRoot(options: SessionOptions): DynamicModule {
     const { structure, settings } = splitOptions(options);
     return this.define(structure, [], { make: () => settings, inject: [] });
   }
 
   /**
-   * As `forRoot`, with settings that are known only when the app starts. `dataSource`, `backend` and `clock` stand
-   * beside the factory.
+   * The module, with settings that are known only when the app starts. `dataSource`, `backend` and `clock` stand beside
+   * the factory.
    *
    * @throws SessionOptionsError when there is not exactly one of `useFactory`, `useClass` and `useExisting`
+   * @example
+   * ```ts
+   * import { ConfigModule, ConfigService } from '@nestjs/config';
+   *
+   * export const sessions = SessionModule.forRootAsync({
+   *   imports: [ConfigModule],
+   *   inject: [ConfigService],
+   *   useFactory: (config: ConfigService) => ({ key: config.getOrThrow('SESSION_KEY') }),
+   *   dataSource: 'sessions',
+   * });
+   * ```
    */
   static forRootAsync(options: SessionAsyncOptions): DynamicModule {
     const { imports = [], useFactory, inject = [], useClass, useExisting, ...rest } = options;

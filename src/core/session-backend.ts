@@ -1,56 +1,67 @@
 import type { EndedRow, EpochMs, SessionRow, TokenState } from './session-row.js';
 
-/** How many active sessions a user may have, and what happens to the next one. */
+/** How many active sessions a user may have, and what happens when one more begins. */
 export interface SessionLimit {
-  /** Active sessions that carry a token, the new one included. Integer ≥ 1. */
+  /** Active sessions that carry a token, the new one included: an integer of at least 1. */
   readonly max: number;
-  /** `evict`: end the least recently active, by `(lastActiveAt, id)`. `reject`: store nothing. */
+  /** `'evict'`: the least recently active ones end, by `(lastActiveAt, id)`. `'reject'`: nothing is stored. */
   readonly onLimit: 'evict' | 'reject';
 }
 
-/** A new session, with all that must happen in the same atomic step. */
+/** A new session, with everything that must happen in the same atomic step. */
 export interface InsertRequest {
-  /** Owner of the new row, known before `build` so that a backend can lock by user. */
+  /** The owner of the new row. It is known before `build` is called, so that a backend can lock by user. */
   readonly userId: string | null;
-  /** `null`: not limited. A row without a user or a token is not limited either. */
+  /** The limit to keep; `null`: none. A row without a user or without a token is not limited either. */
   readonly limit: SessionLimit | null;
-  /** Id of a row that ends in the same step, whether or not it has expired. */
+  /** The id of a row that ends in the same step, whether or not it has expired; `null`: none does. */
   readonly replaces: string | null;
   /**
-   * Makes the row. Called inside the critical section, as late as the storage permits, with the row named by
-   * `replaces` as it stands there. It is synchronous, may be called again when the storage retries, gives the
-   * `userId` of the request, and the later of its `createdAt` and `lastActiveAt` is the present. `null` refuses: nothing is changed. What it throws is
-   * rethrown, and nothing is changed.
+   * Makes the row. A backend calls it inside its critical section, as late as the storage permits, with the row that
+   * `replaces` names as it stands there, or `null`. It is synchronous, and may be called again when the storage retries.
+   *
+   * The row has the `userId` of the request, and the later of its `createdAt` and `lastActiveAt` is the present, by which
+   * other rows are active or not.
+   *
+   * @returns the row to insert, or `null` to refuse: then nothing is changed
+   * @throws what a backend rethrows, without having changed anything
    */
   build(replaced: SessionRow | null): SessionRow | null;
 }
 
-/** What came of an `InsertRequest`. */
+/** What came of an `InsertRequest`. On any status but `inserted` nothing has changed. */
 export type InsertResult =
   | {
       readonly status: 'inserted';
+      /** The row as it is stored. */
       readonly row: SessionRow;
+      /** The row that `replaces` named, if it was there, as it was. */
       readonly replaced: SessionRow | null;
+      /** The rows that ended for the limit. */
       readonly evicted: readonly EndedRow[];
     }
   /** `build` returned `null`. */
   | { readonly status: 'refused' }
   /** A row with the new id exists (and is not the one that is replaced). */
   | { readonly status: 'taken' }
-  /** The user has `limit.max` active sessions and `onLimit` is `reject`. */
+  /** The user has `limit.max` active sessions, and `onLimit` is `'reject'`. */
   | { readonly status: 'limit' };
 
 /** A new payload for one version of one row. */
 export interface PayloadChange {
+  /** The row. */
   readonly id: string;
-  /** The version that the change was made from. */
+  /** The version that the change was made from. A row with another one is not changed. */
   readonly expectedVersion: number;
+  /** The version to store. Versions are compared, never ordered. */
   readonly version: number;
+  /** The id of the key that sealed the payload. */
   readonly keyId: string;
+  /** The sealed bytes. */
   readonly payload: Buffer;
-  /** Stored if later than what is stored. */
+  /** Stored if it is later than what is stored. */
   readonly lastActiveAt: EpochMs;
-  /** Stored if later than what is stored, and never past the row's `absoluteExpiresAt`. */
+  /** Stored if it is later than what is stored, and never past the row's `absoluteExpiresAt`. */
   readonly expiresAt: EpochMs;
   /** The present: a row that is not active then is not changed. */
   readonly now: EpochMs;
@@ -58,110 +69,181 @@ export interface PayloadChange {
 
 /** A record of use. */
 export interface Touch extends Pick<PayloadChange, 'id' | 'lastActiveAt' | 'expiresAt' | 'now'> {
-  /** A row whose stored `lastActiveAt` is later than this is left as it is, and is a miss. Absent: no such condition. */
+  /**
+   * A row whose stored `lastActiveAt` is later than this is left as it is, and counts as a miss: somebody else has
+   * written use down in the meantime. Absent: there is no such condition.
+   */
   readonly unlessActiveAfter?: EpochMs;
 }
 
 /** A compare-and-swap of the token side of one row. */
 export interface TokenChange {
+  /** The row. */
   readonly id: string;
+  /** What the row has to hold: with anything else it is not changed. */
   readonly expected: Pick<TokenState, 'tokenHash' | 'tokenUsed'>;
+  /** The token side to store, as a whole. */
   readonly next: TokenState;
-  /** Stored too when given. */
+  /** Stored too, when it is given. */
   readonly authenticatedAt?: EpochMs;
   /** The present: a row that is not active then is not changed. */
   readonly now: EpochMs;
 }
 
-/** Which rows to delete. With `userId`, only that user's. */
+/** Which rows to delete: some by id, all of a user, or all. With `userId` beside `ids`, only those of that user. */
 export type RowSelection =
   | { readonly ids: readonly string[]; readonly userId?: string }
   | { readonly userId: string; readonly exceptId?: string }
   | 'all';
 
-/** A page of one user's active rows. */
+/** A request for one user's active rows, in order. */
 export interface ListRequest {
+  /** The owner, compared byte for byte. */
   readonly userId: string;
+  /** The present: rows that are not active then are left out. */
   readonly now: EpochMs;
-  /** `lastActiveAt` or `createdAt`, descending; equal instants by `id`, descending. */
+  /** Latest first, by this instant; equal instants by `id`, descending. */
   readonly orderBy: 'lastActiveAt' | 'createdAt';
-  /** Rows at most. `null`: all. */
+  /** How many rows at most; `null`: all. */
   readonly limit: number | null;
 }
 
-/** One step of a walk over the whole table in order of id. */
+/** One step of a walk over the whole table, in order of id. */
 export interface PruneStep {
+  /** The present: rows that are not active then are deleted. */
   readonly now: EpochMs;
-  /** Walk on behind this id. `null`: from the start. */
+  /** The step begins behind this id; `null`: at the first row. */
   readonly after: string | null;
-  /** Rows to look at, expired or not: what bounds the step. */
+  /** How many rows the step looks at, expired or not: this is what bounds it. */
   readonly batchSize: number;
 }
 
 /** What one step of the walk did, and where the next one begins. */
 export interface PruneResult {
+  /** How many rows the step deleted. */
   readonly deleted: number;
-  /** Where the next step goes on. `null`: the walk is done. */
+  /** The `after` of the next step; `null`: the walk is done. */
   readonly next: string | null;
 }
 
 /**
- * The storage port: rows in, rows out. A backend sees token hashes and sealed payloads, never a token, a key or
- * plaintext, and decides nothing about sessions beyond what each method says is atomic.
+ * The port to storage: rows in, rows out. Extend it to keep sessions somewhere else. A backend sees token hashes and
+ * sealed payloads, never a token, a key or plaintext, and it decides nothing about sessions beyond what each method says.
  *
- * Ids are non-empty and ordered by their UTF-8 bytes. A row is *active* while `now < expiresAt` and `now < absoluteExpiresAt`. Every method rejects when the storage
- * cannot be reached; none of them retries for ever. Nothing here creates a row but `insert`.
+ * - **Active** is a row while `now < expiresAt` and `now < absoluteExpiresAt`. `now` is given, never read from a clock.
+ * - **Ids** are non-empty, compared byte for byte and ordered by their UTF-8 bytes.
+ * - **Atomic** means: for every other caller it happens at one instant, in this process and in others.
+ * - Nothing but `insert` creates a row, so that no session that has ended comes back.
+ * - Every method rejects when the storage cannot be reached, and none of them retries for ever. What it rejects with
+ *   becomes the cause of a `SessionStoreError`.
+ *
+ * `MemorySessionBackend` is the reference, and `describeSessionBackend()` tests all of this; both are in
+ * `nest-sessions/testing`.
+ *
+ * @example The step that has to be atomic as a whole
+ * ```ts
+ * export abstract class OutlineBackend extends SessionBackend {
+ *   // A transaction that keeps out every other sign-in of the user, in all processes. `rows` stands for the table.
+ *   abstract alone<R>(userId: string | null, work: (rows: Map<string, SessionRow>) => R): Promise<R>;
+ *   // The user's active rows with a token that are too many beside the new one, the replaced one not counted.
+ *   abstract excess(rows: Map<string, SessionRow>, row: SessionRow, request: InsertRequest): SessionRow[];
+ *
+ *   insert(request: InsertRequest): Promise<InsertResult> {
+ *     return this.alone<InsertResult>(request.userId, (rows) => {
+ *       const replaced = rows.get(request.replaces ?? '') ?? null;
+ *       const row = request.build(replaced); // here, and not before the lock is held
+ *       if (row === null) return { status: 'refused' };
+ *       if (rows.has(row.id) && row.id !== request.replaces) return { status: 'taken' };
+ *       const evicted = this.excess(rows, row, request);
+ *       if (evicted.length > 0 && request.limit?.onLimit === 'reject') return { status: 'limit' };
+ *       for (const one of replaced ? [replaced, ...evicted] : evicted) rows.delete(one.id);
+ *       rows.set(row.id, row);
+ *       return { status: 'inserted', row, replaced, evicted };
+ *     });
+ *   }
+ * }
+ * ```
  */
 export abstract class SessionBackend {
   /**
-   * Creates what the storage needs, if absent, and upgrades earlier versions of it. Idempotent, and safe from
-   * several processes at once. A schema that is not ours is refused, unaltered.
+   * Creates what the storage needs, if it is absent, and upgrades earlier versions of it. Idempotent, and safe from
+   * several processes at once.
+   *
+   * @throws for a schema that is not ours, which stays as it is
    */
   abstract init(): Promise<void>;
 
-  /** Releases what the backend opened. Idempotent. */
+  /** Releases what the backend opened, and nothing that it was given. Idempotent. Rows stay. */
   abstract close(): Promise<void>;
 
   /**
-   * Rows by id, in the order of `ids`; `null` where there is none. Expired rows are returned as they are.
-   * Atomic per row.
+   * Finds rows by id. Expired rows are returned as they are. Atomic per row.
+   *
+   * @returns a row for each of `ids`, in their order; `null` where there is none
    */
   abstract find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>>;
 
   /**
-   * Inserts one row, never over an existing one. Atomic as a whole: reading and deleting the replaced row,
-   * counting, evicting and inserting happen for every other caller at one instant, in this process and in
-   * others, so the limit is never exceeded. The new row is never a victim. On any status but `inserted`
-   * nothing has changed.
+   * Inserts one row, never over an existing one, unless `replaces` names it. The new row is never a victim of the limit.
+   *
+   * Atomic as a whole: reading and deleting the replaced row, counting, evicting and inserting are one step, so that the
+   * limit is never exceeded. On any status but `inserted` nothing has changed.
    */
   abstract insert(request: InsertRequest): Promise<InsertResult>;
 
   /**
-   * Stores payloads. Each change is atomic on its own, conditional on `expectedVersion` and on the row being
-   * active; `true` where it hit. One that misses does not stop the others.
+   * Stores payloads, each if its row is active and still of the version that is expected. Each change is atomic on its
+   * own, and one that misses stops no other.
+   *
+   * @returns for each change, whether it hit
+   * @example One of the changes, in SQL
+   * ```ts
+   * import type { Pool } from 'pg';
+   *
+   * export async function saveOne(pool: Pool, one: PayloadChange): Promise<boolean> {
+   *   const { rowCount } = await pool.query(
+   *     `UPDATE sessions SET version = $3, key_id = $4, payload = $5, last_active_at = GREATEST(last_active_at, $6),
+   *        expires_at = GREATEST(expires_at, LEAST($7, absolute_expires_at))
+   *      WHERE id = $1 AND version = $2 AND expires_at > $8 AND absolute_expires_at > $8`,
+   *     [one.id, one.expectedVersion, one.version, one.keyId, one.payload, one.lastActiveAt, one.expiresAt, one.now],
+   *   );
+   *   return rowCount === 1;
+   * }
+   * ```
    */
   abstract save(changes: readonly PayloadChange[]): Promise<readonly boolean[]>;
 
   /**
-   * Records use. Each touch is atomic on its own and monotone; `true` where the row is there, active and not excepted
-   * by `unlessActiveAfter`.
+   * Records use. Neither instant moves back. Each touch is atomic on its own, and one that misses stops no other.
+   *
+   * @returns for each touch, whether its row is there, active and not excepted by `unlessActiveAfter`
    */
   abstract touch(touches: readonly Touch[]): Promise<readonly boolean[]>;
 
-  /** Swaps the token side of an active row if it still is `expected`. Atomic: of several, one gets `true`. */
+  /**
+   * Swaps the token side of a row, if the row is active and its token side still is `expected`. Atomic: of several calls
+   * that expect the same, one gets `true`.
+   */
   abstract changeToken(change: TokenChange): Promise<boolean>;
 
-  /** Deletes rows, expired or not, and says which. Atomic: no caller sees a part, no row is reported twice. */
+  /**
+   * Deletes rows, expired or not. Atomic as a whole: no caller sees a part, and of several calls one reports a row.
+   *
+   * @returns the rows that this call has deleted
+   */
   abstract delete(selection: RowSelection): Promise<readonly EndedRow[]>;
 
-  /** Active rows of one user. Atomic: one consistent view. */
+  /** The active rows of one user. Atomic: one consistent view. */
   abstract list(request: ListRequest): Promise<readonly SessionRow[]>;
 
-  /** Deletes the expired rows among the next `batchSize`. Atomic per row; live rows are never taken. */
+  /**
+   * Deletes the expired rows among the next `batchSize`, in order of id. Atomic per row: a row that is live when it would
+   * be deleted stays, whatever it was when it was looked at.
+   */
   abstract prune(step: PruneStep): Promise<PruneResult>;
 
   /**
-   * Active rows by `keyId`.
+   * Counts active rows by `keyId`, for health reports.
    *
    * @param newest the caller needs no more than those among so many rows with the highest ids, where that saves a walk
    *   over all of them. Absent: all rows

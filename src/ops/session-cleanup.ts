@@ -13,8 +13,21 @@ export const CLEANUP_JOB = 'session-cleanup';
 const MISSED_TURNS = 2;
 
 /**
- * Deletes expired sessions on a schedule. In an app with `ScheduleModule` it is one of its jobs, `session-cleanup`;
- * without, it keeps a timer of its own.
+ * Deletes expired sessions on a schedule, as the `cleanup` option says. In an app with `ScheduleModule` it is one of its
+ * jobs, `session-cleanup`; without, it keeps a timer of its own, which does not keep the process alive. Inject it to look
+ * at it, or to run it by hand.
+ *
+ * @example
+ * ```ts
+ * export class AdminService {
+ *   constructor(private readonly cleanup: SessionCleanup) {}
+ *
+ *   async cleanNow(): Promise<number> {
+ *     await this.cleanup.run();
+ *     return this.cleanup.last?.deleted ?? 0;
+ *   }
+ * }
+ * ```
  */
 export class SessionCleanup implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #logger = new Logger('SessionCleanup');
@@ -32,14 +45,14 @@ export class SessionCleanup implements OnApplicationBootstrap, OnApplicationShut
     if (options) this.#declareJob(options.cron);
   }
 
-  /** How the last one went; `null` before the first has ended. */
+  /** How the last clean-up of this process went; `null` before the first has ended. */
   get last(): CleanupResult | null {
     return this.store.parts.pruning.last;
   }
 
   /**
-   * Whether the schedule has been missed: two turns went without success. Never where no clean-up is scheduled, as
-   * with `cleanup: false`, or `ScheduleModule.forRoot({ cronJobs: false })`.
+   * Whether the schedule has been missed: two turns went without success, and the next is due. Never where no clean-up is
+   * scheduled, as with `cleanup: false`, or `ScheduleModule.forRoot({ cronJobs: false })`.
    */
   get isOverdue(): boolean {
     if (!this.options || !this.#isScheduled()) return false;

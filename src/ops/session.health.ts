@@ -6,18 +6,19 @@ import type { SessionStore } from '../core/session-store.js';
 import type { SessionCleanup } from './session-cleanup.js';
 import { clearTimeout, setTimeout } from '../core/timers.js';
 
-/** What the indicator says when sessions work. Safe to show. */
+/** What the indicator reports when sessions work. Safe to show to anybody. */
 export type SessionsUp = {
-  /** Milliseconds that storage took to answer. */
+  /** How long storage took to answer, in milliseconds. */
   readonly latencyMs: number | null;
   /** When the last clean-up ended, how many sessions it deleted, and whether it failed; `null` before the first. */
   readonly lastCleanup: (Omit<CleanupResult, 'error'> & { readonly failed?: true }) | null;
-  /** What somebody should look at, if anything. Safe to show: details are in the log and in `SessionStore.checkHealth()`. */
+  /** What somebody should look at, if anything. Details are in the log and in `SessionStore.checkHealth()`. */
   readonly warnings?: readonly SessionWarningCode[];
 };
 
-/** What is wrong. Safe to show: details are in the log and in `SessionStore.checkHealth()`. */
+/** What the indicator reports when sessions do not work. Safe to show to anybody. */
 export type SessionsDown = {
+  /** What is wrong, as words that programs compare. Details are in the log and in `SessionStore.checkHealth()`. */
   readonly problems: readonly (SessionProblemCode | 'timeout' | 'cleanup-overdue')[];
 };
 
@@ -25,9 +26,25 @@ export type SessionsDown = {
 const DEFAULT_TIMEOUT = 1000;
 
 /**
- * Health of sessions for Terminus. Down when storage does not answer within the timeout, a payload that the keys
- * sealed does not open, genuine tokens are refused because the key of their payload is not configured, or clean-up is
- * overdue.
+ * The health of sessions, for Terminus. Down when storage does not answer within the timeout, a payload that the keys
+ * sealed does not open, genuine tokens are refused because the key of their payload is not configured, or the clean-up
+ * is overdue. Put `@SkipSession()` on its route, so that it answers while storage is down.
+ *
+ * @example
+ * ```ts
+ * import { HealthCheckService } from '@nestjs/terminus';
+ *
+ * export class Health {
+ *   constructor(
+ *     private readonly health: HealthCheckService,
+ *     private readonly sessions: SessionHealthIndicator,
+ *   ) {}
+ *
+ *   check() {
+ *     return this.health.check([() => this.sessions.isHealthy('sessions', { timeout: '1s' })]);
+ *   }
+ * }
+ * ```
  */
 export class SessionHealthIndicator {
   readonly #service = new HealthIndicatorService();
@@ -38,8 +55,11 @@ export class SessionHealthIndicator {
   ) {}
 
   /**
-   * @param key name in the health report. @default 'sessions'
-   * @param options.timeout milliseconds or a string such as `'2s'`. @default 1000
+   * Checks now, and says how it went: Terminus makes a 503 of what is down. It rejects for a bad timeout alone.
+   *
+   * @param key the name in the health report. @default 'sessions'
+   * @param options.timeout how long the check may take: milliseconds, or a string such as `'2s'`. @default 1000
+   * @throws SessionOptionsError when the timeout is no duration
    */
   async isHealthy<const K extends string = 'sessions'>(
     key: K = 'sessions' as K,

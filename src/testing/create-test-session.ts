@@ -8,11 +8,24 @@ import { type LoadedSession, RequestSessionState } from '../http/session/request
 import type { RequestSession } from '../http/session.interface.js';
 
 /**
- * A session in memory, for calling a controller's method directly. Everything works as in a request; only the cookie
+ * Makes a session in memory, for calling a controller's method directly. Everything works as in a request; only the cookie
  * goes nowhere, and there is no response that could fail: a rejection that nobody awaits is an unhandled one, which the
  * test runner reports.
  *
- * @param options.userId signed in as that user; otherwise anonymous
+ * @param options.userId signed in as that user. @default nobody is signed in
+ * @param options.data what the session holds. @default {}
+ * @example
+ * ```ts
+ * export class CartController {
+ *   empty(session: Session) {
+ *     session.remove('cart');
+ *   }
+ * }
+ *
+ * const ada = await createTestSession({ userId: 'ada', data: { cart: [{ sku: 'tea', count: 1 }] } });
+ * new CartController().empty(ada);
+ * console.log(ada.data, ada.userId); // {} 'ada'
+ * ```
  */
 export async function createTestSession<T extends object = SessionData>(
   options: { userId?: UserId; data?: Partial<T> } = {},

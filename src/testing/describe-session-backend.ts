@@ -6,13 +6,17 @@ declare const describe: (name: string, body: () => void) => void;
 declare const it: (name: string, body: () => Promise<void>) => void;
 
 /**
- * The contract of `SessionBackend`, as tests: one for each rule, in a group for each method. A backend that passes
- * can be given to the `backend` option. To be called at the top of a test file of Jest, Vitest with `globals`, or
- * another runner with global `describe` and `it`.
+ * Declares the contract of `SessionBackend` as tests: one for each rule, in a group for each method. A backend that
+ * passes can be given to the `backend` option. Call it at the top of a test file of Jest, Vitest with `globals`, or another
+ * runner with global `describe` and `it`.
  *
- * @param name how the backend is called in the names of the tests
- * @param open makes a backend over an empty storage of its own, once for each test, which calls `init()` first
- *   and `close()` last
+ * @param name what the backend is called in the names of the tests
+ * @param open makes a backend over an empty storage of its own. Called once for each test, which calls `init()` first and
+ *   `close()` last
+ * @example
+ * ```ts
+ * describeSessionBackend('RedisSessionBackend', () => new RedisSessionBackend());
+ * ```
  */
 export function describeSessionBackend(name: string, open: OpenBackend): void {
   describe(`${name} keeps the contract of SessionBackend`, () => {

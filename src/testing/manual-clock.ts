@@ -2,7 +2,17 @@ import { Clock } from '../core/clock.js';
 import { describeValue, type Duration, parseDuration } from '../core/duration.js';
 import { SessionOptionsError } from '../core/session-errors.js';
 
-/** A clock that stands still until it is told to move on: makes expiry, rotation and clean-up deterministic. */
+/**
+ * A clock that stands still until it is told to move on, so that tests of expiry, rotation and clean-up need no waiting.
+ * Give it as the `clock` option, or override the provider `Clock` with it.
+ *
+ * @example
+ * ```ts
+ * const clock = new ManualClock('2030-01-01T12:00:00Z');
+ * clock.advance('24h');
+ * console.log(new Date(clock.now()).toISOString()); // 2030-01-02T12:00:00.000Z
+ * ```
+ */
 export class ManualClock extends Clock {
   #now: number;
 
@@ -21,14 +31,15 @@ export class ManualClock extends Clock {
     this.#now = now;
   }
 
-  /** Milliseconds since the Unix epoch. */
+  /** What time it is, in milliseconds since the Unix epoch. */
   now(): number {
     return this.#now;
   }
 
   /**
-   * Moves on by milliseconds, or by a string such as `'30m'`. Time does not run backwards.
+   * Moves on. Time does not run backwards.
    *
+   * @param duration milliseconds, or a string such as `'30m'`
    * @throws SessionOptionsError when the duration is not positive
    */
   advance(duration: Duration): void {

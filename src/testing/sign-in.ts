@@ -8,35 +8,64 @@ import type { Transport } from '../core/session-token.js';
 import type { HttpRuntime } from '../http/http-options.js';
 import { HTTP_RUNTIME } from '../http/session.guard.js';
 
-/** A signed-in client. */
+/** A client that is signed in by cookie. */
 export interface SignedIn {
   /** A Cookie header, for `supertest(...).set('Cookie', cookie)` or `app.inject({ headers: { cookie } })`. */
   readonly cookie: string;
+  /** The session, as it is stored. */
   readonly session: SessionRecord;
 }
 
-/** A signed-in client without cookies. */
+/** A client without cookies that is signed in. */
 export interface SignedInBearer {
   /** An Authorization header, for `supertest(...).set('Authorization', authorization)`. */
   readonly authorization: string;
+  /** The session, as it is stored. */
   readonly session: SessionRecord;
 }
 
-/** What `signIn` may be told. */
+/** What `signIn` may be told about the session that it makes. */
 export interface SignInOptions {
-  /** What the session holds. @default {} */
+  /** What the session holds: a JSON object. @default {} */
   readonly data?: object;
   /** `'bearer'`: a client without cookies. @default 'cookie' */
   readonly transport?: Transport;
 }
 
-/** Signs in a client without cookies: its Authorization header. */
+/**
+ * Signs in a client without cookies: gives its Authorization header.
+ *
+ * @example
+ * ```ts
+ * import type { INestApplication } from '@nestjs/common';
+ * import request from 'supertest';
+ *
+ * export async function readsDevices(app: INestApplication) {
+ *   const { authorization } = await signIn(app, 'ada', { transport: 'bearer' });
+ *   await request(app.getHttpServer()).get('/devices').set('Authorization', authorization).expect(200);
+ * }
+ * ```
+ */
 export function signIn(
   app: Pick<INestApplicationContext, 'get'>,
   userId: UserId,
   options: SignInOptions & { readonly transport: 'bearer' },
 ): Promise<SignedInBearer>;
-/** Signs a user in without a request, on a running app that imports `SessionModule`: a Cookie header. */
+/**
+ * Signs a user in without a request, on an app that imports `SessionModule` and has been initialised: gives a Cookie
+ * header. The limit holds, as for any sign-in.
+ *
+ * @example
+ * ```ts
+ * import type { INestApplication } from '@nestjs/common';
+ * import request from 'supertest';
+ *
+ * export async function readsDevices(app: INestApplication) {
+ *   const { cookie } = await signIn(app, 'ada', { data: { theme: 'dark' } });
+ *   await request(app.getHttpServer()).get('/devices').set('Cookie', cookie).expect(200);
+ * }
+ * ```
+ */
 export function signIn(
   app: Pick<INestApplicationContext, 'get'>,
   userId: UserId,
