@@ -134,8 +134,8 @@ export class SessionTooLargeError extends SessionError {
 
 /**
  * A stored payload does not open under the key that it names: somebody altered it, or moved it from another session or
- * user. `SessionStore.read()` and `load()` throw it; a request with the token of such a session is anonymous, and lists
- * mark the session, so that its owner can revoke it.
+ * user. `SessionStore.read()` and `load()` throw it; from a handler it leaves as a 401. A request with the token of such a
+ * session is anonymous, and lists mark the session, so that its owner can revoke it.
  */
 export class SessionTamperedError extends SessionError {
   override readonly code = 'session_tampered';
