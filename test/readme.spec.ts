@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SessionEntity } from 'nest-sessions';
 import { getMetadataArgsStorage } from 'typeorm';
@@ -8,6 +8,7 @@ import {
   checkDefaults,
   checkErrors,
   checkLinks,
+  checkMentions,
   checkNames,
   checkPrivacy,
   checkSpecs,
@@ -16,6 +17,7 @@ import {
 import { DOCUMENTS, ROOT } from './readme/compile.js';
 import { Document } from './readme/document.js';
 import { errorFacts, membersOf, optionNames } from './readme/source-facts.js';
+import * as sourceRules from './support/source-rules.js';
 
 const packageJson = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
   readonly scripts: Readonly<Record<string, string>>;
@@ -100,6 +102,39 @@ describe('README.md', () => {
 
   it('has commands that package.json knows', () => {
     expect(checkCommands(readme, packageJson.scripts)).toEqual([]);
+  });
+});
+
+describe('CONTRIBUTING.md', () => {
+  const page = Document.read(join(ROOT, 'CONTRIBUTING.md'));
+  /** What rules use, and is none. */
+  const HELPERS = ['importsOf'];
+
+  it('has a sentence for each rule of the sources', () => {
+    const rules = Object.keys(sourceRules).filter((name) => !HELPERS.includes(name));
+    expect(rules).toContain('forbiddenArrows');
+    expect(checkMentions(page, rules)).toEqual([]);
+  });
+
+  it('has a sentence for each rule that the linter is told', () => {
+    const { rules } = JSON.parse(readFileSync(join(ROOT, '.oxlintrc.json'), 'utf8')) as {
+      readonly rules: Readonly<Record<string, unknown>>;
+    };
+    const enforced = Object.keys(rules).filter((name) => rules[name] !== 'off');
+    expect(enforced).toContain('typescript/no-explicit-any');
+    expect(checkMentions(page, enforced)).toEqual([]);
+  });
+
+  it('has a row for each room', () => {
+    const rows = namesIn(page.tableUnder('Rooms')).map((name) => name.split('/', 1)[0] ?? '');
+    const entries = readdirSync(join(ROOT, 'src'), { withFileTypes: true });
+    const rooms = entries.filter((one) => one.isDirectory()).map(({ name }) => name);
+    expect(rooms).toContain('core');
+    expect(rooms.filter((room) => !rows.includes(room))).toEqual([]);
+  });
+
+  it('has commands that package.json knows', () => {
+    expect(checkCommands(page, packageJson.scripts)).toEqual([]);
   });
 });
 

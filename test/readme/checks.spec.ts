@@ -4,6 +4,7 @@ import {
   checkDefaults,
   checkErrors,
   checkLinks,
+  checkMentions,
   checkNames,
   checkPrivacy,
   checkRules,
@@ -93,6 +94,11 @@ describe('the checks of the documents, on one that is wrong', () => {
       'No spec holds: 3. Three',
       'a.spec.ts is below no rule',
     ]);
+  });
+
+  it('find a rule without a sentence', () => {
+    const document = new Document('Imports follow the arrows: `forbiddenArrows`. There are no circles.');
+    expect(checkMentions(document, ['forbiddenArrows', 'circles'])).toEqual(['circles is not mentioned']);
   });
 
   it('find what only authors understand', () => {

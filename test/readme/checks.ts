@@ -148,6 +148,13 @@ export function checkCommands(document: Document, scripts: Readonly<Record<strin
   ];
 }
 
+/** That each of these names stands in the document, as code. */
+export function checkMentions(document: Document, names: readonly string[]): Problems {
+  return names
+    .filter((name) => !document.text.includes(`\`${name}\``))
+    .map((name) => `${name} is not mentioned`);
+}
+
 /** That nobody is sent to a place that only its authors have. */
 export function checkPrivacy(document: Document): Problems {
   const leaks = document.text.match(/\/(?:work|home|tmp)\/[\w/.-]*\w|#\d+\b|\bissue \d+|registry\.\S+/g);

@@ -26,6 +26,14 @@ describe('examples in doc comments', () => {
   it('are all found', () => {
     const written = [...texts.values()].flatMap((text) => text.match(/^\s*\/?\*+ @example\b/gm) ?? []);
     expect(examples).toHaveLength(written.length);
+    expect(examples.map(({ subject }) => subject)).toEqual(
+      expect.arrayContaining([
+        'RequestSession.update',
+        'SessionStoreOptions.key',
+        'SessionBackend',
+        'SessionLimitError',
+      ]),
+    );
     expect(declared).toHaveLength(1);
   });
 
