@@ -131,7 +131,7 @@ export interface RequestSession<T extends object = SessionData> {
    * @example
    * ```ts
    * const age = Date.now() - (session.authenticatedAt?.getTime() ?? 0); // milliseconds
-   * const mayDelete = age < 10 * 60_000; // on routes, @RequireAuth({ within: '10m' }) says it
+   * const mayDelete = age < 10 * 60_000; // for a whole route, RequireAuth({ within: '10m' }) says it
    * console.log(mayDelete);
    * ```
    */
@@ -322,7 +322,7 @@ export interface RequestSession<T extends object = SessionData> {
    * ```ts
    * export async function confirm(session: Session, users: UsersService, body: PasswordDto) {
    *   await users.checkPassword(session.userId ?? '', body.password);
-   *   await session.reauthenticate(); // @RequireAuth({ within: '10m' }) lets the next request in
+   *   await session.reauthenticate(); // RequireAuth({ within: '10m' }) lets the next request in
    * }
    * ```
    */

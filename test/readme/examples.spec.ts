@@ -41,6 +41,11 @@ describe('examples in doc comments', () => {
     expect(errorsIn(examples)).toEqual([]);
   });
 
+  it('are shown whole by editors, but where a decorator is the point', () => {
+    const cut = examples.filter(({ isShownWhole }) => !isShownWhole);
+    expect(cut.map(({ subject }) => subject)).toEqual(['SessionLimitError']);
+  });
+
   it('are found, on their lines, when they do not compile', () => {
     const text = [
       '/** Sessions of an app. */',
@@ -70,6 +75,7 @@ describe('examples in doc comments', () => {
     ].join('\n');
     const broken = examplesIn('src/broken.ts', text);
     expect(broken.map(({ subject }) => subject)).toEqual(['Sessions.end', 'Sessions.end']);
+    expect(broken.map(({ isShownWhole }) => isShownWhole)).toEqual([false, true]);
     const line = (part: string): number => text.split('\n').findIndex((one) => one.includes(part)) + 1;
     expect(errorsIn(broken)).toEqual([
       expect.stringContaining(`src/broken.ts:${line('logOut')} Property 'logOut' does not exist`),

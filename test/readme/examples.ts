@@ -8,6 +8,8 @@ export interface Example extends Snippet {
   readonly source: string;
   /** What the comment documents: `RequestSession.update`, `SessionLimitError`. */
   readonly subject: string;
+  /** Whether TypeScript, and so an editor, takes all of the code for the example's. It ends one at ` @`. */
+  readonly isShownWhole: boolean;
 }
 
 /** What an example may use without a word about it: the entry points of the package. Anything else it imports. */
@@ -60,6 +62,7 @@ function exampleOf(tag: ts.JSDocTag, subject: string, file: ts.SourceFile): Exam
     file: `${file.fileName.replaceAll(/\W/g, '-')}-${first}.ts`,
     line: first,
     code: importsFor(code, ENTRY_POINTS) + code,
+    isShownWhole: ts.getTextOfJSDocComment(tag.comment)?.trimEnd().endsWith('```') ?? false,
     preludes: PRELUDES,
   };
 }
