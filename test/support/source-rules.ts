@@ -16,11 +16,18 @@ const NEST = /^@nestjs\/(common|core)$/;
 /** Which room may import what. A file belongs to the room whose path it begins with. */
 const ROOMS: Readonly<Record<string, Room>> = {
   'core/': { rooms: ['core/'], packages: [NODE, /^(ms|ulid)$/] },
-  // `WsException` is what gateways are refused with, in apps that have them.
-  'http/': {
-    rooms: ['http/', 'core/'],
-    packages: [NODE, NEST, /^(rxjs|cookie|bowser|@nestjs\/websockets)$/],
-  },
+  ...roomsInARow([
+    ['http/platform/', /^bowser$/],
+    ['http/errors/', /^@nestjs\/websockets$/], // `WsException` is what gateways are refused with, in apps that have them
+    ['http/security/', /^$/],
+    ['http/response/', /^cookie$/],
+    ['http/http-options.ts', /^$/],
+    ['http/session.interface.ts', /^$/],
+    ['http/session/', /^$/],
+    ['http/request/', /^$/],
+    ['http/express-session/', /^$/],
+    ['http/', /^rxjs$/],
+  ]),
   'backends/memory/': { rooms: ['backends/memory/', 'core/'], packages: [NODE] },
   'backends/typeorm/': { rooms: ['backends/typeorm/', 'core/'], packages: [NODE, /^typeorm$/] },
   'ops/': { rooms: ['ops/', 'core/'], packages: [NODE, NEST, /^@nestjs\/(schedule|terminus)$/, /^cron$/] },
@@ -31,6 +38,19 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'session.options.ts': everything([]),
   'index.ts': { rooms: [...everything([]).rooms, 'session.'], packages: [] },
 };
+
+/** Rooms of which each may import `core`, Nest, its own packages, and those before it. */
+function roomsInARow(row: readonly (readonly [path: string, packages: RegExp])[]): Record<string, Room> {
+  return Object.fromEntries(
+    row.map(([path, packages], index) => [
+      path,
+      {
+        rooms: ['core/', ...row.slice(0, index + 1).map(([before]) => before)],
+        packages: [NODE, NEST, packages],
+      },
+    ]),
+  );
+}
 
 function everything(others: readonly string[]): Room {
   return {

@@ -126,8 +126,11 @@ export class SessionExchange implements ResponseExit {
   setHeaders(response: ServerResponse): void {
     const { state } = this;
     state.commit();
-    setSessionHeaders(response, this.runtime, {
+    const { logger, options, sessions } = this.runtime;
+    setSessionHeaders(response, options, {
       request: this.#request,
+      now: sessions.clock.now(),
+      logger,
       cookie: state.cookie,
       isRead: state.isRead,
       userId: state.shownUserId,
@@ -138,7 +141,7 @@ export class SessionExchange implements ResponseExit {
     if (state.failure === null) return;
     const { statusCode: status } = response;
     const route = routeOf(this.#request);
-    reportFailure(this.runtime.logger, { failure: state.failure, status, route, response });
+    reportFailure(logger, { failure: state.failure, status, route, response });
     // What the handler had decided is not what happens.
     if (status >= 400) response.removeHeader('Location');
   }

@@ -1,13 +1,26 @@
+import type { LoggerService } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
-import type { SessionRow } from '../../core/session-row.js';
+import type { EpochMs, SessionRow } from '../../core/session-row.js';
 import type { SessionToken } from '../../core/session-token.js';
-import type { HttpRuntime } from '../http-options.js';
 import type { ClientRequest } from '../platform/platform-request.js';
 import { challenge } from '../security/bearer.js';
+import type { InsecureCookieWarning } from '../security/insecure-cookie-warning.js';
+import type { SessionCookie } from './session-cookie.js';
+
+/** The options of the app that say how its responses tell of sessions. */
+interface HeaderOptions {
+  readonly cookie: SessionCookie;
+  /** `null`: cookies are not Secure. */
+  readonly insecureCookie: InsecureCookieWarning | null;
+  readonly acceptsBearer: boolean;
+}
 
 /** How a request met its session, as far as the response tells. */
 export interface ServedSession {
   readonly request: ClientRequest;
+  /** Epoch milliseconds. */
+  readonly now: EpochMs;
+  readonly logger: Pick<LoggerService, 'warn'>;
   /** The cookie to set or to remove; `null`: the client keeps the one it has. */
   readonly cookie:
     | { readonly kind: 'set'; readonly token: SessionToken; readonly row: SessionRow }
@@ -26,12 +39,12 @@ export interface ServedSession {
 /** Sets what a response owes: the cookie, what caches may do with it (`no-store`), and how to authenticate. */
 export function setSessionHeaders(
   response: ServerResponse,
-  { sessions, logger, options }: HttpRuntime,
-  { request, cookie, isRead, userId, isBearer, within }: ServedSession,
+  options: HeaderOptions,
+  { request, now, logger, cookie, isRead, userId, isBearer, within }: ServedSession,
 ): void {
   if (cookie?.kind === 'set') {
     const { token, row } = cookie;
-    appendHeader(response, 'Set-Cookie', options.cookie.issue(token, row, sessions.clock.now()));
+    appendHeader(response, 'Set-Cookie', options.cookie.issue(token, row, now));
     const warning = options.insecureCookie?.about(request);
     if (warning) logger.warn(warning);
   } else if (cookie) {

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
-import { describeClient } from '../../../src/http/session/client-meta.js';
-import { fitMeta } from '../../../src/http/session/client-meta.js';
+import { describeClient, fitMeta } from '../../../src/http/session/client-meta.js';
 
 /** What agents are made of, and what attackers put there. */
 const PARTS = [
