@@ -2,7 +2,7 @@ import type { Clock } from './clock.js';
 import type { BackendClient } from './backend-client.js';
 import type { KeyRing } from './key-ring.js';
 import type { SessionLogger } from './session-logger.js';
-import { setTimeout } from './timers.js';
+import { withTimeout } from './timeout.js';
 
 /** Milliseconds that a count stands. It reads the whole table, and health is asked for every few seconds. */
 const STANDS = 60_000;
@@ -53,8 +53,11 @@ export class ActiveSessionCounts {
   async settled(): Promise<void> {
     const counts = [this.#watching, this.#counting].filter((count) => count !== null);
     if (counts.length === 0) return;
-    const overdue = new Promise((resolve) => setTimeout(resolve, PATIENCE).unref());
-    await Promise.race([Promise.all(counts), overdue]);
+    await withTimeout(
+      () => Promise.all(counts),
+      PATIENCE,
+      () => [],
+    );
   }
 
   get #isStale(): boolean {

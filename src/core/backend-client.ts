@@ -14,7 +14,8 @@ import { SessionError, SessionStoreError } from './session-errors.js';
 import type { EndedRow, EpochMs, SessionRow } from './session-row.js';
 import { type CallKind, Outage } from './outage.js';
 import type { SessionLogger } from './session-logger.js';
-import { clearTimeout, nextTick, performance, setImmediate, setTimeout } from './timers.js';
+import { withTimeout } from './timeout.js';
+import { nextTick, performance, setImmediate } from './timers.js';
 
 /** One look-up that waits for the next `find`. */
 interface PendingLookup {
@@ -180,21 +181,11 @@ export class BackendClient {
     }
   }
 
-  /** Not `Promise.race`, which leaves a reaction with the loser, and takes longer. */
   #withinTimeout<T>(call: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const tooLate = (): void =>
-        reject(new Error(`no answer within ${this.timeout} ms (the \`timeout\` option)`));
-      const timer = setTimeout(tooLate, this.timeout);
-      const end = (): void => clearTimeout(timer);
-      started(call).finally(end).then(resolve, reject);
+    return withTimeout(call, this.timeout, () => {
+      throw new Error(`no answer within ${this.timeout} ms (the \`timeout\` option)`);
     });
   }
-}
-
-/** A call that throws at once is one that fails. */
-async function started<T>(call: () => Promise<T>): Promise<T> {
-  return call();
 }
 
 function storeError(what: string, cause: unknown): SessionStoreError {

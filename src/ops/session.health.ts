@@ -4,7 +4,7 @@ import type { SessionHealth, SessionProblemCode, SessionWarningCode } from '../c
 import type { CleanupResult } from '../core/session-pruning.js';
 import type { SessionStore } from '../core/session-store.js';
 import type { SessionCleanup } from './session-cleanup.js';
-import { clearTimeout, setTimeout } from '../core/timers.js';
+import { withTimeout } from '../core/timeout.js';
 
 /** What the indicator says when sessions work. Safe to show. */
 export type SessionsUp = {
@@ -46,7 +46,12 @@ export class SessionHealthIndicator {
     options: { timeout?: Duration } = {},
   ) {
     const indicator = this.#service.check(key);
-    const health = await this.#withinTimeout(parseDuration('timeout', options.timeout ?? DEFAULT_TIMEOUT));
+    const timeout = parseDuration('timeout', options.timeout ?? DEFAULT_TIMEOUT);
+    const health = await withTimeout<SessionHealth | null>(
+      () => this.store.checkHealth(),
+      timeout,
+      () => null,
+    );
     const problems: SessionsDown['problems'] = [
       ...(health === null ? (['timeout'] as const) : health.problems.map((problem) => problem.code)),
       ...(this.cleanup.isOverdue ? (['cleanup-overdue'] as const) : []),
@@ -58,16 +63,6 @@ export class SessionHealthIndicator {
       ...(health.warnings.length > 0 && { warnings: [...new Set(health.warnings.map(({ code }) => code))] }),
     };
     return indicator.up(up);
-  }
-
-  #withinTimeout(timeout: number): Promise<SessionHealth | null> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(null), timeout);
-      void this.store
-        .checkHealth()
-        .then(resolve)
-        .finally(() => clearTimeout(timer));
-    });
   }
 }
 
