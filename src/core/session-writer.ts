@@ -1,10 +1,11 @@
 import type { Clock } from './clock.js';
 import type { BackendClient } from './backend-client.js';
+import { KeyedMutex } from './mutex.js';
 import type { SessionContent, PayloadSealer, StoredSession } from './session-content.js';
 import { SessionConflictError, SessionGoneError } from './session-errors.js';
 import { idleExpiry, isActive } from './session-expiry.js';
 import type { EpochMs, SessionRow } from './session-row.js';
-import { clearTimeout, performance, setTimeout, sleep } from './timers.js';
+import { performance, sleep } from './timers.js';
 
 /** A change of one session's content. */
 export interface ContentWrite {
@@ -32,7 +33,7 @@ const LONGEST_PAUSE = 20;
  * process wait in turn, so that they do not conflict with each other.
  */
 export class SessionWriter {
-  readonly #tails = new Map<string, Promise<void>>();
+  readonly #perSession = new KeyedMutex();
 
   constructor(
     private readonly backend: BackendClient,
@@ -52,7 +53,8 @@ export class SessionWriter {
    */
   write(write: ContentWrite): Promise<StoredSession> {
     const deadline = performance.now() + this.timeout;
-    return this.#inTurn(write.id, () => this.#retry(write, deadline));
+    const limits = { maxWait: this.timeout, tooLate: () => this.#conflict(), maxHold: this.timeout };
+    return this.#perSession.run(write.id, () => this.#retry(write, deadline), limits);
   }
 
   async #retry(write: ContentWrite, deadline: number): Promise<StoredSession> {
@@ -87,31 +89,6 @@ export class SessionWriter {
     return hit ? { row: { ...row, ...change }, content: next } : null;
   }
 
-  async #inTurn<T>(id: string, task: () => Promise<T>): Promise<T> {
-    const before = this.#tails.get(id);
-    let finish = noTurn;
-    const turn = new Promise<void>((resolve) => (finish = resolve));
-    const tail = (before ?? Promise.resolve()).then(() => turn);
-    this.#tails.set(id, tail);
-    void tail.then(() => this.#tails.get(id) === tail && this.#tails.delete(id));
-    let overdue: NodeJS.Timeout | undefined;
-    try {
-      if (before) await this.#waitFor(before);
-      overdue = setTimeout(finish, this.timeout); // one that hangs holds the others up no longer than that
-      return await task();
-    } finally {
-      clearTimeout(overdue);
-      finish();
-    }
-  }
-
-  #waitFor(before: Promise<void>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(this.#conflict()), this.timeout);
-      void before.then(resolve).finally(() => clearTimeout(timer));
-    });
-  }
-
   #conflict(): SessionConflictError {
     return new SessionConflictError(
       `Other requests kept changing this session for ${this.timeout} ms (the \`timeout\` option). Nothing was saved: ` +
@@ -119,8 +96,6 @@ export class SessionWriter {
     );
   }
 }
-
-function noTurn(): void {}
 
 /** Use at `now` moves the idle expiry. */
 export function usedAt(now: EpochMs): ContentWrite['use'] {
