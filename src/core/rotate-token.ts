@@ -1,11 +1,10 @@
 import { transportOf } from './session-content.js';
 import type { SessionManager } from './session-manager.js';
-import { SessionConflictError, SessionDataError } from './session-errors.js';
+import { gone, SessionConflictError, SessionDataError } from './session-errors.js';
 import { isActive } from './session-expiry.js';
 import { nextGeneration, rotated } from './session-rotation.js';
 import type { SessionRow } from './session-row.js';
 import type { SessionToken, TokenPlan } from './session-token.js';
-import { gone } from './session-writer.js';
 
 /**
  * `SessionStore.rotateToken`: of several at once, one gets a token, for the transport of the session. `grace` in

@@ -13,13 +13,12 @@ import {
   type StoredSession,
   transportOf,
 } from './session-content.js';
-import { SessionDataError, SessionLimitError, SessionTamperedError } from './session-errors.js';
+import { gone, SessionDataError, SessionLimitError, SessionTamperedError } from './session-errors.js';
 import { isActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
 import { firstToken, tokenState } from './session-rotation.js';
 import type { SessionRow, TokenState } from './session-row.js';
 import { newKin, type SessionToken, type TokenIssuer } from './session-token.js';
-import { gone } from './session-writer.js';
 
 /** A new session that carries a token. */
 export interface NewSession {

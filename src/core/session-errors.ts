@@ -51,6 +51,13 @@ export class SessionGoneError extends SessionError {
   override readonly code = 'session_gone';
 }
 
+/** The error of whoever wants to change a session that has ended. */
+export function gone(): SessionGoneError {
+  return new SessionGoneError(
+    'The session has ended (signed out, revoked or expired), so nothing was saved. Sign in again',
+  );
+}
+
 /** Others kept changing the same session until the timeout, or the wanted id or key is another's. Nothing was stored. */
 export class SessionConflictError extends SessionError {
   override readonly code = 'session_conflict';

@@ -4,12 +4,11 @@ import { type JsonObject, toJsonObject } from './json-data.js';
 import type { SessionContent } from './session-content.js';
 import { EMPTY_CONTENT, sealRow } from './session-creation.js';
 import type { SessionManager } from './session-manager.js';
-import { SessionConflictError, SessionTamperedError } from './session-errors.js';
+import { gone, SessionConflictError, SessionTamperedError } from './session-errors.js';
 import { isActive } from './session-expiry.js';
 import { SessionRecord } from './session-record.js';
 import { firstToken } from './session-rotation.js';
 import type { SessionRow } from './session-row.js';
-import { gone } from './session-writer.js';
 
 /** What the key-value face takes. */
 export interface SessionStateInput {

@@ -15,7 +15,8 @@ import { nextGeneration, renewed } from './session-rotation.js';
 import type { EndedRow, SessionRow, TokenState } from './session-row.js';
 import { type SessionToken, TokenIssuer } from './session-token.js';
 import { SessionTouches } from './session-touches.js';
-import { gone, SessionWriter } from './session-writer.js';
+import { gone } from './session-errors.js';
+import { SessionWriter } from './session-writer.js';
 import { UnknownKeys } from './unknown-keys.js';
 
 /** A renewed token, and what changed in the row with it. */

@@ -2,8 +2,8 @@ import type { Clock } from './clock.js';
 import type { BackendClient } from './backend-client.js';
 import { KeyedMutex } from './mutex.js';
 import type { SessionContent, PayloadSealer, StoredSession } from './session-content.js';
-import { SessionConflictError, SessionGoneError } from './session-errors.js';
-import { idleExpiry, isActive } from './session-expiry.js';
+import { SessionConflictError } from './session-errors.js';
+import { idleExpiry, requireActive } from './session-expiry.js';
 import type { EpochMs, SessionRow } from './session-row.js';
 import { performance, sleep } from './timers.js';
 
@@ -70,9 +70,7 @@ export class SessionWriter {
   }
 
   async #read(write: ContentWrite): Promise<StoredSession> {
-    const row = await this.backend.lookUp(write.id);
-    const isOwned = write.userId === undefined || write.userId === row?.userId;
-    if (row === null || !isOwned || !isActive(row, this.clock.now())) throw gone();
+    const row = requireActive(await this.backend.lookUp(write.id), this.clock.now(), write.userId);
     return { row, content: this.sealer.open(row) };
   }
 
@@ -107,9 +105,3 @@ export function usedAt(now: EpochMs): ContentWrite['use'] {
 
 /** A write that does not count as use. */
 export const unused: ContentWrite['use'] = ({ lastActiveAt, expiresAt }) => ({ lastActiveAt, expiresAt });
-
-export function gone(): SessionGoneError {
-  return new SessionGoneError(
-    'The session has ended (signed out, revoked or expired), so nothing was saved. Sign in again',
-  );
-}

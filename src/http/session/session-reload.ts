@@ -1,5 +1,5 @@
 import { isActive } from '../../core/session-expiry.js';
-import { gone } from '../../core/session-writer.js';
+import { gone } from '../../core/session-errors.js';
 import type { RequestSessionState } from './request-session-state.js';
 
 /**
