@@ -36,6 +36,11 @@ export function toSessionId(value: string): string {
   return checked('session id', value);
 }
 
+/** The order of ids everywhere: by their UTF-8 bytes. UTF-16 code units would order some characters differently. */
+export function compareIds(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
 function checked(what: IdKind, text: string): string {
   if (text === '') throw refuse(what, 'a non-empty string', 'an empty one', text);
   if (text.length > MAX_LENGTH)

@@ -11,7 +11,9 @@ import {
   type TokenChange,
   type Touch,
 } from '../../core/session-backend.js';
+import { compareIds } from '../../core/identifiers.js';
 import { isActive } from '../../core/session-expiry.js';
+import { chooseVictims, isCounted } from '../../core/session-limit.js';
 import { tokenState } from '../../core/session-rotation.js';
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
 
@@ -123,17 +125,11 @@ export class MemorySessionBackend extends SessionBackend {
   /** The rows that would have to go for `row` to fit, least recently active first. */
   protected excess(row: SessionRow, limit: SessionLimit, replaces: string | null): SessionRow[] {
     const now = Math.max(row.createdAt, row.lastActiveAt);
-    const counted = [...this.rows.values()]
-      .filter((other) => other.userId === row.userId && other.tokenHash !== null && isActive(other, now))
-      .filter((other) => other.id !== replaces)
-      .toSorted((a, b) => a.lastActiveAt - b.lastActiveAt || compareIds(a.id, b.id));
-    return counted.slice(0, Math.max(0, counted.length + 1 - limit.max));
+    const counted = [...this.rows.values()].filter(
+      (other) => row.userId !== null && isCounted(other, row.userId, now) && other.id !== replaces,
+    );
+    return chooseVictims(counted, limit.max);
   }
-}
-
-/** Byte for byte, as every backend orders ids; UTF-16 code units would order some characters differently. */
-function compareIds(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 function copy<T extends SessionRow | null>(row: T): T {
