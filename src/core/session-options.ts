@@ -1,5 +1,6 @@
 import { Clock, SystemClock } from './clock.js';
-import { describeValue, type Duration, LONGEST_TIMER, parseDuration, parseLifetime } from './duration.js';
+import { describeValue } from './describe-value.js';
+import { type Duration, LONGEST_TIMER, parseDuration, parseLifetime } from './duration.js';
 import { type KeyInput, KeyRing, makeKeyHint } from './key-ring.js';
 import type { SessionLimit } from './session-backend.js';
 import { SessionOptionsError } from './session-errors.js';
