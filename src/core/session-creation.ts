@@ -9,10 +9,10 @@ import { applyChanges, mergeData, type SessionChanges } from './merge-changes.js
 import {
   type SessionContent,
   type SessionMarks,
-  type PayloadSealer,
   type StoredSession,
   transportOf,
 } from './session-content.js';
+import type { PayloadSealer } from './payload-sealer.js';
 import { gone, SessionDataError, SessionLimitError, SessionTamperedError } from './session-errors.js';
 import { isActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';

@@ -1,7 +1,8 @@
 import { BackendClient } from './backend-client.js';
 import type { ListRequest, RowSelection, SessionBackend } from './session-backend.js';
 import { type Clock, nameOfClock } from './clock.js';
-import { type StoredSession, PayloadSealer, transportOf } from './session-content.js';
+import { type StoredSession, transportOf } from './session-content.js';
+import { PayloadSealer } from './payload-sealer.js';
 import { type CreatedSession, type NewSession, SessionCreation } from './session-creation.js';
 import { eventOf, type RevokeReason, type SessionEvent, SessionEvents } from './session-events.js';
 import { ActiveSessionCounts } from './active-session-counts.js';

@@ -1,7 +1,8 @@
 import type { Clock } from './clock.js';
 import type { BackendClient } from './backend-client.js';
 import { KeyedMutex } from './mutex.js';
-import type { SessionContent, PayloadSealer, StoredSession } from './session-content.js';
+import type { SessionContent, StoredSession } from './session-content.js';
+import type { PayloadSealer } from './payload-sealer.js';
 import { SessionConflictError } from './session-errors.js';
 import { idleExpiry, requireActive } from './session-expiry.js';
 import type { EpochMs, SessionRow } from './session-row.js';

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../../core/json-data.js';
-import { MAX_META_BYTES } from '../../core/session-content.js';
+import { MAX_META_BYTES } from '../../core/payload-sealer.js';
 
 /**
  * What is kept about a client: `client`, which comes of the request, and over it `own`, which the app gave for this
