@@ -44,3 +44,12 @@ export function parseLifetime(name: string, value: Duration): number {
   }
   return parseDuration(name, value);
 }
+
+/**
+ * As `parseDuration`, for a grace period, which may also be zero.
+ *
+ * @throws SessionOptionsError
+ */
+export function parseGrace(name: string, value: Duration): number {
+  return value === 0 ? 0 : parseDuration(name, value);
+}

@@ -1,12 +1,5 @@
+import type { SessionLimit } from './session-limit.js';
 import type { EndedRow, EpochMs, SessionRow, TokenState } from './session-row.js';
-
-/** How many active sessions a user may have, and what happens to the next one. */
-export interface SessionLimit {
-  /** Active sessions that carry a token, the new one included. Integer ≥ 1. */
-  readonly max: number;
-  /** `evict`: end the least recently active, by `(lastActiveAt, id)`. `reject`: store nothing. */
-  readonly onLimit: 'evict' | 'reject';
-}
 
 /** A new session, with all that must happen in the same atomic step. */
 export interface InsertRequest {

@@ -2,6 +2,14 @@ import { compareIds } from './identifiers.js';
 import { isActive } from './session-expiry.js';
 import type { EpochMs, SessionRow } from './session-row.js';
 
+/** How many active sessions a user may have, and what happens to the next one. */
+export interface SessionLimit {
+  /** Active sessions that carry a token, the new one included. Integer ≥ 1. */
+  readonly max: number;
+  /** `evict`: end the least recently active, by `(lastActiveAt, id)`. `reject`: store nothing. */
+  readonly onLimit: 'evict' | 'reject';
+}
+
 /** What the order of eviction goes by. */
 type LastUse = Pick<SessionRow, 'id' | 'lastActiveAt'>;
 

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 import type { BackendClient } from './backend-client.js';
-import { SessionOptionsError } from './session-errors.js';
+import { positiveInteger } from './option-checks.js';
 import type { SessionEvents } from './session-events.js';
 import { performance, sleep } from './timers.js';
 
@@ -48,10 +48,8 @@ export class SessionPruning {
 
   /** Resolves to the number of deleted sessions. */
   async run(batchSize: number): Promise<number> {
-    if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-      throw new SessionOptionsError(`\`batchSize\`: expected an integer of at least 1, got ${batchSize}`);
-    }
-    this.#running ??= this.#walk(batchSize).finally(() => (this.#running = null));
+    const size = positiveInteger('batchSize', batchSize);
+    this.#running ??= this.#walk(size).finally(() => (this.#running = null));
     return this.#running;
   }
 

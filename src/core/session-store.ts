@@ -1,9 +1,14 @@
-import type { Duration } from './duration.js';
+import { type Duration, parseGrace } from './duration.js';
 import { flushData } from './flush-data.js';
 import { toSessionId, toUserId, type UserId } from './identifiers.js';
 import { type Instant, toInstant } from './instant.js';
 import { faultOf, toJsonObject } from './json-data.js';
-import type { KeyValueStore } from './key-value-store.js';
+import {
+  type KeyValueStore,
+  type KeyOptions,
+  KeyedSessions,
+  type SessionStateInput,
+} from './key-value-store.js';
 import { rotateToken } from './rotate-token.js';
 import type { SessionBackend } from './session-backend.js';
 import { NO_FLASHES } from './merge-changes.js';
@@ -11,11 +16,9 @@ import { SessionManager } from './session-manager.js';
 import { SessionDataError } from './session-errors.js';
 import type { SessionEvents } from './session-events.js';
 import { examine, type SessionHealth } from './session-health.js';
-import { type KeyOptions, KeyedSessions, type SessionStateInput } from './session-keyed.js';
 import { isActive } from './session-expiry.js';
 import type { SessionLogger } from './session-logger.js';
 import {
-  parseGrace,
   type ResolvedStoreOptions,
   resolveStoreOptions,
   type SessionConfig,

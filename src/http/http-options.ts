@@ -1,6 +1,6 @@
 import type { UserId } from '../core/identifiers.js';
 import type { JsonObject } from '../core/json-data.js';
-import { expected, oneOf } from '../core/session-options.js';
+import { expected, oneOf } from '../core/option-checks.js';
 import type { Transport } from '../core/session-token.js';
 import type { ClientRequest } from './session/client-meta.js';
 import { type ClientChangeReaction, ClientChange } from './security/client-change.js';

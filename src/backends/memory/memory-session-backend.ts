@@ -7,13 +7,12 @@ import {
   type PruneResult,
   type PruneStep,
   type RowSelection,
-  type SessionLimit,
   type TokenChange,
   type Touch,
 } from '../../core/session-backend.js';
+import { type SessionLimit, chooseVictims, isCounted } from '../../core/session-limit.js';
 import { compareIds } from '../../core/identifiers.js';
 import { isActive } from '../../core/session-expiry.js';
-import { chooseVictims, isCounted } from '../../core/session-limit.js';
 import { tokenState } from '../../core/session-rotation.js';
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
 

@@ -1,4 +1,4 @@
-import { expected, refuseUnknown } from '../../core/session-options.js';
+import { expected, refuseUnknown } from '../../core/option-checks.js';
 import type { ClientRequest } from '../session/client-meta.js';
 
 /** Protection against requests that another site makes a browser send. */
