@@ -86,10 +86,13 @@ export function isSameJson(value: unknown, json: JsonValue | undefined): boolean
 
 /** One conversion: where it is, for errors and cycles. */
 class Conversion {
+  readonly #root: string;
   readonly #ancestors: object[] = [];
   readonly #path: (string | number)[] = [];
 
-  constructor(private readonly root: string) {}
+  constructor(root: string) {
+    this.#root = root;
+  }
 
   convert(value: unknown): JsonValue | undefined {
     if (value === null || typeof value === 'string' || typeof value === 'boolean' || value === undefined)
@@ -145,7 +148,7 @@ class Conversion {
   }
 
   #refuse(what: string, fault: DataFault = 'code'): SessionDataError {
-    const path = this.root + this.#path.map(step).join('');
+    const path = this.#root + this.#path.map(step).join('');
     const shown = path.length > 200 ? `${path.slice(0, 197)}...` : path;
     return new SessionDataError(
       `Session data must be JSON, but \`${shown}\` is ${what}. Nothing was saved: store a JSON form of it, or remove it`,

@@ -56,13 +56,17 @@ interface StatePlan {
  * a token is none of its values, unless the caller says so.
  */
 export class KeyedSessions {
-  constructor(private readonly manager: SessionManager) {}
+  readonly #manager: SessionManager;
+
+  constructor(manager: SessionManager) {
+    this.#manager = manager;
+  }
 
   /** The live value of a key. */
   async get(id: string, options?: KeyOptions): Promise<SessionRecord | null> {
-    const row = this.#active(await this.manager.backend.lookUp(toSessionId(id)));
+    const row = this.#active(await this.#manager.backend.lookUp(toSessionId(id)));
     if (row !== null && isForeign(row, options)) throw foreign();
-    return row && this.manager.open(row);
+    return row && this.#manager.open(row);
   }
 
   /** Inserts or replaces. */
@@ -74,7 +78,7 @@ export class KeyedSessions {
   ): Promise<SessionRecord> {
     const plan = this.#plan(toSessionId(id), input, ttl);
     for (;;) {
-      const result = await this.manager.backend.insert({
+      const result = await this.#manager.backend.insert({
         userId: plan.userId,
         limit: null,
         replaces: plan.id,
@@ -99,7 +103,7 @@ export class KeyedSessions {
     let isRefused = false;
     const plan = this.#plan(toSessionId(newId), input, ttl);
     if (toSessionId(oldId) === plan.id) throw taken();
-    const result = await this.manager.backend.insert({
+    const result = await this.#manager.backend.insert({
       userId: plan.userId,
       limit: null,
       replaces: oldId,
@@ -107,7 +111,7 @@ export class KeyedSessions {
         const old = this.#active(stored);
         isRefused = old !== null && isForeign(old, options);
         if (old === null || isRefused) return null;
-        return this.#rowOf(plan, plan.id, { ...old, ...firstToken(null, this.manager.clock.now()) });
+        return this.#rowOf(plan, plan.id, { ...old, ...firstToken(null, this.#manager.clock.now()) });
       },
     });
     if (result.status === 'refused') throw isRefused ? foreign() : gone();
@@ -126,7 +130,7 @@ export class KeyedSessions {
 
   /** The row that takes the place of `old`: what was proved and what was promised stays, for the same owner. */
   #rowOf(plan: StatePlan, id: string, old: SessionRow | null): SessionRow {
-    const { clock, config, sealer } = this.manager;
+    const { clock, config, sealer } = this.#manager;
     const now = clock.now();
     const kept = old !== null && old.userId === plan.userId ? old : null;
     return sealRow(sealer, {
@@ -145,7 +149,7 @@ export class KeyedSessions {
 
   #contentOf(row: SessionRow | null): SessionContent {
     try {
-      return row ? this.manager.sealer.open(row) : EMPTY_CONTENT;
+      return row ? this.#manager.sealer.open(row) : EMPTY_CONTENT;
     } catch (error) {
       if (error instanceof SessionTamperedError) return EMPTY_CONTENT;
       throw error;
@@ -153,17 +157,17 @@ export class KeyedSessions {
   }
 
   #active(row: SessionRow | null): SessionRow | null {
-    return row !== null && isActive(row, this.manager.clock.now()) ? row : null;
+    return row !== null && isActive(row, this.#manager.clock.now()) ? row : null;
   }
 
   #created(row: SessionRow, replaced: SessionRow | null): SessionRecord {
     if (this.#active(replaced) === null || replaced?.id !== row.id) {
-      this.manager.events.emit('created', this.manager.eventOf(row));
+      this.#manager.events.emit('created', this.#manager.eventOf(row));
     }
     if (replaced !== null && replaced.id !== row.id) {
-      this.manager.events.emit('revoked', { ...this.manager.eventOf(replaced), reason: 'replaced' });
+      this.#manager.events.emit('revoked', { ...this.#manager.eventOf(replaced), reason: 'replaced' });
     }
-    return new SessionRecord(row, this.manager.sealer.open(row));
+    return new SessionRecord(row, this.#manager.sealer.open(row));
   }
 }
 

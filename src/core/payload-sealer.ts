@@ -10,11 +10,15 @@ export const MAX_META_BYTES = 4096;
 
 /** Turns content into payloads and back. */
 export class PayloadSealer {
-  constructor(
-    private readonly ring: KeyRing,
-    private readonly maxDataBytes: number,
-    private readonly unknownKeys: UnknownKeys | null = null,
-  ) {}
+  readonly #ring: KeyRing;
+  readonly #maxDataBytes: number;
+  readonly #unknownKeys: UnknownKeys | null;
+
+  constructor(ring: KeyRing, maxDataBytes: number, unknownKeys: UnknownKeys | null = null) {
+    this.#ring = ring;
+    this.#maxDataBytes = maxDataBytes;
+    this.#unknownKeys = unknownKeys;
+  }
 
   /**
    * @param content JSON already, as `toJsonObject` makes it: nothing is checked twice
@@ -25,11 +29,11 @@ export class PayloadSealer {
     const flashes = JSON.stringify(content.flashes);
     const meta = JSON.stringify(content.meta);
     const size = Buffer.byteLength(data) + (content.flashes.length > 0 ? Buffer.byteLength(flashes) : 0);
-    if (size > this.maxDataBytes) throw tooLarge('data', size, this.maxDataBytes, '`maxDataBytes`');
+    if (size > this.#maxDataBytes) throw tooLarge('data', size, this.#maxDataBytes, '`maxDataBytes`');
     const metaSize = Buffer.byteLength(meta);
     if (metaSize > MAX_META_BYTES) throw tooLarge('meta', metaSize, MAX_META_BYTES, 'the limit');
     const marks = content.marks === undefined ? '' : `,${JSON.stringify(content.marks)}`;
-    return this.ring.seal(`[${meta},${flashes},${data}${marks}]`, id, userId);
+    return this.#ring.seal(`[${meta},${flashes},${data}${marks}]`, id, userId);
   }
 
   /**
@@ -37,7 +41,7 @@ export class PayloadSealer {
    * @throws SessionStoreError when it names an unknown key
    */
   open(row: Pick<SessionRow, 'id' | 'userId' | 'payload'>): SessionContent {
-    const text = this.ring.open(row.payload, row.id, row.userId);
+    const text = this.#ring.open(row.payload, row.id, row.userId);
     try {
       const [meta, flashes, data, marks] = JSON.parse(text) as [
         JsonObject,
@@ -56,7 +60,7 @@ export class PayloadSealer {
     try {
       return this.open(row);
     } catch (error) {
-      if (error instanceof SessionStoreError) this.unknownKeys?.met(row.keyId);
+      if (error instanceof SessionStoreError) this.#unknownKeys?.met(row.keyId);
       throw error;
     }
   }

@@ -34,17 +34,28 @@ const LONGEST_PAUSE = 20;
  * process wait in turn, so that they do not conflict with each other.
  */
 export class SessionWriter {
+  readonly #backend: BackendClient;
+  readonly #sealer: PayloadSealer;
+  readonly #clock: Clock;
+  /** Milliseconds that a write may wait and retry. */
+  readonly #timeout: number;
+  /** Waits between attempts: milliseconds. */
+  readonly #pause: (delay: number) => Promise<unknown>;
   readonly #perSession = new KeyedMutex();
 
   constructor(
-    private readonly backend: BackendClient,
-    private readonly sealer: PayloadSealer,
-    private readonly clock: Clock,
-    /** Milliseconds that a write may wait and retry. */
-    private readonly timeout: number,
-    /** Waits between attempts: milliseconds. */
-    private readonly pause: (delay: number) => Promise<unknown> = sleep,
-  ) {}
+    backend: BackendClient,
+    sealer: PayloadSealer,
+    clock: Clock,
+    timeout: number,
+    pause: (delay: number) => Promise<unknown> = sleep,
+  ) {
+    this.#backend = backend;
+    this.#sealer = sealer;
+    this.#clock = clock;
+    this.#timeout = timeout;
+    this.#pause = pause;
+  }
 
   /**
    * Resolves to what is stored afterwards.
@@ -53,8 +64,8 @@ export class SessionWriter {
    * @throws SessionConflictError when others kept changing it until the timeout
    */
   write(write: ContentWrite): Promise<StoredSession> {
-    const deadline = performance.now() + this.timeout;
-    const limits = { maxWait: this.timeout, tooLate: () => this.#conflict(), maxHold: this.timeout };
+    const deadline = performance.now() + this.#timeout;
+    const limits = { maxWait: this.#timeout, tooLate: () => this.#conflict(), maxHold: this.#timeout };
     return this.#perSession.run(write.id, () => this.#retry(write, deadline), limits);
   }
 
@@ -65,14 +76,14 @@ export class SessionWriter {
       const saved = await this.#attempt(write, current);
       if (saved) return saved;
       if (performance.now() > deadline) throw this.#conflict();
-      if (attempt > 1) await this.pause(Math.random() * Math.min(LONGEST_PAUSE, 2 ** attempt));
+      if (attempt > 1) await this.#pause(Math.random() * Math.min(LONGEST_PAUSE, 2 ** attempt));
       current = undefined;
     }
   }
 
   async #read(write: ContentWrite): Promise<StoredSession> {
-    const row = requireActive(await this.backend.lookUp(write.id), this.clock.now(), write.userId);
-    return { row, content: this.sealer.open(row) };
+    const row = requireActive(await this.#backend.lookUp(write.id), this.#clock.now(), write.userId);
+    return { row, content: this.#sealer.open(row) };
   }
 
   async #attempt(write: ContentWrite, { row, content }: StoredSession): Promise<StoredSession | null> {
@@ -80,17 +91,17 @@ export class SessionWriter {
     if (next === null) return { row, content };
     const change = {
       ...write.use(row),
-      ...this.sealer.seal(next, row.id, row.userId),
+      ...this.#sealer.seal(next, row.id, row.userId),
       version: (row.version + 1) % VERSION_LIMIT,
     };
-    const now: EpochMs = this.clock.now();
-    const hit = await this.backend.save({ ...change, id: row.id, expectedVersion: row.version, now });
+    const now: EpochMs = this.#clock.now();
+    const hit = await this.#backend.save({ ...change, id: row.id, expectedVersion: row.version, now });
     return hit ? { row: { ...row, ...change }, content: next } : null;
   }
 
   #conflict(): SessionConflictError {
     return new SessionConflictError(
-      `Other requests kept changing this session for ${this.timeout} ms (the \`timeout\` option). Nothing was saved: ` +
+      `Other requests kept changing this session for ${this.#timeout} ms (the \`timeout\` option). Nothing was saved: ` +
         'try again, and keep slow work out of `update(fn)`',
     );
   }

@@ -30,12 +30,14 @@ const DEFAULT_TIMEOUT = 1000;
  * overdue.
  */
 export class SessionHealthIndicator {
+  readonly #store: SessionStore;
+  readonly #cleanup: SessionCleanup;
   readonly #service = new HealthIndicatorService();
 
-  constructor(
-    private readonly store: SessionStore,
-    private readonly cleanup: SessionCleanup,
-  ) {}
+  constructor(store: SessionStore, cleanup: SessionCleanup) {
+    this.#store = store;
+    this.#cleanup = cleanup;
+  }
 
   /**
    * @param key name in the health report. @default 'sessions'
@@ -48,13 +50,13 @@ export class SessionHealthIndicator {
     const indicator = this.#service.check(key);
     const timeout = parseDuration('timeout', options.timeout ?? DEFAULT_TIMEOUT);
     const health = await withTimeout<SessionHealth | null>(
-      () => this.store.checkHealth(),
+      () => this.#store.checkHealth(),
       timeout,
       () => null,
     );
     const problems: SessionsDown['problems'] = [
       ...(health === null ? (['timeout'] as const) : health.problems.map((problem) => problem.code)),
-      ...(this.cleanup.isOverdue ? (['cleanup-overdue'] as const) : []),
+      ...(this.#cleanup.isOverdue ? (['cleanup-overdue'] as const) : []),
     ];
     if (health === null || problems.length > 0) return indicator.down({ problems } satisfies SessionsDown);
     const up: SessionsUp = {
