@@ -5,7 +5,7 @@ export { Clock } from './core/clock.js';
 export type { Duration } from './core/duration.js';
 export type { JsonObject, JsonValue } from './core/json-data.js';
 export type { KeyInput } from './core/key-ring.js';
-export type { KeyValueStore } from './core/key-value-store.js';
+export type { KeyOptions, KeyValueStore, SessionStateInput } from './core/key-value-store.js';
 export {
   type InsertRequest,
   type InsertResult,
@@ -15,10 +15,10 @@ export {
   type PruneStep,
   type RowSelection,
   SessionBackend,
-  type SessionLimit,
   type TokenChange,
   type Touch,
 } from './core/session-backend.js';
+export type { SessionLimit } from './core/session-limit.js';
 export type { FlashMessage } from './core/session-content.js';
 export type { SessionData } from './core/session-data.js';
 export {
@@ -49,7 +49,6 @@ export type {
   SessionWarning,
   SessionWarningCode,
 } from './core/session-health.js';
-export type { KeyOptions, SessionStateInput } from './core/session-keyed.js';
 export type { SessionLogger } from './core/session-logger.js';
 export type {
   Lifetimes,

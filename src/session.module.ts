@@ -14,7 +14,7 @@ import {
 import { ApplicationConfig, HttpAdapterHost, LazyModuleLoader, ModulesContainer } from '@nestjs/core';
 import { SessionOptionsError, SessionStoreError } from './core/session-errors.js';
 import { SessionStore } from './core/session-store.js';
-import { setTimeout } from './core/timers.js';
+import { withTimeout } from './core/timeout.js';
 import { prepareExpress } from './http/prepare-express.js';
 import { lostContext } from './http/platform/cls-warning.js';
 import { guardGateways, refuseProtectedMessages } from './http/protected-handlers.js';
@@ -196,8 +196,11 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
    */
   async beforeApplicationShutdown(): Promise<void> {
     const { manager, config } = this.store;
-    const overdue = new Promise((resolve) => setTimeout(resolve, config.timeout).unref());
-    await Promise.race([manager.settled(), overdue]);
+    await withTimeout(
+      () => manager.settled(),
+      config.timeout,
+      () => undefined,
+    );
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -4,13 +4,12 @@ import type { Clock } from './core/clock.js';
 import type { SessionBackend } from './core/session-backend.js';
 import { SessionOptionsError } from './core/session-errors.js';
 import {
-  expected,
-  refuseUnknown,
   resolveStoreOptions,
   type ResolvedStoreOptions,
   type SessionStoreOptions,
   STORE_OPTION_NAMES,
 } from './core/session-options.js';
+import { expected, refuseUnknown } from './core/option-checks.js';
 import {
   HTTP_OPTION_NAMES,
   type ResolvedHttpOptions,

@@ -6,7 +6,7 @@ import { TypeOrmSessionBackend } from './backends/typeorm/typeorm-session-backen
 import { Clock, SystemClock } from './core/clock.js';
 import { SessionBackend } from './core/session-backend.js';
 import { SessionEvents } from './core/session-events.js';
-import { expected } from './core/session-options.js';
+import { expected } from './core/option-checks.js';
 import { SessionStore } from './core/session-store.js';
 import { RouteAccess } from './http/route-access.js';
 import type { HttpRuntime } from './http/http-options.js';

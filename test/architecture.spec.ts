@@ -26,9 +26,6 @@ const sources = read(ROOT);
 
 /** Specs, or folders of them, that lie elsewhere than their sources for now, each with the reason. */
 const MISPLACED: Readonly<Record<string, string>> = {
-  'core/guarded-backend.spec.ts': 'its source is core/backend-client.ts',
-  'core/key-rotation.spec.ts': 'crosses key ring, store and health',
-  'core/manual-clock.spec.ts': 'its source is testing/manual-clock.ts, which has a spec',
   'backends/typeorm/': 'many are named for what a database does, and cross the folders of the backend',
 };
 

@@ -2,7 +2,7 @@ import type { Clock } from './clock.js';
 import type { BackendClient } from './backend-client.js';
 import type { KeyRing } from './key-ring.js';
 import type { SessionLogger } from './session-logger.js';
-import { setTimeout } from './timers.js';
+import { withTimeout } from './timeout.js';
 
 /** Milliseconds that a count stands. It reads the whole table, and health is asked for every few seconds. */
 const STANDS = 60_000;
@@ -18,18 +18,22 @@ const NEWEST = 500;
  * by however many it is asked for. Only the first count is waited for. The log hears of a key that is not configured once.
  */
 export class ActiveSessionCounts {
+  readonly #backend: BackendClient;
+  readonly #clock: Clock;
+  readonly #ring: KeyRing;
+  readonly #logger: SessionLogger;
   #byKey: ReadonlyMap<string, number> = new Map();
   #countedAt: number | null = null;
   #counting: Promise<void> | null = null;
   #watching: Promise<void> | null = null;
   readonly #told = new Set<string>();
 
-  constructor(
-    private readonly backend: BackendClient,
-    private readonly clock: Clock,
-    private readonly ring: KeyRing,
-    private readonly logger: SessionLogger,
-  ) {}
+  constructor(backend: BackendClient, clock: Clock, ring: KeyRing, logger: SessionLogger) {
+    this.#backend = backend;
+    this.#clock = clock;
+    this.#ring = ring;
+    this.#logger = logger;
+  }
 
   /** Numbers by key id. Never rejects: a count that fails leaves what was known. */
   async byKey(): Promise<ReadonlyMap<string, number>> {
@@ -53,17 +57,20 @@ export class ActiveSessionCounts {
   async settled(): Promise<void> {
     const counts = [this.#watching, this.#counting].filter((count) => count !== null);
     if (counts.length === 0) return;
-    const overdue = new Promise((resolve) => setTimeout(resolve, PATIENCE).unref());
-    await Promise.race([Promise.all(counts), overdue]);
+    await withTimeout(
+      () => Promise.all(counts),
+      PATIENCE,
+      () => [],
+    );
   }
 
   get #isStale(): boolean {
-    return Math.abs(this.clock.now() - (this.#countedAt ?? 0)) >= STANDS;
+    return Math.abs(this.#clock.now() - (this.#countedAt ?? 0)) >= STANDS;
   }
 
   async #look(): Promise<void> {
     try {
-      this.#tell(await this.backend.countByKey(this.clock.now(), NEWEST));
+      this.#tell(await this.#backend.countByKey(this.#clock.now(), NEWEST));
     } catch {
       // Storage that fails is told of by what needs it.
     }
@@ -71,26 +78,26 @@ export class ActiveSessionCounts {
 
   async #count(): Promise<void> {
     try {
-      this.#byKey = await this.backend.countByKey(this.clock.now());
+      this.#byKey = await this.#backend.countByKey(this.#clock.now());
       this.#tell(this.#byKey);
     } catch {
       // Whether storage can be reached at all is not told by this: a large table may just take too long.
     }
-    this.#countedAt = this.clock.now();
+    this.#countedAt = this.#clock.now();
   }
 
   #tell(counts: ReadonlyMap<string, number>): void {
     const found = this.#unknownAmong(counts).filter((keyId) => !this.#told.has(keyId));
     if (found.length === 0) return;
     for (const keyId of found) this.#told.add(keyId);
-    this.logger.warn(
+    this.#logger.warn(
       `Live sessions are sealed by the key ${found.join(', ')}, which \`key\` does not contain; this app seals with ` +
-        `${this.ring.keyIds[0]}. If another app has its sessions in the same table, give one of them a \`tableName\` of its ` +
+        `${this.#ring.keyIds[0]}. If another app has its sessions in the same table, give one of them a \`tableName\` of its ` +
         'own. If a key was removed, append it to `key` again, until the longest `absoluteTtl` is over',
     );
   }
 
   #unknownAmong(counts: ReadonlyMap<string, number>): readonly string[] {
-    return [...counts.keys()].filter((keyId) => !this.ring.keyIds.includes(keyId));
+    return [...counts.keys()].filter((keyId) => !this.#ring.keyIds.includes(keyId));
   }
 }

@@ -14,7 +14,8 @@ import { SessionError, SessionStoreError } from './session-errors.js';
 import type { EndedRow, EpochMs, SessionRow } from './session-row.js';
 import { type CallKind, Outage } from './outage.js';
 import type { SessionLogger } from './session-logger.js';
-import { clearTimeout, nextTick, performance, setImmediate, setTimeout } from './timers.js';
+import { withTimeout } from './timeout.js';
+import { nextTick, performance, setImmediate } from './timers.js';
 
 /** One look-up that waits for the next `find`. */
 interface PendingLookup {
@@ -34,18 +35,18 @@ interface PendingSave {
  * `SessionStoreError`, outages logged once, and look-ups of one event-loop turn sharing a round trip.
  */
 export class BackendClient {
+  readonly #backend: SessionBackend;
+  /** Milliseconds that one call may take. */
+  readonly #timeout: number;
   #preparing: Promise<void> | null = null;
   #isReady = false;
   #pending = new Map<string, PendingLookup[]>();
   #saves: PendingSave[] = [];
   readonly #outage: Outage;
 
-  constructor(
-    private readonly backend: SessionBackend,
-    /** Milliseconds that one call may take. */
-    private readonly timeout: number,
-    logger: SessionLogger,
-  ) {
+  constructor(backend: SessionBackend, timeout: number, logger: SessionLogger) {
+    this.#backend = backend;
+    this.#timeout = timeout;
     this.#outage = new Outage(logger);
   }
 
@@ -58,7 +59,7 @@ export class BackendClient {
   async close(): Promise<void> {
     await this.#preparing?.catch(() => undefined);
     try {
-      await this.#withinTimeout(() => this.backend.close());
+      await this.#withinTimeout(() => this.#backend.close());
     } catch (cause) {
       throw storeError('close the session storage', cause);
     }
@@ -78,7 +79,7 @@ export class BackendClient {
   }
 
   insert(request: InsertRequest): Promise<InsertResult> {
-    return this.#call('write', 'store a session', () => this.backend.insert(request));
+    return this.#call('write', 'store a session', () => this.#backend.insert(request));
   }
 
   /** Joins the other saves that what is running now leads to. Each has its own outcome, also when they fail together. */
@@ -90,30 +91,30 @@ export class BackendClient {
   }
 
   touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
-    return this.#call('write', 'record the use of a session', () => this.backend.touch(touches));
+    return this.#call('write', 'record the use of a session', () => this.#backend.touch(touches));
   }
 
   changeToken(change: TokenChange): Promise<boolean> {
-    return this.#call('write', 'change the token of a session', () => this.backend.changeToken(change));
+    return this.#call('write', 'change the token of a session', () => this.#backend.changeToken(change));
   }
 
   delete(selection: RowSelection): Promise<readonly EndedRow[]> {
-    return this.#call('write', 'end sessions', () => this.backend.delete(selection));
+    return this.#call('write', 'end sessions', () => this.#backend.delete(selection));
   }
 
   list(request: ListRequest): Promise<readonly SessionRow[]> {
-    return this.#call('read', 'list sessions', () => this.backend.list(request));
+    return this.#call('read', 'list sessions', () => this.#backend.list(request));
   }
 
   prune(step: PruneStep): Promise<PruneResult> {
-    return this.#call('write', 'delete expired sessions', () => this.backend.prune(step));
+    return this.#call('write', 'delete expired sessions', () => this.#backend.prune(step));
   }
 
   /** Reads the whole table, which may take too long: a count that fails is no outage, and not told to the log. */
   async countByKey(now: EpochMs, newest?: number): Promise<ReadonlyMap<string, number>> {
     if (!this.#isReady) await this.init();
     try {
-      return await this.#withinTimeout(() => this.backend.countByKey(now, newest));
+      return await this.#withinTimeout(() => this.#backend.countByKey(now, newest));
     } catch (cause) {
       throw storeError('count sessions', cause);
     }
@@ -129,7 +130,7 @@ export class BackendClient {
     } catch (error) {
       // Storage that answers, if only with an error, is asked for each of them: one that cannot be stored fails alone.
       // One that is not found then may have been stored at first, so its caller hears of the failure.
-      const isTold = saves.length === 1 || performance.now() - begun > this.timeout / 2;
+      const isTold = saves.length === 1 || performance.now() - begun > this.#timeout / 2;
       for (const { change, resolve, reject } of saves) {
         if (isTold) reject(error);
         else this.#sendChanges([change]).then(([hit]) => (hit ? resolve(true) : reject(error)), reject);
@@ -138,7 +139,7 @@ export class BackendClient {
   }
 
   #sendChanges(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
-    return this.#call('write', 'save a session', () => this.backend.save(changes));
+    return this.#call('write', 'save a session', () => this.#backend.save(changes));
   }
 
   async #sendLookups(): Promise<void> {
@@ -146,7 +147,7 @@ export class BackendClient {
     this.#pending = new Map();
     const ids = [...pending.keys()];
     try {
-      const rows = await this.#call('read', 'read a session', () => this.backend.find(ids));
+      const rows = await this.#call('read', 'read a session', () => this.#backend.find(ids));
       ids.forEach((id, index) => pending.get(id)?.forEach((one) => one.resolve(rows[index] ?? null)));
     } catch (error) {
       for (const waiting of pending.values()) for (const one of waiting) one.reject(error);
@@ -155,7 +156,7 @@ export class BackendClient {
 
   async #prepare(): Promise<void> {
     try {
-      await this.#bounded('read', 'prepare the session table', () => this.backend.init());
+      await this.#bounded('read', 'prepare the session table', () => this.#backend.init());
       this.#isReady = true;
     } finally {
       this.#preparing = null;
@@ -180,21 +181,11 @@ export class BackendClient {
     }
   }
 
-  /** Not `Promise.race`, which leaves a reaction with the loser, and takes longer. */
   #withinTimeout<T>(call: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const tooLate = (): void =>
-        reject(new Error(`no answer within ${this.timeout} ms (the \`timeout\` option)`));
-      const timer = setTimeout(tooLate, this.timeout);
-      const end = (): void => clearTimeout(timer);
-      started(call).finally(end).then(resolve, reject);
+    return withTimeout(call, this.#timeout, () => {
+      throw new Error(`no answer within ${this.#timeout} ms (the \`timeout\` option)`);
     });
   }
-}
-
-/** A call that throws at once is one that fails. */
-async function started<T>(call: () => Promise<T>): Promise<T> {
-  return call();
 }
 
 function storeError(what: string, cause: unknown): SessionStoreError {

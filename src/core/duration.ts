@@ -1,4 +1,5 @@
 import ms, { type StringValue } from 'ms';
+import { describeValue } from './describe-value.js';
 import { SessionOptionsError } from './session-errors.js';
 
 /** Milliseconds, or a string with a unit such as `'30s'`, `'15m'`, `'24h'`, `'30d'`. */
@@ -12,18 +13,6 @@ const LONGEST = 100 * 365.25 * 86_400_000;
 
 /** Milliseconds that a timer of Node can wait: a longer one fires at once. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
-
-/** Characters of a text that an error shows at most: fewer than any form of a key has. */
-const LONGEST_SHOWN = 40;
-
-/** How an option's value is shown in an error: its kind, or its text when that is short. */
-export function describeValue(value: unknown): string {
-  if (typeof value === 'string')
-    return value.length > LONGEST_SHOWN ? `a text of ${value.length} characters` : `'${value}'`;
-  if (Array.isArray(value)) return 'an array';
-  if (typeof value === 'function') return 'a function';
-  return typeof value === 'object' && value !== null ? 'an object' : String(value).slice(0, LONGEST_SHOWN);
-}
 
 /**
  * Milliseconds of a duration.
@@ -54,4 +43,13 @@ export function parseLifetime(name: string, value: Duration): number {
     );
   }
   return parseDuration(name, value);
+}
+
+/**
+ * As `parseDuration`, for a grace period, which may also be zero.
+ *
+ * @throws SessionOptionsError
+ */
+export function parseGrace(name: string, value: Duration): number {
+  return value === 0 ? 0 : parseDuration(name, value);
 }

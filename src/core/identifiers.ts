@@ -1,3 +1,4 @@
+import { typeName } from './describe-value.js';
 import { faultOf } from './json-data.js';
 import { SessionDataError } from './session-errors.js';
 
@@ -24,7 +25,7 @@ export function toUserId(value: UserId): string {
     throw refuse(
       'user id',
       'a string, an integer or a bigint',
-      typeof value === 'number' ? String(value) : nameOf(value),
+      typeof value === 'number' ? String(value) : typeName(value),
       value,
     );
   return checked('user id', text);
@@ -32,8 +33,13 @@ export function toUserId(value: UserId): string {
 
 /** @throws SessionDataError when it is empty, longer than 255 characters, or cannot be stored exactly */
 export function toSessionId(value: string): string {
-  if (typeof value !== 'string') throw refuse('session id', 'a string', nameOf(value), value);
+  if (typeof value !== 'string') throw refuse('session id', 'a string', typeName(value), value);
   return checked('session id', value);
+}
+
+/** The order of ids everywhere: by their UTF-8 bytes. UTF-16 code units would order some characters differently. */
+export function compareIds(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 function checked(what: IdKind, text: string): string {
@@ -43,10 +49,6 @@ function checked(what: IdKind, text: string): string {
   if (text.includes('\0')) throw refuse(what, 'no NUL character', 'one', text);
   if (/\p{Surrogate}/u.test(text)) throw refuse(what, 'well-formed Unicode', 'a lone surrogate', text);
   return text;
-}
-
-function nameOf(value: unknown): string {
-  return value === null ? 'null' : typeof value;
 }
 
 function refuse(what: IdKind, expected: string, got: string, value: unknown): SessionDataError {

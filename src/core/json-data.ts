@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { describeKind } from './describe-value.js';
 import { type DataFault, SessionDataError } from './session-errors.js';
 
 /** What JSON can hold. */
@@ -21,7 +22,7 @@ const REFUSED = [Map, Set, WeakMap, WeakSet, WeakRef, Promise, RegExp, Error, Ar
 export function toJsonObject(value: unknown, root = 'data'): JsonObject {
   const json = new Conversion(root).convert(value);
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new SessionDataError(`Session data must be an object, but \`${root}\` is ${kindOf(value)}`, {
+    throw new SessionDataError(`Session data must be an object, but \`${root}\` is ${describeKind(value)}`, {
       path: root,
       fault: faultOf(value),
     });
@@ -85,10 +86,13 @@ export function isSameJson(value: unknown, json: JsonValue | undefined): boolean
 
 /** One conversion: where it is, for errors and cycles. */
 class Conversion {
+  readonly #root: string;
   readonly #ancestors: object[] = [];
   readonly #path: (string | number)[] = [];
 
-  constructor(private readonly root: string) {}
+  constructor(root: string) {
+    this.#root = root;
+  }
 
   convert(value: unknown): JsonValue | undefined {
     if (value === null || typeof value === 'string' || typeof value === 'boolean' || value === undefined)
@@ -97,7 +101,7 @@ class Conversion {
       if (Number.isFinite(value)) return value;
       throw this.#refuse(String(value), faultOf(value));
     }
-    if (typeof value !== 'object') throw this.#refuse(kindOf(value));
+    if (typeof value !== 'object') throw this.#refuse(describeKind(value));
     if (this.#ancestors.includes(value)) throw this.#refuse('a cycle');
     if (this.#ancestors.length >= MAX_DEPTH)
       throw this.#refuse(`nested more than ${MAX_DEPTH} levels deep`, 'input');
@@ -112,7 +116,7 @@ class Conversion {
     if (!isUsual) this.#check(value);
     if ('toJSON' in value && typeof value.toJSON === 'function') return this.convert(value.toJSON());
     if (isUsual) return this.#convertEntries(value);
-    if (ArrayBuffer.isView(value)) throw this.#refuse(kindOf(value));
+    if (ArrayBuffer.isView(value)) throw this.#refuse(describeKind(value));
     if (types.isBoxedPrimitive(value)) return this.convert(value.valueOf());
     if (Array.isArray(value)) return Array.from(value, (item, index) => this.#convertAt(index, item) ?? null);
     if (isEntity(value)) return this.#convertEntries(value);
@@ -140,11 +144,11 @@ class Conversion {
 
   #check(value: object): void {
     if (value instanceof Date && Number.isNaN(value.getTime())) throw this.#refuse('an invalid Date');
-    if (REFUSED.some((type) => value instanceof type)) throw this.#refuse(kindOf(value));
+    if (REFUSED.some((type) => value instanceof type)) throw this.#refuse(describeKind(value));
   }
 
   #refuse(what: string, fault: DataFault = 'code'): SessionDataError {
-    const path = this.root + this.#path.map(step).join('');
+    const path = this.#root + this.#path.map(step).join('');
     const shown = path.length > 200 ? `${path.slice(0, 197)}...` : path;
     return new SessionDataError(
       `Session data must be JSON, but \`${shown}\` is ${what}. Nothing was saved: store a JSON form of it, or remove it`,
@@ -168,12 +172,4 @@ function ownConstructor(prototype: object): unknown {
 function step(key: string | number): string {
   if (typeof key === 'number') return `[${key}]`;
   return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
-}
-
-function kindOf(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (Array.isArray(value)) return 'an array';
-  if (typeof value !== 'object') return `a ${typeof value}`;
-  const name: unknown = value.constructor?.name;
-  return typeof name === 'string' && name !== 'Object' ? `a ${name}` : 'an object';
 }

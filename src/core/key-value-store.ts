@@ -1,4 +1,14 @@
-import type { Duration } from './duration.js';
+import { type Duration, parseLifetime } from './duration.js';
+import { toSessionId, toUserId, type UserId } from './identifiers.js';
+import { type JsonObject, toJsonObject } from './json-data.js';
+import type { SessionContent } from './session-content.js';
+import { EMPTY_CONTENT, sealRow } from './session-creation.js';
+import type { SessionParts } from './session-parts.js';
+import { gone, SessionConflictError, SessionTamperedError } from './session-errors.js';
+import { isActive } from './session-expiry.js';
+import { SessionRecord } from './session-record.js';
+import { firstToken } from './session-rotation.js';
+import type { SessionRow } from './session-row.js';
 
 /**
  * The smallest face of a store: values under keys, each with a lifetime. `SessionStore` has it. Code that needs no
@@ -34,4 +44,167 @@ export interface KeyValueStore<K, V, R = V> {
   delete(key: K): Promise<boolean>;
   /** Deletes the values that have expired; how many. */
   pruneExpired(): Promise<number>;
+}
+
+/** What the key-value face takes. */
+export interface SessionStateInput {
+  /** Owner; `null`: anonymous. */
+  readonly userId: UserId | null;
+  /** A JSON object. */
+  readonly data: object;
+}
+
+/** What a call by key may meet. */
+export interface KeyOptions {
+  /**
+   * `true`: the key may be the id of a session that carries a token, and is then that session. Not for keys that come
+   * from a client: session ids are public. @default false
+   */
+  readonly sessions?: boolean;
+}
+
+/** The same, checked. */
+interface StatePlan {
+  readonly id: string;
+  readonly userId: string | null;
+  readonly data: JsonObject;
+  readonly idleTtl: number;
+}
+
+/**
+ * The key-value face: sessions under ids of the caller's, without tokens and without limits. A live session that carries
+ * a token is none of its values, unless the caller says so.
+ */
+export class KeyedSessions {
+  readonly #parts: SessionParts;
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+  }
+
+  /** The live value of a key. */
+  async get(id: string, options?: KeyOptions): Promise<SessionRecord | null> {
+    const row = this.#active(await this.#parts.backend.lookUp(toSessionId(id)));
+    if (row !== null && isForeign(row, options)) throw foreign();
+    return row && new SessionRecord(row, this.#parts.sealer.open(row));
+  }
+
+  /** Inserts or replaces. */
+  async put(
+    id: string,
+    input: SessionStateInput,
+    ttl: Duration,
+    options?: KeyOptions,
+  ): Promise<SessionRecord> {
+    const plan = this.#plan(toSessionId(id), input, ttl);
+    for (;;) {
+      const result = await this.#parts.backend.insert({
+        userId: plan.userId,
+        limit: null,
+        replaces: plan.id,
+        build: (stored) => {
+          const old = this.#active(stored);
+          return old !== null && isForeign(old, options) ? null : this.#rowOf(plan, plan.id, old);
+        },
+      });
+      if (result.status === 'refused') throw foreign();
+      if (result.status === 'inserted') return this.#created(result.row, result.replaced);
+    }
+  }
+
+  /** The old session ends and the new one begins in one step. */
+  async cycle(
+    oldId: string,
+    newId: string,
+    input: SessionStateInput,
+    ttl: Duration,
+    options?: KeyOptions,
+  ): Promise<SessionRecord> {
+    let isRefused = false;
+    const plan = this.#plan(toSessionId(newId), input, ttl);
+    if (toSessionId(oldId) === plan.id) throw taken();
+    const result = await this.#parts.backend.insert({
+      userId: plan.userId,
+      limit: null,
+      replaces: oldId,
+      build: (stored) => {
+        const old = this.#active(stored);
+        isRefused = old !== null && isForeign(old, options);
+        if (old === null || isRefused) return null;
+        return this.#rowOf(plan, plan.id, { ...old, ...firstToken(null, this.#parts.clock.now()) });
+      },
+    });
+    if (result.status === 'refused') throw isRefused ? foreign() : gone();
+    if (result.status !== 'inserted') throw taken();
+    return this.#created(result.row, result.replaced);
+  }
+
+  #plan(id: string, input: SessionStateInput, ttl: Duration): StatePlan {
+    return {
+      id,
+      userId: input.userId === null ? null : toUserId(input.userId),
+      data: toJsonObject(input.data),
+      idleTtl: parseLifetime('ttl', ttl),
+    };
+  }
+
+  /** The row that takes the place of `old`: what was proved and what was promised stays, for the same owner. */
+  #rowOf(plan: StatePlan, id: string, old: SessionRow | null): SessionRow {
+    const { clock, config, sealer } = this.#parts;
+    const now = clock.now();
+    const kept = old !== null && old.userId === plan.userId ? old : null;
+    return sealRow(sealer, {
+      id,
+      userId: plan.userId,
+      content: { ...this.#contentOf(kept), data: plan.data },
+      now,
+      token: kept ?? firstToken(null, now),
+      idleTtl: plan.idleTtl,
+      absoluteExpiresAt: old?.absoluteExpiresAt ?? now + config.absoluteTtl,
+      persistent: kept?.persistent ?? true,
+      createdAt: old?.createdAt ?? now,
+      authenticatedAt: kept ? kept.authenticatedAt : plan.userId === null ? null : now,
+    });
+  }
+
+  #contentOf(row: SessionRow | null): SessionContent {
+    try {
+      return row ? this.#parts.sealer.open(row) : EMPTY_CONTENT;
+    } catch (error) {
+      if (error instanceof SessionTamperedError) return EMPTY_CONTENT;
+      throw error;
+    }
+  }
+
+  #active(row: SessionRow | null): SessionRow | null {
+    return row !== null && isActive(row, this.#parts.clock.now()) ? row : null;
+  }
+
+  #created(row: SessionRow, replaced: SessionRow | null): SessionRecord {
+    if (this.#active(replaced) === null || replaced?.id !== row.id) {
+      this.#parts.events.emit('created', this.#parts.eventOf(row));
+    }
+    if (replaced !== null && replaced.id !== row.id) {
+      this.#parts.events.emit('revoked', { ...this.#parts.eventOf(replaced), reason: 'replaced' });
+    }
+    return new SessionRecord(row, this.#parts.sealer.open(row));
+  }
+}
+
+/** Whether a row is a session, whose id a caller has not been said to mean. */
+function isForeign(row: SessionRow, options: KeyOptions | undefined): boolean {
+  return row.tokenHash !== null && options?.sessions !== true;
+}
+
+function foreign(): SessionConflictError {
+  return new SessionConflictError(
+    'The key is the id of a session that carries a token. Nothing was read or changed: choose another key, and give ' +
+      'keys from clients a prefix of your own; if that session is meant, say so with `{ sessions: true }`',
+  );
+}
+
+function taken(): SessionConflictError {
+  return new SessionConflictError(
+    'A session with the new id exists already. Nothing was changed: choose another id',
+  );
 }

@@ -6,16 +6,19 @@ export type CallKind = 'read' | 'write';
 
 /** Tells the log when storage begins to fail and when it works again, once each, however many calls there are. */
 export class Outage {
+  readonly #logger: SessionLogger;
   /** When calls of that kind began to fail, on the clock of `performance.now()`. */
   readonly #since = new Map<CallKind, number>();
 
-  constructor(private readonly logger: SessionLogger) {}
+  constructor(logger: SessionLogger) {
+    this.#logger = logger;
+  }
 
   failed(kind: CallKind, message: string): void {
     const isKnown = this.#since.has('read') || this.#since.has(kind);
     if (!this.#since.has(kind)) this.#since.set(kind, performance.now());
     if (isKnown) return;
-    this.logger.error(
+    this.#logger.error(
       `Session storage fails: ${message}. Requests with a session get 503 until it works again`,
     );
   }
@@ -27,7 +30,7 @@ export class Outage {
     if (kind === 'write') this.#since.clear();
     else this.#since.delete('read');
     if (this.#since.size > 0) return;
-    this.logger.warn(
+    this.#logger.warn(
       `Session storage works again, after ${Math.round((performance.now() - began) / 1000)} s`,
     );
   }

@@ -1,12 +1,5 @@
+import type { SessionLimit } from './session-limit.js';
 import type { EndedRow, EpochMs, SessionRow, TokenState } from './session-row.js';
-
-/** How many active sessions a user may have, and what happens when one more begins. */
-export interface SessionLimit {
-  /** Active sessions that carry a token, the new one included: an integer of at least 1. */
-  readonly max: number;
-  /** `'evict'`: the least recently active ones end, by `(lastActiveAt, id)`. `'reject'`: nothing is stored. */
-  readonly onLimit: 'evict' | 'reject';
-}
 
 /** A new session, with everything that must happen in the same atomic step. */
 export interface InsertRequest {

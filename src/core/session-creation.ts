@@ -9,17 +9,16 @@ import { applyChanges, mergeData, type SessionChanges } from './merge-changes.js
 import {
   type SessionContent,
   type SessionMarks,
-  type PayloadSealer,
   type StoredSession,
   transportOf,
 } from './session-content.js';
-import { SessionDataError, SessionLimitError, SessionTamperedError } from './session-errors.js';
+import type { PayloadSealer } from './payload-sealer.js';
+import { gone, SessionDataError, SessionLimitError, SessionTamperedError } from './session-errors.js';
 import { isActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
 import { firstToken, tokenState } from './session-rotation.js';
 import type { SessionRow, TokenState } from './session-row.js';
 import { newKin, type SessionToken, type TokenIssuer } from './session-token.js';
-import { gone } from './session-writer.js';
 
 /** A new session that carries a token. */
 export interface NewSession {
@@ -90,16 +89,27 @@ export function sealRow(sealer: PayloadSealer, { content, token, now, ...plan }:
 
 /** Creates sessions that carry tokens: the only way in, for anonymous visitors and for sign-ins. */
 export class SessionCreation {
+  readonly #backend: BackendClient;
+  readonly #sealer: PayloadSealer;
+  readonly #issuer: TokenIssuer;
+  readonly #clock: Clock;
+  readonly #config: SessionConfig;
   /** Ids in order of creation, also within one millisecond. */
   readonly #nextId = monotonicFactory();
 
   constructor(
-    private readonly backend: BackendClient,
-    private readonly sealer: PayloadSealer,
-    private readonly issuer: TokenIssuer,
-    private readonly clock: Clock,
-    private readonly config: SessionConfig,
-  ) {}
+    backend: BackendClient,
+    sealer: PayloadSealer,
+    issuer: TokenIssuer,
+    clock: Clock,
+    config: SessionConfig,
+  ) {
+    this.#backend = backend;
+    this.#sealer = sealer;
+    this.#issuer = issuer;
+    this.#clock = clock;
+    this.#config = config;
+  }
 
   /**
    * Inserts the new session, ends the one it replaces and keeps the user's limit, in one atomic step. The data of
@@ -117,13 +127,13 @@ export class SessionCreation {
     for (;;) {
       const build: InsertRequest['build'] = (replaced) => {
         if (isEndedMeanwhile(session, replaced)) return null;
-        const now = this.clock.now();
+        const now = this.#clock.now();
         const id = this.#nextId(now);
         const kin = newKin();
         const made = this.#contentOf(session, replaced, now);
         content = { ...made, marks: { ...made.marks, kin } };
-        token = this.issuer.issue(id, { generation: 0, kin, transport: transportOf(content) });
-        return sealRow(this.sealer, {
+        token = this.#issuer.issue(id, { generation: 0, kin, transport: transportOf(content) });
+        return sealRow(this.#sealer, {
           ...this.#lifetimeOf(session, now),
           id,
           userId,
@@ -132,20 +142,20 @@ export class SessionCreation {
           token: firstToken(token.hash, now),
         });
       };
-      const result = await this.backend.insert({ userId, limit, replaces, build });
+      const result = await this.#backend.insert({ userId, limit, replaces, build });
       if (result.status === 'refused') throw gone();
-      if (result.status === 'limit') throw limitReached(this.config.maxPerUser);
+      if (result.status === 'limit') throw limitReached(this.#config.maxPerUser);
       if (result.status === 'inserted' && token) return { row: result.row, content, token, inserted: result };
     }
   }
 
   #limitFor(userId: string | null): InsertRequest['limit'] {
-    const { maxPerUser, onLimit } = this.config;
+    const { maxPerUser, onLimit } = this.#config;
     return userId === null || maxPerUser === false ? null : { max: maxPerUser, onLimit };
   }
 
   #lifetimeOf({ userId, remember, persistent, notAfter }: NewSession, now: number) {
-    const { ttl, absoluteTtl } = remember === true ? this.config.remember : this.config;
+    const { ttl, absoluteTtl } = remember === true ? this.#config.remember : this.#config;
     const latest = notAfter === undefined ? Infinity : toInstant('notAfter', notAfter);
     const absoluteExpiresAt = Math.min(now + absoluteTtl, latest);
     if (!(absoluteExpiresAt > now)) {
@@ -155,7 +165,7 @@ export class SessionCreation {
       });
     }
     return {
-      idleTtl: userId === null ? this.config.anonymousTtl : ttl,
+      idleTtl: userId === null ? this.#config.anonymousTtl : ttl,
       absoluteExpiresAt,
       persistent: remember ?? persistent,
       createdAt: now,
@@ -179,7 +189,7 @@ export class SessionCreation {
     if (replaced === null || !isActive(replaced, now)) return null;
     if (replaced.userId !== null && replaced.userId !== userId) return null;
     try {
-      return this.sealer.open(replaced);
+      return this.#sealer.open(replaced);
     } catch (error) {
       if (error instanceof SessionTamperedError) return null;
       throw error;

@@ -97,6 +97,13 @@ export class SessionGoneError extends SessionError {
   override readonly code = 'session_gone';
 }
 
+/** The error of whoever wants to change a session that has ended. */
+export function gone(): SessionGoneError {
+  return new SessionGoneError(
+    'The session has ended (signed out, revoked or expired), so nothing was saved. Sign in again',
+  );
+}
+
 /**
  * The change cannot be made as things are, and nothing was stored: other requests kept changing the session until
  * `timeout`, the wanted id or key is another's, or the response has left already and can carry no cookie. Over HTTP it is

@@ -1,3 +1,4 @@
+import { gone } from './session-errors.js';
 import type { EpochMs, SessionRow } from './session-row.js';
 
 type Expiry = Pick<SessionRow, 'expiresAt' | 'absoluteExpiresAt'>;
@@ -10,6 +11,22 @@ type Expiry = Pick<SessionRow, 'expiresAt' | 'absoluteExpiresAt'>;
  */
 export function isActive(row: Expiry, now: EpochMs): boolean {
   return now < row.expiresAt && now < row.absoluteExpiresAt;
+}
+
+/**
+ * The row, if its session is active at `now`.
+ *
+ * @param row as storage has it; `null`: not stored
+ * @param userId who has to own the session, `null` for nobody; `undefined`: it may be anybody's
+ * @throws SessionGoneError when it is not stored, has expired, or is another user's
+ */
+export function requireActive(
+  row: SessionRow | null,
+  now: EpochMs,
+  userId: string | null | undefined = row?.userId,
+): SessionRow {
+  if (row === null || row.userId !== userId || !isActive(row, now)) throw gone();
+  return row;
 }
 
 /** When a session used at `now` ends: after its idle timeout, but never past its absolute expiry. */

@@ -3,7 +3,7 @@ import type { Clock } from './clock.js';
 import type { StoredSession } from './session-content.js';
 import type { CreatedSession, NewSession } from './session-creation.js';
 import type { RevokeReason } from './session-events.js';
-import { isActive, isTouchDue } from './session-expiry.js';
+import { isActive, isTouchDue, requireActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
 import type { SessionParts } from './session-parts.js';
 import { SessionRecord } from './session-record.js';
@@ -12,7 +12,6 @@ import type { EndedRow, EpochMs, SessionRow } from './session-row.js';
 import type { SessionToken, Transport } from './session-token.js';
 import type { ContentWrite } from './session-writer.js';
 import type { Renewal } from './token-rotation.js';
-import { gone } from './session-writer.js';
 
 /**
  * What a layer that serves sessions (HTTP, testing) can do with them: a dozen verbs, each of which changes storage and
@@ -89,8 +88,7 @@ export class SessionManager {
   /** The session as it is stored now. @throws SessionGoneError when it has ended */
   async reload({ row: known }: StoredSession): Promise<StoredSession> {
     const { backend, clock, sealer } = this.#parts;
-    const row = await backend.lookUp(known.id);
-    if (row === null || row.userId !== known.userId || !isActive(row, clock.now())) throw gone();
+    const row = requireActive(await backend.lookUp(known.id), clock.now(), known.userId);
     return { row, content: sealer.open(row) };
   }
 

@@ -1,7 +1,8 @@
 import { Clock, SystemClock } from './clock.js';
-import { describeValue, type Duration, LONGEST_TIMER, parseDuration, parseLifetime } from './duration.js';
+import { type Duration, LONGEST_TIMER, parseDuration, parseGrace, parseLifetime } from './duration.js';
+import { expected, oneOf, positiveInteger, refuseUnknown, requireObject } from './option-checks.js';
 import { type KeyInput, KeyRing, makeKeyHint } from './key-ring.js';
-import type { SessionLimit } from './session-backend.js';
+import type { SessionLimit } from './session-limit.js';
 import { SessionOptionsError } from './session-errors.js';
 
 /** How long sessions live, as two timeouts. */
@@ -229,7 +230,7 @@ const NIST_OVERALL_TIMEOUT = 30 * DAY;
  * @throws SessionOptionsError "expected …, got …" for the first that cannot be used; never prints a key
  */
 export function resolveStoreOptions(options: SessionStoreOptions): ResolvedStoreOptions {
-  if (typeof options !== 'object' || options === null) throw expected('options', 'an object', options);
+  requireObject('options', 'an object', options);
   refuseUnknown('option', options, STORE_OPTION_NAMES);
   const ring = resolveKey(options);
   const { ttl = DAY, anonymousTtl = ttl, absoluteTtl = 30 * DAY, remember = {}, rotation = {} } = options;
@@ -281,8 +282,7 @@ function resolveKey({ key, plaintext = false }: SessionStoreOptions): KeyRing {
 }
 
 function resolveRemember(options: Lifetimes): SessionConfig['remember'] {
-  if (typeof options !== 'object' || options === null)
-    throw expected('remember', 'an object { ttl, absoluteTtl }', options);
+  requireObject('remember', 'an object { ttl, absoluteTtl }', options);
   refuseUnknown('`remember` option', options, ['ttl', 'absoluteTtl']);
   const { ttl = 30 * DAY, absoluteTtl = 30 * DAY } = options;
   return {
@@ -302,8 +302,7 @@ function resolveTouchInterval(value: Duration | undefined, shortestTtl: number):
 }
 
 function resolveRotation(options: RotationOptions): SessionConfig['rotation'] {
-  if (typeof options !== 'object' || options === null)
-    throw expected('rotation', 'an object { every, grace }', options);
+  requireObject('rotation', 'an object { every, grace }', options);
   refuseUnknown('`rotation` option', options, ['every', 'grace']);
   const every = options.every === undefined ? null : parseLifetime('rotation.every', options.every);
   const { grace: value = 30_000 } = options;
@@ -314,11 +313,6 @@ function resolveRotation(options: RotationOptions): SessionConfig['rotation'] {
     );
   }
   return { every, grace };
-}
-
-/** A grace may be zero. */
-export function parseGrace(name: string, value: Duration): number {
-  return value === 0 ? 0 : parseDuration(name, value);
 }
 
 function warningsFor(config: SessionConfig): string[] {
@@ -339,32 +333,8 @@ function warningsFor(config: SessionConfig): string[] {
   return warnings;
 }
 
-/** @throws SessionOptionsError naming the unknown option and the known ones */
-export function refuseUnknown(what: string, options: object, known: readonly string[]): void {
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new SessionOptionsError(
-      `Unknown ${what}: expected one of ${known.join(', ')}, got ${describeValue(unknown)}`,
-    );
-  }
-}
-
-export function expected(name: string, what: string, got: unknown): SessionOptionsError {
-  return new SessionOptionsError(`\`${name}\`: expected ${what}, got ${describeValue(got)}`);
-}
-
-export function oneOf<T extends string>(name: string, value: T, known: readonly T[]): T {
-  if (known.includes(value)) return value;
-  throw expected(name, known.map((one) => `'${one}'`).join(' or '), value);
-}
-
-function positiveInteger(name: string, value: number, alternative = ''): number {
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw expected(name, `an integer of at least 1${alternative}`, value);
-}
-
-/** Frozen through and through. */
-export function deepFreeze<T extends object>(value: T): T {
+/** Freezes an object and all that is in it. */
+function deepFreeze<T extends object>(value: T): T {
   for (const inner of Object.values(value))
     if (typeof inner === 'object' && inner !== null) deepFreeze(inner as object);
   return Object.freeze(value);

@@ -1,7 +1,7 @@
 import { ActiveSessionCounts } from './active-session-counts.js';
 import { BackendClient } from './backend-client.js';
 import { type Clock, nameOfClock } from './clock.js';
-import { PayloadSealer } from './session-content.js';
+import { PayloadSealer } from './payload-sealer.js';
 import { SessionCreation } from './session-creation.js';
 import { eventOf, type SessionEvent, SessionEvents } from './session-events.js';
 import type { SessionBackend } from './session-backend.js';

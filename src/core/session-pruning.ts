@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 import type { BackendClient } from './backend-client.js';
-import { SessionOptionsError } from './session-errors.js';
+import { positiveInteger } from './option-checks.js';
 import type { SessionEvents } from './session-events.js';
 import { performance, sleep } from './timers.js';
 
@@ -32,6 +32,10 @@ export function restAfter(took: number): number {
 
 /** Deletes expired sessions in small steps. Of concurrent calls in one process, one does the work. */
 export class SessionPruning {
+  readonly #backend: BackendClient;
+  readonly #clock: Clock;
+  readonly #events: SessionEvents;
+  readonly #pause: Pause;
   /** How the last one went; `null` before the first has ended. */
   last: CleanupResult | null = null;
   /** When one last went through; `null` before the first. */
@@ -40,18 +44,21 @@ export class SessionPruning {
   readonly #stopping = new AbortController();
 
   constructor(
-    private readonly backend: BackendClient,
-    private readonly clock: Clock,
-    private readonly events: SessionEvents,
-    private readonly pause: Pause = pauseUnlessAborted,
-  ) {}
+    backend: BackendClient,
+    clock: Clock,
+    events: SessionEvents,
+    pause: Pause = pauseUnlessAborted,
+  ) {
+    this.#backend = backend;
+    this.#clock = clock;
+    this.#events = events;
+    this.#pause = pause;
+  }
 
   /** Resolves to the number of deleted sessions. */
   async run(batchSize: number): Promise<number> {
-    if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-      throw new SessionOptionsError(`\`batchSize\`: expected an integer of at least 1, got ${batchSize}`);
-    }
-    this.#running ??= this.#walk(batchSize).finally(() => (this.#running = null));
+    const size = positiveInteger('batchSize', batchSize);
+    this.#running ??= this.#walk(size).finally(() => (this.#running = null));
     return this.#running;
   }
 
@@ -67,25 +74,25 @@ export class SessionPruning {
       const { signal } = this.#stopping;
       for (let after: string | null = null; ;) {
         const begun = performance.now();
-        const step = await this.backend.prune({ now: this.clock.now(), after, batchSize });
+        const step = await this.#backend.prune({ now: this.#clock.now(), after, batchSize });
         deleted += step.deleted;
         after = step.next;
         if (after === null || signal.aborted) break;
-        await this.pause(restAfter(performance.now() - begun), signal);
+        await this.#pause(restAfter(performance.now() - begun), signal);
         if (signal.aborted) break;
       }
     } catch (error) {
       this.last = {
-        at: new Date(this.clock.now()),
+        at: new Date(this.#clock.now()),
         deleted,
         error: error instanceof Error ? error.message : String(error),
       };
       throw error;
     }
-    const at = new Date(this.clock.now());
+    const at = new Date(this.#clock.now());
     this.last = { at, deleted };
     this.lastSuccessAt = at;
-    this.events.emit('cleanup', { at, count: deleted });
+    this.#events.emit('cleanup', { at, count: deleted });
     return deleted;
   }
 }

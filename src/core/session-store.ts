@@ -1,8 +1,13 @@
-import type { Duration } from './duration.js';
+import { type Duration, parseGrace } from './duration.js';
 import { toSessionId, toUserId, type UserId } from './identifiers.js';
 import { type Instant, toInstant } from './instant.js';
 import { faultOf, toJsonObject } from './json-data.js';
-import type { KeyValueStore } from './key-value-store.js';
+import {
+  type KeyValueStore,
+  type KeyOptions,
+  KeyedSessions,
+  type SessionStateInput,
+} from './key-value-store.js';
 import type { SessionBackend } from './session-backend.js';
 import { applyChanges, diffData, NO_FLASHES } from './merge-changes.js';
 import { SessionManager } from './session-manager.js';
@@ -10,11 +15,9 @@ import { SessionParts } from './session-parts.js';
 import { SessionDataError, SessionGoneError } from './session-errors.js';
 import type { SessionEvents } from './session-events.js';
 import { examine, type SessionHealth } from './session-health.js';
-import { type KeyOptions, KeyedSessions, type SessionStateInput } from './session-keyed.js';
 import { isActive } from './session-expiry.js';
 import type { SessionLogger } from './session-logger.js';
 import {
-  parseGrace,
   type ResolvedStoreOptions,
   resolveStoreOptions,
   type SessionConfig,

@@ -120,13 +120,16 @@ export interface TokenPlan {
 export class TokenIssuer {
   /** Tokens that were refused so far: malformed, or with a signature that no key confirms. */
   refused = 0;
+  readonly #ring: KeyRing;
 
-  constructor(private readonly ring: KeyRing) {}
+  constructor(ring: KeyRing) {
+    this.#ring = ring;
+  }
 
   issue(sessionId: string, { generation, kin = NO_KIN, transport = 'cookie' }: TokenPlan): SessionToken {
     const count = generation.toString(36).padStart(KIN_START - GENERATION_START, '0');
     const signed = sessionId + count + kin + randomBytes(SECRET_BYTES).toString('base64url');
-    const [signature = ''] = this.ring.signatures(DOMAINS[transport] + signed);
+    const [signature = ''] = this.#ring.signatures(DOMAINS[transport] + signed);
     return new SessionToken(signed + signature, transport);
   }
 
@@ -135,7 +138,7 @@ export class TokenIssuer {
     const candidate = text instanceof SessionToken ? text.reveal() : text;
     if (typeof candidate === 'string' && candidate.length <= LONGEST && TOKEN_FORM.test(candidate)) {
       const given = Buffer.from(candidate.slice(-SIGNATURE_LENGTH));
-      for (const signature of this.ring.signatures(
+      for (const signature of this.#ring.signatures(
         DOMAINS[transport] + candidate.slice(0, -SIGNATURE_LENGTH),
       )) {
         if (timingSafeEqual(given, Buffer.from(signature))) return new SessionToken(candidate, transport);

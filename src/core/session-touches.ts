@@ -20,27 +20,38 @@ type Use = Pick<Touch, 'id' | 'lastActiveAt' | 'expiresAt'>;
  * met the session at the same time, here or on other replicas. They fail open, and never revive.
  */
 export class SessionTouches {
+  readonly #backend: BackendClient;
+  readonly #clock: Clock;
+  /** Milliseconds. */
+  readonly #touchInterval: number;
+  readonly #logger: SessionLogger;
+  /** Milliseconds that a touch may wait for others. */
+  readonly #writeBehind: number;
   #waiting = new Map<string, Use>();
   readonly #underWay = new Map<Promise<void>, ReadonlyMap<string, Use>>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly backend: BackendClient,
-    private readonly clock: Clock,
-    /** Milliseconds. */
-    private readonly touchInterval: number,
-    private readonly logger: SessionLogger,
-    /** Milliseconds that a touch may wait for others. */
-    private readonly writeBehind = WRITE_BEHIND,
-  ) {}
+    backend: BackendClient,
+    clock: Clock,
+    touchInterval: number,
+    logger: SessionLogger,
+    writeBehind = WRITE_BEHIND,
+  ) {
+    this.#backend = backend;
+    this.#clock = clock;
+    this.#touchInterval = touchInterval;
+    this.#logger = logger;
+    this.#writeBehind = writeBehind;
+  }
 
   /** The session was used just now. Returns at once. */
   record(row: SessionRow): void {
     if (this.#isRecorded(row.id)) return;
-    const now = this.clock.now();
+    const now = this.#clock.now();
     this.#waiting.set(row.id, { id: row.id, lastActiveAt: now, expiresAt: idleExpiry(row, now) });
     if (row.expiresAt - now < URGENT || this.#waiting.size >= LARGEST_BATCH) this.#write();
-    else this.#timer ??= setTimeout(() => this.#write(), this.writeBehind).unref();
+    else this.#timer ??= setTimeout(() => this.#write(), this.#writeBehind).unref();
   }
 
   /** Writes what waits, and resolves when nothing is under way any more. */
@@ -68,16 +79,16 @@ export class SessionTouches {
   }
 
   async #send(uses: readonly Use[]): Promise<void> {
-    const now: EpochMs = this.clock.now();
+    const now: EpochMs = this.#clock.now();
     // In one order everywhere, so that two replicas that touch the same rows do not wait for each other in a circle.
     const touches = uses
       .toSorted((a, b) => (a.id < b.id ? -1 : 1))
-      .map((use) => ({ ...use, now, unlessActiveAfter: use.lastActiveAt - this.touchInterval }));
+      .map((use) => ({ ...use, now, unlessActiveAfter: use.lastActiveAt - this.#touchInterval }));
     try {
-      await this.backend.touch(touches);
+      await this.#backend.touch(touches);
     } catch (error) {
       const what = uses.length === 1 ? 'a session' : `${uses.length} sessions`;
-      this.logger.warn(`The use of ${what} was not recorded: ${String(error)}`);
+      this.#logger.warn(`The use of ${what} was not recorded: ${String(error)}`);
     }
   }
 }

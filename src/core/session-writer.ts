@@ -1,10 +1,12 @@
 import type { Clock } from './clock.js';
 import type { BackendClient } from './backend-client.js';
-import type { SessionContent, PayloadSealer, StoredSession } from './session-content.js';
-import { SessionConflictError, SessionGoneError } from './session-errors.js';
-import { idleExpiry, isActive } from './session-expiry.js';
+import { KeyedMutex } from './mutex.js';
+import type { SessionContent, StoredSession } from './session-content.js';
+import type { PayloadSealer } from './payload-sealer.js';
+import { SessionConflictError } from './session-errors.js';
+import { idleExpiry, requireActive } from './session-expiry.js';
 import type { EpochMs, SessionRow } from './session-row.js';
-import { clearTimeout, performance, setTimeout, sleep } from './timers.js';
+import { performance, sleep } from './timers.js';
 
 /** A change of one session's content. */
 export interface ContentWrite {
@@ -32,17 +34,28 @@ const LONGEST_PAUSE = 20;
  * process wait in turn, so that they do not conflict with each other.
  */
 export class SessionWriter {
-  readonly #tails = new Map<string, Promise<void>>();
+  readonly #backend: BackendClient;
+  readonly #sealer: PayloadSealer;
+  readonly #clock: Clock;
+  /** Milliseconds that a write may wait and retry. */
+  readonly #timeout: number;
+  /** Waits between attempts: milliseconds. */
+  readonly #pause: (delay: number) => Promise<unknown>;
+  readonly #perSession = new KeyedMutex();
 
   constructor(
-    private readonly backend: BackendClient,
-    private readonly sealer: PayloadSealer,
-    private readonly clock: Clock,
-    /** Milliseconds that a write may wait and retry. */
-    private readonly timeout: number,
-    /** Waits between attempts: milliseconds. */
-    private readonly pause: (delay: number) => Promise<unknown> = sleep,
-  ) {}
+    backend: BackendClient,
+    sealer: PayloadSealer,
+    clock: Clock,
+    timeout: number,
+    pause: (delay: number) => Promise<unknown> = sleep,
+  ) {
+    this.#backend = backend;
+    this.#sealer = sealer;
+    this.#clock = clock;
+    this.#timeout = timeout;
+    this.#pause = pause;
+  }
 
   /**
    * Resolves to what is stored afterwards.
@@ -51,8 +64,9 @@ export class SessionWriter {
    * @throws SessionConflictError when others kept changing it until the timeout
    */
   write(write: ContentWrite): Promise<StoredSession> {
-    const deadline = performance.now() + this.timeout;
-    return this.#inTurn(write.id, () => this.#retry(write, deadline));
+    const deadline = performance.now() + this.#timeout;
+    const limits = { maxWait: this.#timeout, tooLate: () => this.#conflict(), maxHold: this.#timeout };
+    return this.#perSession.run(write.id, () => this.#retry(write, deadline), limits);
   }
 
   async #retry(write: ContentWrite, deadline: number): Promise<StoredSession> {
@@ -62,16 +76,14 @@ export class SessionWriter {
       const saved = await this.#attempt(write, current);
       if (saved) return saved;
       if (performance.now() > deadline) throw this.#conflict();
-      if (attempt > 1) await this.pause(Math.random() * Math.min(LONGEST_PAUSE, 2 ** attempt));
+      if (attempt > 1) await this.#pause(Math.random() * Math.min(LONGEST_PAUSE, 2 ** attempt));
       current = undefined;
     }
   }
 
   async #read(write: ContentWrite): Promise<StoredSession> {
-    const row = await this.backend.lookUp(write.id);
-    const isOwned = write.userId === undefined || write.userId === row?.userId;
-    if (row === null || !isOwned || !isActive(row, this.clock.now())) throw gone();
-    return { row, content: this.sealer.open(row) };
+    const row = requireActive(await this.#backend.lookUp(write.id), this.#clock.now(), write.userId);
+    return { row, content: this.#sealer.open(row) };
   }
 
   async #attempt(write: ContentWrite, { row, content }: StoredSession): Promise<StoredSession | null> {
@@ -79,48 +91,21 @@ export class SessionWriter {
     if (next === null) return { row, content };
     const change = {
       ...write.use(row),
-      ...this.sealer.seal(next, row.id, row.userId),
+      ...this.#sealer.seal(next, row.id, row.userId),
       version: (row.version + 1) % VERSION_LIMIT,
     };
-    const now: EpochMs = this.clock.now();
-    const hit = await this.backend.save({ ...change, id: row.id, expectedVersion: row.version, now });
+    const now: EpochMs = this.#clock.now();
+    const hit = await this.#backend.save({ ...change, id: row.id, expectedVersion: row.version, now });
     return hit ? { row: { ...row, ...change }, content: next } : null;
-  }
-
-  async #inTurn<T>(id: string, task: () => Promise<T>): Promise<T> {
-    const before = this.#tails.get(id);
-    let finish = noTurn;
-    const turn = new Promise<void>((resolve) => (finish = resolve));
-    const tail = (before ?? Promise.resolve()).then(() => turn);
-    this.#tails.set(id, tail);
-    void tail.then(() => this.#tails.get(id) === tail && this.#tails.delete(id));
-    let overdue: NodeJS.Timeout | undefined;
-    try {
-      if (before) await this.#waitFor(before);
-      overdue = setTimeout(finish, this.timeout); // one that hangs holds the others up no longer than that
-      return await task();
-    } finally {
-      clearTimeout(overdue);
-      finish();
-    }
-  }
-
-  #waitFor(before: Promise<void>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(this.#conflict()), this.timeout);
-      void before.then(resolve).finally(() => clearTimeout(timer));
-    });
   }
 
   #conflict(): SessionConflictError {
     return new SessionConflictError(
-      `Other requests kept changing this session for ${this.timeout} ms (the \`timeout\` option). Nothing was saved: ` +
+      `Other requests kept changing this session for ${this.#timeout} ms (the \`timeout\` option). Nothing was saved: ` +
         'try again, and keep slow work out of `update(fn)`',
     );
   }
 }
-
-function noTurn(): void {}
 
 /** Use at `now` moves the idle expiry. */
 export function usedAt(now: EpochMs): ContentWrite['use'] {
@@ -132,9 +117,3 @@ export function usedAt(now: EpochMs): ContentWrite['use'] {
 
 /** A write that does not count as use. */
 export const unused: ContentWrite['use'] = ({ lastActiveAt, expiresAt }) => ({ lastActiveAt, expiresAt });
-
-export function gone(): SessionGoneError {
-  return new SessionGoneError(
-    'The session has ended (signed out, revoked or expired), so nothing was saved. Sign in again',
-  );
-}

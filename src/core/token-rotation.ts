@@ -1,15 +1,15 @@
 import type { BackendClient } from './backend-client.js';
 import type { Clock } from './clock.js';
-import { type PayloadSealer, type StoredSession, transportOf } from './session-content.js';
+import type { PayloadSealer } from './payload-sealer.js';
+import { type StoredSession, transportOf } from './session-content.js';
 import { SessionConflictError, SessionDataError } from './session-errors.js';
 import { eventOf, type SessionEvent, type SessionEvents } from './session-events.js';
-import { isActive } from './session-expiry.js';
+import { requireActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
 import type { ResolvedSession } from './session-resolver.js';
 import { isRotationDue, nextGeneration, reissued, renewed, rotated, tokenState } from './session-rotation.js';
 import type { SessionRow, TokenState } from './session-row.js';
 import type { SessionToken, TokenIssuer, TokenPlan } from './session-token.js';
-import { gone } from './session-writer.js';
 
 /** A renewed token, and what changed in the row with it. */
 export interface Renewal {
@@ -138,10 +138,4 @@ export class TokenRotation {
   #event(row: SessionRow, ip?: string): SessionEvent {
     return eventOf(row, this.#clock.now(), ip);
   }
-}
-
-/** @throws SessionGoneError */
-function requireActive(row: SessionRow | null, now: number, userId = row?.userId): SessionRow {
-  if (row !== null && row.userId === userId && isActive(row, now)) return row;
-  throw gone();
 }

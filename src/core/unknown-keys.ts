@@ -17,19 +17,22 @@ export interface KeyRefusals {
  * Rows of that kind that nobody presents a token for may be another app's.
  */
 export class UnknownKeys {
+  readonly #clock: Clock;
   readonly #met = new Map<string, KeyRefusals>();
 
-  constructor(private readonly clock: Clock) {}
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** A genuine token was refused. */
   met(keyId: string): void {
     const count = (this.#met.get(keyId)?.count ?? 0) + 1;
-    this.#met.set(keyId, { keyId, count, lastAt: this.clock.now() });
+    this.#met.set(keyId, { keyId, count, lastAt: this.#clock.now() });
   }
 
   /** What was met in the last five minutes. */
   get recent(): readonly KeyRefusals[] {
-    const now = this.clock.now();
+    const now = this.#clock.now();
     return [...this.#met.values()].filter(({ lastAt }) => Math.abs(now - lastAt) < STANDS);
   }
 }

@@ -2,7 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import type { UserId } from '../core/identifiers.js';
 import type { JsonObject } from '../core/json-data.js';
 import type { SessionManager } from '../core/session-manager.js';
-import { expected, oneOf } from '../core/session-options.js';
+import { expected, oneOf } from '../core/option-checks.js';
 import type { Transport } from '../core/session-token.js';
 import { type ClientChangeReaction, ClientChange } from './security/client-change.js';
 import { CsrfCheck, type CsrfOptions } from './security/csrf.js';

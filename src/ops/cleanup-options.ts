@@ -1,5 +1,5 @@
 import { CronTime } from 'cron';
-import { expected, refuseUnknown } from '../core/session-options.js';
+import { expected, positiveInteger, refuseUnknown, requireObject } from '../core/option-checks.js';
 import { DEFAULT_BATCH_SIZE } from '../core/session-pruning.js';
 
 /** When expired sessions are deleted, and how much at a time. */
@@ -24,15 +24,11 @@ const EVERY_HOUR = '0 * * * *';
 /** @throws SessionOptionsError */
 export function resolveCleanup(options: CleanupOptions | false = {}): Required<CleanupOptions> | false {
   if (options === false) return false;
-  if (typeof options !== 'object' || options === null)
-    throw expected('cleanup', 'an object { cron, batchSize } or false', options);
+  requireObject('cleanup', 'an object { cron, batchSize } or false', options);
   refuseUnknown('`cleanup` option', options, ['cron', 'batchSize']);
   const { cron = EVERY_HOUR, batchSize = DEFAULT_BATCH_SIZE } = options;
   if (!isCron(cron)) throw expected('cleanup.cron', "a cron expression such as '0 * * * *'", cron);
-  if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-    throw expected('cleanup.batchSize', 'an integer of at least 1', batchSize);
-  }
-  return { cron, batchSize };
+  return { cron, batchSize: positiveInteger('cleanup.batchSize', batchSize) };
 }
 
 /**

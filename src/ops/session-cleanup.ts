@@ -30,6 +30,9 @@ const MISSED_TURNS = 2;
  * ```
  */
 export class SessionCleanup implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly #store: SessionStore;
+  readonly #options: Required<CleanupOptions> | false;
+  readonly #modules: Pick<ModuleRef, 'get'>;
   readonly #logger = new Logger('SessionCleanup');
   readonly #startedAt: number;
   #ownJob: CronJob | null = null;
@@ -37,17 +40,20 @@ export class SessionCleanup implements OnApplicationBootstrap, OnApplicationShut
   #due: { readonly since: number; readonly at: number } | null = null;
 
   constructor(
-    private readonly store: SessionStore,
-    private readonly options: Required<CleanupOptions> | false,
-    private readonly modules: Pick<ModuleRef, 'get'>,
+    store: SessionStore,
+    options: Required<CleanupOptions> | false,
+    modules: Pick<ModuleRef, 'get'>,
   ) {
+    this.#store = store;
+    this.#options = options;
+    this.#modules = modules;
     this.#startedAt = store.parts.clock.now();
     if (options) this.#declareJob(options.cron);
   }
 
   /** How the last clean-up of this process went; `null` before the first has ended. */
   get last(): CleanupResult | null {
-    return this.store.parts.pruning.last;
+    return this.#store.parts.pruning.last;
   }
 
   /**
@@ -55,27 +61,27 @@ export class SessionCleanup implements OnApplicationBootstrap, OnApplicationShut
    * scheduled, as with `cleanup: false`, or `ScheduleModule.forRoot({ cronJobs: false })`.
    */
   get isOverdue(): boolean {
-    if (!this.options || !this.#isScheduled()) return false;
-    const { pruning, clock } = this.store.parts;
+    if (!this.#options || !this.#isScheduled()) return false;
+    const { pruning, clock } = this.#store.parts;
     const since = pruning.lastSuccessAt?.getTime() ?? this.#startedAt;
     if (this.#due?.since !== since) {
-      this.#due = { since, at: cronTurn(this.options.cron, since, MISSED_TURNS + 1) };
+      this.#due = { since, at: cronTurn(this.#options.cron, since, MISSED_TURNS + 1) };
     }
     return clock.now() >= this.#due.at;
   }
 
   /** Cleans up now. A failure is logged and swallowed: the next turn tries again. */
   async run(): Promise<void> {
-    const batchSize = this.options ? this.options.batchSize : undefined;
-    await this.store
+    const batchSize = this.#options ? this.#options.batchSize : undefined;
+    await this.#store
       .cleanupExpired(batchSize)
       .catch((error: unknown) => this.#logger.warn(`Expired sessions were not deleted: ${String(error)}`));
   }
 
   onApplicationBootstrap(): void {
-    if (!this.options || this.#scheduler()) return;
+    if (!this.#options || this.#scheduler()) return;
     this.#ownJob = CronJob.from({
-      cronTime: this.options.cron,
+      cronTime: this.#options.cron,
       onTick: () => this.run(),
       start: true,
       unrefTimeout: true,
@@ -100,7 +106,7 @@ export class SessionCleanup implements OnApplicationBootstrap, OnApplicationShut
   /** The app's, if it imports `ScheduleModule`. */
   #scheduler(): SchedulerRegistry | null {
     try {
-      return this.modules.get(SchedulerRegistry, { strict: false });
+      return this.#modules.get(SchedulerRegistry, { strict: false });
     } catch {
       return null;
     }

@@ -4,7 +4,7 @@ import type { SessionHealth, SessionProblemCode, SessionWarningCode } from '../c
 import type { CleanupResult } from '../core/session-pruning.js';
 import type { SessionStore } from '../core/session-store.js';
 import type { SessionCleanup } from './session-cleanup.js';
-import { clearTimeout, setTimeout } from '../core/timers.js';
+import { withTimeout } from '../core/timeout.js';
 
 /** What the indicator reports when sessions work. Safe to show to anybody. */
 export type SessionsUp = {
@@ -47,12 +47,14 @@ const DEFAULT_TIMEOUT = 1000;
  * ```
  */
 export class SessionHealthIndicator {
+  readonly #store: SessionStore;
+  readonly #cleanup: SessionCleanup;
   readonly #service = new HealthIndicatorService();
 
-  constructor(
-    private readonly store: SessionStore,
-    private readonly cleanup: SessionCleanup,
-  ) {}
+  constructor(store: SessionStore, cleanup: SessionCleanup) {
+    this.#store = store;
+    this.#cleanup = cleanup;
+  }
 
   /**
    * Checks now, and says how it went: Terminus makes a 503 of what is down. It rejects for a bad timeout alone.
@@ -66,10 +68,15 @@ export class SessionHealthIndicator {
     options: { timeout?: Duration } = {},
   ) {
     const indicator = this.#service.check(key);
-    const health = await this.#withinTimeout(parseDuration('timeout', options.timeout ?? DEFAULT_TIMEOUT));
+    const timeout = parseDuration('timeout', options.timeout ?? DEFAULT_TIMEOUT);
+    const health = await withTimeout<SessionHealth | null>(
+      () => this.#store.checkHealth(),
+      timeout,
+      () => null,
+    );
     const problems: SessionsDown['problems'] = [
       ...(health === null ? (['timeout'] as const) : health.problems.map((problem) => problem.code)),
-      ...(this.cleanup.isOverdue ? (['cleanup-overdue'] as const) : []),
+      ...(this.#cleanup.isOverdue ? (['cleanup-overdue'] as const) : []),
     ];
     if (health === null || problems.length > 0) return indicator.down({ problems } satisfies SessionsDown);
     const up: SessionsUp = {
@@ -78,16 +85,6 @@ export class SessionHealthIndicator {
       ...(health.warnings.length > 0 && { warnings: [...new Set(health.warnings.map(({ code }) => code))] }),
     };
     return indicator.up(up);
-  }
-
-  #withinTimeout(timeout: number): Promise<SessionHealth | null> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(null), timeout);
-      void this.store
-        .checkHealth()
-        .then(resolve)
-        .finally(() => clearTimeout(timer));
-    });
   }
 }
 

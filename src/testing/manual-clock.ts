@@ -1,5 +1,6 @@
 import { Clock } from '../core/clock.js';
-import { describeValue, type Duration, parseDuration } from '../core/duration.js';
+import { describeValue } from '../core/describe-value.js';
+import { type Duration, parseDuration } from '../core/duration.js';
 import { SessionOptionsError } from '../core/session-errors.js';
 
 /**

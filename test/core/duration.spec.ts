@@ -1,4 +1,4 @@
-import { describeValue, type Duration, parseDuration, parseLifetime } from '../../src/core/duration.js';
+import { type Duration, parseDuration, parseLifetime } from '../../src/core/duration.js';
 import { SessionOptionsError } from '../../src/core/session-errors.js';
 
 const DAY = 86_400_000;
@@ -76,24 +76,5 @@ describe('a lifetime', () => {
   it('is refused like any duration otherwise', () => {
     expect(() => parseLifetime('ttl', -3600)).toThrow('expected a positive duration');
     expect(() => parseLifetime('ttl', '')).toThrow("got ''");
-  });
-});
-
-describe('a value in an error', () => {
-  it.each<[unknown, string]>([
-    ['soon', "'soon'"],
-    ['x'.repeat(40), `'${'x'.repeat(40)}'`],
-    ['x'.repeat(41), 'a text of 41 characters'],
-    [3, '3'],
-    [5n, '5'],
-    [null, 'null'],
-    [undefined, 'undefined'],
-    [Symbol('s'), 'Symbol(s)'],
-    [[1, 2], 'an array'],
-    [{ a: 1 }, 'an object'],
-    [Object.create(null), 'an object'],
-    [() => 1, 'a function'],
-  ])('%p is shown by kind, or by its text when that is short', (value, shown) => {
-    expect(describeValue(value)).toBe(shown);
   });
 });

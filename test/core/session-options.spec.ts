@@ -6,7 +6,9 @@ import {
   type SessionStoreOptions,
   STORE_OPTION_NAMES,
 } from '../../src/core/session-options.js';
+import { SessionStore } from '../../src/core/session-store.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
+import { OpenMemoryBackend } from './support/backends.js';
 import { DAY, HOUR, KEY, MINUTE, START } from './support/open-store.js';
 import { PROPERTY_SEED } from './support/property-seed.js';
 
@@ -228,5 +230,39 @@ describe('a clock', () => {
       now = () => 42;
     })();
     expect(resolve({ clock }).clock.now()).toBe(42);
+  });
+});
+
+describe('without a key', () => {
+  const refusal = (key: unknown): string => {
+    let message = '';
+    expect(() => {
+      try {
+        return new SessionStore(new OpenMemoryBackend(), { key: key as string });
+      } catch (error) {
+        message = String(error);
+        throw error;
+      }
+    }).toThrow();
+    return message;
+  };
+
+  it.each([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    ['', 'an empty string'],
+  ])('given as %p, says how to make one', (key, got) => {
+    const message = refusal(key);
+    expect(message).toMatch(/^SessionOptionsError: `key`: expected the encryption key, 32 bytes, got /);
+    expect(message).toContain(`got ${got}`);
+    expect(message).toContain('process.env.SESSION_KEY');
+    expect(message).toContain('SessionModule.forRootAsync()');
+    expect(message).toContain('`plaintext: true`');
+    expect(message).toContain("require('crypto').randomBytes(32).toString('base64url')");
+  });
+
+  it('shows no key: what is logged is kept and read', () => {
+    expect(refusal(undefined)).not.toMatch(/[\w+/-]{40}/);
+    expect(refusal(undefined)).toBe(refusal(undefined));
   });
 });

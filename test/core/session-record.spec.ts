@@ -1,7 +1,6 @@
 import { instanceToPlain } from 'class-transformer';
 import { inspect } from 'node:util';
-import { idleExpiry, isActive, isTouchDue } from '../../src/core/session-expiry.js';
-import { DAY, HOUR, openStore, START } from './support/open-store.js';
+import { openStore } from './support/open-store.js';
 
 describe('a record', () => {
   it('leaves its data out when it is printed, in every form', async () => {
@@ -38,37 +37,5 @@ describe('a record', () => {
     });
     expect(inspect(session)).toMatch(/^SessionRecord \{[^]*userId: 'ada'/);
     expect(session.data).toEqual({ secret: 'xyzzy' });
-  });
-});
-
-const row = { lastActiveAt: START, expiresAt: START + HOUR, absoluteExpiresAt: START + DAY, idleTtl: HOUR };
-
-describe('a session is active', () => {
-  it.each<[string, Partial<typeof row>, number, boolean]>([
-    ['before both expiries', {}, START + HOUR - 1, true],
-    ['not at its idle expiry', {}, START + HOUR, false],
-    ['not after it', {}, START + 2 * HOUR, false],
-    [
-      'not at its absolute expiry, whatever the idle one says',
-      { expiresAt: START + 9 * DAY },
-      START + DAY,
-      false,
-    ],
-    ['until its absolute expiry', { expiresAt: START + 9 * DAY }, START + DAY - 1, true],
-  ])('%s', (_name, change, now, expected) => {
-    expect(isActive({ ...row, ...change }, now)).toBe(expected);
-  });
-});
-
-describe('use', () => {
-  it('moves the idle expiry by the idle timeout, to the absolute expiry at most', () => {
-    expect(idleExpiry(row, START + 5)).toBe(START + HOUR + 5);
-    expect(idleExpiry(row, START + DAY - 5)).toBe(START + DAY);
-  });
-
-  it('is worth a write once per interval', () => {
-    expect(isTouchDue(row, START + 299_999, 300_000)).toBe(false);
-    expect(isTouchDue(row, START + 300_000, 300_000)).toBe(true);
-    expect(isTouchDue(row, START - 1, 300_000)).toBe(false);
   });
 });

@@ -176,11 +176,16 @@ describe('a write that others keep disturbing', () => {
   });
 
   it('is SessionConflictError too when several before it take too long, and they are not disturbed', async () => {
-    const { store, n, write } = await openSlow('50ms', (_method, call) => call());
+    const { store, backend, n, write } = await openSlow('50ms', (_method, call) => call());
     let release = (): void => undefined;
     const released = new Promise<void>((resolve) => (release = resolve));
     const slowly: ContentWrite['apply'] = async (content) => (await released, increment(content));
     const slow = [write(store, slowly), write(store, slowly)];
+    let reads = 0;
+    backend.around = async (method, call) => {
+      if (method === 'find' && ++reads === 2) await slow[0]; // the second has its turn while the first goes on
+      return call();
+    };
     await expect(write()).rejects.toThrow(SessionConflictError);
     release();
     await Promise.all(slow);

@@ -1,4 +1,4 @@
-import { Clock } from 'nest-sessions';
+import { Clock, SessionOptionsError } from 'nest-sessions';
 import { ManualClock } from 'nest-sessions/testing';
 
 const START = Date.UTC(2030, 0, 1, 12);
@@ -46,5 +46,23 @@ describe('ManualClock', () => {
     expect(() => new ManualClock(start)).toThrow(
       '`start`: expected a Date, milliseconds or a date string, got ',
     );
+  });
+
+  it('refuses with the error of an option, and shows a short text', () => {
+    const clock = new ManualClock(START);
+    for (const duration of [-1, 0, '-5m', Number.NaN, 'later']) {
+      expect(() => clock.advance(duration)).toThrow(SessionOptionsError);
+    }
+    expect(() => new ManualClock('never')).toThrow(
+      "`start`: expected a Date, milliseconds or a date string, got 'never'",
+    );
+    expect(() => new ManualClock(new Date(Number.NaN))).toThrow(SessionOptionsError);
+  });
+
+  it('adds up what it moves on by', () => {
+    const clock = new ManualClock(1_000);
+    clock.advance(1);
+    clock.advance('2s');
+    expect(clock.now()).toBe(3_001);
   });
 });

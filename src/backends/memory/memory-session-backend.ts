@@ -7,10 +7,11 @@ import {
   type PruneResult,
   type PruneStep,
   type RowSelection,
-  type SessionLimit,
   type TokenChange,
   type Touch,
 } from '../../core/session-backend.js';
+import { type SessionLimit, chooseVictims, isCounted } from '../../core/session-limit.js';
+import { compareIds } from '../../core/identifiers.js';
 import { isActive } from '../../core/session-expiry.js';
 import { tokenState } from '../../core/session-rotation.js';
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
@@ -52,7 +53,7 @@ export class MemorySessionBackend extends SessionBackend {
 
   async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
     return changes.map((change) => {
-      const row = this.active(change.id, change.now);
+      const row = this.#active(change.id, change.now);
       if (row === null || row.version !== change.expectedVersion) return false;
       const { version, keyId } = change;
       const payload = Buffer.from(change.payload);
@@ -63,7 +64,7 @@ export class MemorySessionBackend extends SessionBackend {
 
   async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
     return touches.map((touch) => {
-      const row = this.active(touch.id, touch.now);
+      const row = this.#active(touch.id, touch.now);
       if (row === null || row.lastActiveAt > (touch.unlessActiveAfter ?? Infinity)) return false;
       this.rows.set(row.id, { ...row, ...extended(row, touch) });
       return true;
@@ -71,7 +72,7 @@ export class MemorySessionBackend extends SessionBackend {
   }
 
   async changeToken(change: TokenChange): Promise<boolean> {
-    const row = this.active(change.id, change.now);
+    const row = this.#active(change.id, change.now);
     if (row === null) return false;
     if (row.tokenHash !== change.expected.tokenHash || row.tokenUsed !== change.expected.tokenUsed)
       return false;
@@ -115,7 +116,7 @@ export class MemorySessionBackend extends SessionBackend {
     return counts;
   }
 
-  private active(id: string, now: EpochMs): SessionRow | null {
+  #active(id: string, now: EpochMs): SessionRow | null {
     const row = this.rows.get(id);
     return row !== undefined && isActive(row, now) ? row : null;
   }
@@ -123,17 +124,11 @@ export class MemorySessionBackend extends SessionBackend {
   /** The rows that would have to go for `row` to fit, least recently active first. */
   protected excess(row: SessionRow, limit: SessionLimit, replaces: string | null): SessionRow[] {
     const now = Math.max(row.createdAt, row.lastActiveAt);
-    const counted = [...this.rows.values()]
-      .filter((other) => other.userId === row.userId && other.tokenHash !== null && isActive(other, now))
-      .filter((other) => other.id !== replaces)
-      .toSorted((a, b) => a.lastActiveAt - b.lastActiveAt || compareIds(a.id, b.id));
-    return counted.slice(0, Math.max(0, counted.length + 1 - limit.max));
+    const counted = [...this.rows.values()].filter(
+      (other) => row.userId !== null && isCounted(other, row.userId, now) && other.id !== replaces,
+    );
+    return chooseVictims(counted, limit.max);
   }
-}
-
-/** Byte for byte, as every backend orders ids; UTF-16 code units would order some characters differently. */
-function compareIds(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 function copy<T extends SessionRow | null>(row: T): T {

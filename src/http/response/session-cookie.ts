@@ -1,5 +1,5 @@
 import { serialize } from 'cookie';
-import { expected, oneOf, refuseUnknown } from '../../core/session-options.js';
+import { expected, oneOf, refuseUnknown } from '../../core/option-checks.js';
 import { SessionOptionsError } from '../../core/session-errors.js';
 import type { SessionRow } from '../../core/session-row.js';
 import type { SessionToken } from '../../core/session-token.js';

@@ -1,5 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
-import { expected, refuseUnknown } from '../../core/session-options.js';
+import { expected, refuseUnknown } from '../../core/option-checks.js';
 import { CrossSiteRequestException } from '../errors/exceptions.js';
 import { type ClientRequest, type PlatformRequest, routeOf } from '../platform/platform-request.js';
 

@@ -1,5 +1,5 @@
 import { type JsonObject, type JsonValue, toJsonObject } from '../../core/json-data.js';
-import { MAX_META_BYTES } from '../../core/session-content.js';
+import { MAX_META_BYTES } from '../../core/payload-sealer.js';
 import { SessionDataError } from '../../core/session-errors.js';
 import type { ClientRequest } from '../platform/platform-request.js';
 import { parseAgent, userAgentOf } from '../platform/user-agent.js';

@@ -7,15 +7,16 @@ import {
   toJsonObject,
 } from '../../core/json-data.js';
 import { applyChanges, hasChanges } from '../../core/merge-changes.js';
+import { Mutex } from '../../core/mutex.js';
 import { type SessionContent, type StoredSession, transportOf } from '../../core/session-content.js';
 import type { CreatedSession } from '../../core/session-creation.js';
-import { SessionConflictError, SessionError, SessionStoreError } from '../../core/session-errors.js';
+import { gone, SessionConflictError, SessionError, SessionStoreError } from '../../core/session-errors.js';
 import type { SessionManager } from '../../core/session-manager.js';
 import type { ResolvedSession, UnservedSession } from '../../core/session-resolver.js';
 import type { SessionRow } from '../../core/session-row.js';
 import type { SessionToken } from '../../core/session-token.js';
-import { type ContentWrite, gone, unused, usedAt } from '../../core/session-writer.js';
-import { clearTimeout, setImmediate, setTimeout } from '../../core/timers.js';
+import { type ContentWrite, unused, usedAt } from '../../core/session-writer.js';
+import { setImmediate } from '../../core/timers.js';
 import { type Snapshot, WorkingCopy } from '../../core/working-copy.js';
 import { CrossSiteRequestException } from '../errors/exceptions.js';
 import { describeError, toHttpException } from '../errors/to-http-exception.js';
@@ -69,8 +70,7 @@ export class RequestSessionState {
   #cookie: CookieChange | null = null;
   #beforeSave: BeforeSave | null = null;
   #promises: FloatingPromises | null = null;
-  #lastStep: Promise<unknown> = Promise.resolve();
-  #stepsUnderWay = 0;
+  readonly #steps = new Mutex();
 
   /** Whether serving the request counts as use of the session; `null`: it does once something reads the session. */
   #countsAsTouch: boolean | null;
@@ -172,7 +172,7 @@ export class RequestSessionState {
   }
 
   get status(): SessionStatus {
-    if (this.#promises?.arePending || this.#stepsUnderWay > 0) return 'busy';
+    if (this.#promises?.arePending || this.#steps.isBusy) return 'busy';
     return this.#beforeSave?.isDue || this.#isCopyChanged() ? 'changed' : 'clean';
   }
 
@@ -365,28 +365,8 @@ export class RequestSessionState {
    * @throws SessionConflictError when they have not after `timeout`: a step inside `update(fn)` waits for itself
    */
   runInTurn<T>(step: () => Promise<T>): Promise<T> {
-    const before = this.#lastStep;
-    const isBusy = this.#stepsUnderWay > 0;
-    const myTurn = isBusy ? this.#waitFor(before) : before;
-    this.#stepsUnderWay++;
-    const done = myTurn.then(step).finally(() => this.#stepsUnderWay--);
-    this.#lastStep = isBusy ? Promise.allSettled([before, done]) : done.catch(() => undefined);
-    return done;
-  }
-
-  #waitFor(before: Promise<unknown>): Promise<void> {
     const { timeout } = this.#sessions.config;
-    return new Promise((resolve, reject) => {
-      const tooLate = (): void =>
-        reject(
-          new SessionConflictError(
-            `Another step of the same request kept its session for ${timeout} ms (the \`timeout\` option). Nothing was ` +
-              'changed: await no method of the session inside `update(fn)`, change its `data` argument instead',
-          ),
-        );
-      const timer = setTimeout(tooLate, timeout);
-      void before.then(() => resolve()).finally(() => clearTimeout(timer));
-    });
+    return this.#steps.run(step, { maxWait: timeout, tooLate: () => keptBusy(timeout) });
   }
 
   /** Saves what has changed; whether there was anything. */
@@ -588,4 +568,11 @@ function ifChanged(content: SessionContent, next: SessionContent): SessionConten
   const isSame =
     isSameJson(next.data, content.data) && isSameJson(next.flashes, content.flashes as unknown as JsonValue);
   return isSame ? null : next;
+}
+
+function keptBusy(timeout: number): SessionConflictError {
+  return new SessionConflictError(
+    `Another step of the same request kept its session for ${timeout} ms (the \`timeout\` option). Nothing was ` +
+      'changed: await no method of the session inside `update(fn)`, change its `data` argument instead',
+  );
 }

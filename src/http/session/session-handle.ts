@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
+import { describeKind } from '../../core/describe-value.js';
 import type { UserId } from '../../core/identifiers.js';
 import { faultOf, type JsonObject } from '../../core/json-data.js';
 import type { FlashMessage } from '../../core/session-content.js';
@@ -188,7 +189,7 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
 
 function badFlash(path: string, value: unknown): SessionDataError {
   return new SessionDataError(
-    `Expected a flash message of two strings, kind and text, but \`${path}\` is ${value === null ? 'null' : `a ${typeof value}`}`,
+    `Expected a flash message of two strings, kind and text, but \`${path}\` is ${describeKind(value)}`,
     { path, fault: faultOf(value) },
   );
 }

@@ -1,10 +1,10 @@
+import { describeKind } from '../../core/describe-value.js';
 import { toUserId, type UserId } from '../../core/identifiers.js';
 import { faultOf, toJsonObject } from '../../core/json-data.js';
 import type { SessionChanges } from '../../core/merge-changes.js';
 import { type SessionMarks, type StoredSession, transportOf } from '../../core/session-content.js';
-import { SessionConflictError, SessionDataError } from '../../core/session-errors.js';
+import { gone, SessionConflictError, SessionDataError } from '../../core/session-errors.js';
 import type { SessionToken } from '../../core/session-token.js';
-import { gone } from '../../core/session-writer.js';
 import { PASSPORT_KEY } from '../security/passport-user.js';
 import { AuthenticationRequiredException } from '../errors/exceptions.js';
 import type { RequestSessionState } from './request-session-state.js';
@@ -121,9 +121,7 @@ const OPTIONS: readonly string[] = [
  */
 function checkAuthenticateOptions(options: AuthenticateOptions<object>, acceptsBearer: boolean): void {
   if (typeof options !== 'object' || options === null)
-    throw new SessionDataError(
-      `Options of authenticate: expected an object, got ${options === null ? 'null' : `a ${typeof options}`}`,
-    );
+    throw new SessionDataError(`Options of authenticate: expected an object, got ${describeKind(options)}`);
   const { remember, notAfter, transport } = options;
   const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
   if (unknown !== undefined)
@@ -144,6 +142,6 @@ function checkAuthenticateOptions(options: AuthenticateOptions<object>, acceptsB
 
 /** What an app passes on from a body or a form may be the client's fault. */
 function badOption(name: keyof AuthenticateOptions, wanted: string, value: unknown): SessionDataError {
-  const message = `\`${name}\`: expected ${wanted}, got ${value === null ? 'null' : `a ${typeof value}`}`;
+  const message = `\`${name}\`: expected ${wanted}, got ${describeKind(value)}`;
   return new SessionDataError(message, { path: name, fault: faultOf(value) });
 }

@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict';
-import type {
-  InsertRequest,
-  InsertResult,
-  SessionBackend,
-  SessionLimit,
-} from '../../core/session-backend.js';
+import type { InsertRequest, InsertResult, SessionBackend } from '../../core/session-backend.js';
+import type { SessionLimit } from '../../core/session-limit.js';
 import type { SessionRow } from '../../core/session-row.js';
 
 /** Makes a backend over an empty storage of its own. */

@@ -1,4 +1,4 @@
-import type { SessionLimit } from '../../core/session-backend.js';
+import type { SessionLimit } from '../../core/session-limit.js';
 import type { EndedRow, SessionRow } from '../../core/session-row.js';
 import { MINUTE, NOW, idleSince, overSince, row } from './contract-rule.js';
 

@@ -5,6 +5,7 @@ import {
   SessionDataError,
   SessionGoneError,
 } from '../../../src/core/session-errors.js';
+import { chooseVictims } from '../../../src/core/session-limit.js';
 import { HOUR, MINUTE } from './open-store.js';
 
 export const MODEL_OPTIONS = { ttl: '1h', absoluteTtl: '3h', anonymousTtl: '30m', maxPerUser: 3 } as const;
@@ -50,12 +51,10 @@ export class StoreModel {
 
   create(id: string, token: string, meta: JsonObject, { userId, data }: State): ModelSession {
     const idleTtl = userId === null ? 30 * MINUTE : HOUR;
-    const rivals = [...this.sessions.values()]
-      .filter(
-        (one) => userId !== null && one.userId === userId && one.token.current !== null && this.isActive(one),
-      )
-      .toSorted((a, b) => a.lastActiveAt - b.lastActiveAt || compare(a.id, b.id));
-    while (rivals.length >= MODEL_OPTIONS.maxPerUser) this.sessions.delete(rivals.shift()?.id ?? '');
+    const rivals = [...this.sessions.values()].filter(
+      (one) => userId !== null && one.userId === userId && one.token.current !== null && this.isActive(one),
+    );
+    for (const victim of chooseVictims(rivals, MODEL_OPTIONS.maxPerUser)) this.sessions.delete(victim.id);
     return this.#store({
       id,
       userId,

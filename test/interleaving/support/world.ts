@@ -284,7 +284,14 @@ function watched(backend: WrappedBackend, world: World): WrappedBackend {
       return isDone;
     },
   };
-  return new WrappedBackend(Object.assign(Object.create(inner) as typeof inner, tell), backend.around);
+  const told = new Proxy(inner, {
+    get(target, name) {
+      if (Object.hasOwn(tell, name)) return Reflect.get(tell, name) as unknown;
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    },
+  });
+  return new WrappedBackend(told, backend.around);
 }
 
 function brief(result: unknown): string {

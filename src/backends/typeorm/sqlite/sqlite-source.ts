@@ -1,5 +1,5 @@
 import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm';
-import { expected } from '../../../core/session-options.js';
+import { expected } from '../../../core/option-checks.js';
 import { isDataSource, optionsOf, type SessionDataSource } from '../data-source.js';
 import { databaseFile, sessionsFileBeside } from './sqlite-path.js';
 

@@ -1,5 +1,6 @@
 import { MemorySessionBackend } from '../../../../src/backends/memory/memory-session-backend.js';
-import type { InsertRequest, InsertResult, SessionLimit } from '../../../../src/core/session-backend.js';
+import type { InsertRequest, InsertResult } from '../../../../src/core/session-backend.js';
+import type { SessionLimit } from '../../../../src/core/session-limit.js';
 import type { SessionRow } from '../../../../src/core/session-row.js';
 import { compareBytes, pause, type Flaw } from './flaw.js';
 

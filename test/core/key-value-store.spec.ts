@@ -6,9 +6,8 @@ import {
   SessionStoreError,
   SessionTooLargeError,
 } from '../../src/core/session-errors.js';
-import type { KeyOptions } from '../../src/core/session-keyed.js';
+import type { KeyOptions, KeyValueStore } from '../../src/core/key-value-store.js';
 import type { SessionStore } from '../../src/core/session-store.js';
-import type { KeyValueStore } from '../../src/core/key-value-store.js';
 import type { SessionRecord } from '../../src/core/session-record.js';
 import { DAY, HOUR, openStore, recordEvents, START } from './support/open-store.js';
 
