@@ -11,9 +11,10 @@ import { firstToken } from './session-rotation.js';
 import type { SessionRow } from './session-row.js';
 
 /**
- * The smallest face of a store: values under keys, each with a lifetime.
+ * A store of values under keys, each with a lifetime: what caches and other stores of apps offer, and `SessionStore`
+ * too.
  *
- * `V` is what is put, `R` what comes back.
+ * `V` is the value that is put, `R` the one that comes back.
  */
 export interface KeyValueStore<K, V, R = V> {
   /** The live value, or `null`. */
@@ -26,7 +27,7 @@ export interface KeyValueStore<K, V, R = V> {
   pruneExpired(): Promise<number>;
 }
 
-/** What the key-value face takes. */
+/** The value that is stored under a key. */
 export interface SessionStateInput {
   /** Owner; `null`: anonymous. */
   readonly userId: UserId | null;
@@ -34,7 +35,7 @@ export interface SessionStateInput {
   readonly data: object;
 }
 
-/** What a call by key may meet. */
+/** What a key may refer to. */
 export interface KeyOptions {
   /**
    * `true`: the key may be the id of a session that carries a token, and is then that session. Not for keys that come
@@ -43,7 +44,7 @@ export interface KeyOptions {
   readonly sessions?: boolean;
 }
 
-/** The same, checked. */
+/** The same, checked, with its key and lifetime in milliseconds. */
 interface StatePlan {
   readonly id: string;
   readonly userId: string | null;
@@ -52,8 +53,8 @@ interface StatePlan {
 }
 
 /**
- * The key-value face: sessions under ids of the caller's, without tokens and without limits. A live session that carries
- * a token is none of its values, unless the caller says so.
+ * Stores sessions under ids that the caller chooses, without tokens and without limits: `SessionStore` as a
+ * `KeyValueStore`. An active session that carries a token is none of its values, unless the caller says so.
  */
 export class KeyedSessions {
   readonly #manager: SessionManager;
@@ -171,7 +172,7 @@ export class KeyedSessions {
   }
 }
 
-/** Whether a row is a session, whose id a caller has not been said to mean. */
+/** Whether the row is a session that carries a token, and the caller did not allow those. */
 function isForeign(row: SessionRow, options: KeyOptions | undefined): boolean {
   return row.tokenHash !== null && options?.sessions !== true;
 }

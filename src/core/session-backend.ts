@@ -10,10 +10,10 @@ export interface InsertRequest {
   /** Id of a row that ends in the same step, whether or not it has expired. */
   readonly replaces: string | null;
   /**
-   * Makes the row. Called inside the critical section, as late as the storage permits, with the row named by
-   * `replaces` as it stands there. It is synchronous, may be called again when the storage retries, gives the
-   * `userId` of the request, and the later of its `createdAt` and `lastActiveAt` is the present. `null` refuses: nothing is changed. What it throws is
-   * rethrown, and nothing is changed.
+   * Makes the row. Called inside the critical section, as late as the storage permits, with the stored row that
+   * `replaces` names. It is synchronous, may be called again when the storage retries, gives the `userId` of the
+   * request, and the later of its `createdAt` and `lastActiveAt` is now. `null` refuses: nothing is changed. What it
+   * throws is rethrown, and nothing is changed.
    */
   build(replaced: SessionRow | null): SessionRow | null;
 }
@@ -45,13 +45,15 @@ export interface PayloadChange {
   readonly lastActiveAt: EpochMs;
   /** Stored if later than what is stored, and never past the row's `absoluteExpiresAt`. */
   readonly expiresAt: EpochMs;
-  /** The present: a row that is not active then is not changed. */
+  /** The instant of the call: a row that is not active then is not changed. */
   readonly now: EpochMs;
 }
 
 /** A record of use. */
 export interface Touch extends Pick<PayloadChange, 'id' | 'lastActiveAt' | 'expiresAt' | 'now'> {
-  /** A row whose stored `lastActiveAt` is later than this is left as it is, and is a miss. Absent: no such condition. */
+  /**
+   * A row whose stored `lastActiveAt` is later than this is left as it is, and is a miss. Absent: no such condition.
+   */
   readonly unlessActiveAfter?: EpochMs;
 }
 
@@ -62,7 +64,7 @@ export interface TokenChange {
   readonly next: TokenState;
   /** Stored too when given. */
   readonly authenticatedAt?: EpochMs;
-  /** The present: a row that is not active then is not changed. */
+  /** The instant of the call: a row that is not active then is not changed. */
   readonly now: EpochMs;
 }
 
@@ -82,7 +84,7 @@ export interface ListRequest {
   readonly limit: number | null;
 }
 
-/** One step of a walk over the whole table in order of id. */
+/** One step of a walk over the whole table in the order of ids. */
 export interface PruneStep {
   readonly now: EpochMs;
   /** Walk on behind this id. `null`: from the start. */
@@ -102,8 +104,9 @@ export interface PruneResult {
  * The storage port: rows in, rows out. A backend sees token hashes and sealed payloads, never a token, a key or
  * plaintext, and decides nothing about sessions beyond what each method says is atomic.
  *
- * Ids are non-empty and ordered by their UTF-8 bytes. A row is *active* while `now < expiresAt` and `now < absoluteExpiresAt`. Every method rejects when the storage
- * cannot be reached; none of them retries for ever. Nothing here creates a row but `insert`.
+ * Ids are non-empty and ordered by their UTF-8 bytes. A row is *active* while `now < expiresAt` and
+ * `now < absoluteExpiresAt`. Every method rejects when the storage cannot be reached; none of them retries for ever.
+ * Nothing here creates a row but `insert`.
  */
 export abstract class SessionBackend {
   /**

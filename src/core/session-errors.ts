@@ -10,7 +10,7 @@ export type SessionErrorCode =
   | 'session_tampered'
   | 'session_data_invalid';
 
-/** Marks an error of another layer (an HTTP exception) that stands for the `SessionError` in its `cause`. */
+/** Marks an error of another layer (an HTTP exception) that counts as the `SessionError` in its `cause`. */
 export const STANDS_FOR_CAUSE = Symbol.for('nest-sessions.stands-for-cause');
 
 /** Base of every error of this library. Core knows no status codes: the HTTP layer gives each class its own. */
@@ -58,7 +58,9 @@ export function gone(): SessionGoneError {
   );
 }
 
-/** Others kept changing the same session until the timeout, or the wanted id or key is another's. Nothing was stored. */
+/**
+ * Others kept changing the same session until the timeout, or the wanted id or key is another's. Nothing was stored.
+ */
 export class SessionConflictError extends SessionError {
   override readonly code = 'session_conflict';
 }

@@ -13,7 +13,7 @@ export interface SessionEvent {
   readonly ip?: string;
 }
 
-/** What there is to say of a session that something happened to. @param ip of the client, where a request is behind it */
+/** The event of a session. @param ip address of the client, if a request caused the event */
 export function eventOf(
   { id, userId }: Pick<SessionRow, 'id' | 'userId'>,
   now: EpochMs,
@@ -26,7 +26,7 @@ export function eventOf(
 export interface SessionEventMap {
   /** A session was stored for the first time. */
   created: SessionEvent;
-  /** A user signed in, or proved who they are once more. */
+  /** A user signed in, or reauthenticated. */
   authenticated: SessionEvent;
   /** A new token was issued for a session. */
   rotated: SessionEvent;
@@ -37,7 +37,10 @@ export interface SessionEventMap {
   expired: SessionEvent;
   /** A token that had been replaced was presented: somebody else holds it. The session was revoked. */
   reuse: SessionEvent;
-  /** Once per session and process: a session turned up with another browser or platform than it was signed in with, and `onClientChange` is on. */
+  /**
+   * Once per session and process: a session turned up with another browser or platform than it was signed in with,
+   * and `onClientChange` is on.
+   */
   'client-change': SessionEvent;
   /** Once per session and process: a stored payload did not open. */
   tampered: SessionEvent;
@@ -47,13 +50,13 @@ export interface SessionEventMap {
 
 /** Names of the events. */
 export type SessionEventName = keyof SessionEventMap;
-/** Told of each event of one name. What it returns is not awaited; what it throws is logged. */
+/** Called with each event of one name. What it returns is not awaited; what it throws is logged. */
 export type SessionEventListener<N extends SessionEventName> = (event: SessionEventMap[N]) => unknown;
 
 type Listeners = { [N in SessionEventName]?: Set<SessionEventListener<N>> };
 
 /**
- * Tells what happened to sessions, after it is stored.
+ * Calls listeners with what happened to sessions, after it was stored.
  *
  * @see OWASP ASVS 5.0, 16.3.1 (log all authentication operations)
  */
@@ -61,7 +64,7 @@ export class SessionEvents {
   readonly #listeners: Listeners = {};
   readonly #onError: (name: SessionEventName, error: unknown) => void;
 
-  /** @param onError told when a listener throws or rejects; by default nobody is */
+  /** @param onError called when a listener throws or rejects; by default that is ignored */
   constructor(onError: (name: SessionEventName, error: unknown) => void = () => undefined) {
     this.#onError = onError;
   }

@@ -29,8 +29,8 @@ export interface SessionStoreOptions {
    */
   readonly key?: KeyInput | readonly KeyInput[];
   /**
-   * Explicit opt-out of encryption, for development. Tokens are then signed by a random key of the process: sessions end
-   * with it, and replicas do not know each other's. `true` is refused where `NODE_ENV` is `production`;
+   * Explicit opt-out of encryption, for development. Tokens are then signed by a random key of the process: sessions
+   * end with it, and replicas do not know each other's. `true` is refused where `NODE_ENV` is `production`;
    * `'even-in-production'` is not. @default false
    */
   readonly plaintext?: boolean | 'even-in-production';
@@ -58,7 +58,7 @@ export interface SessionStoreOptions {
   readonly timeout?: Duration;
   /** Bytes of a session's data at most, as UTF-8 JSON. @default 16384 */
   readonly maxDataBytes?: number;
-  /** Where the present comes from. @default the clock of the machine */
+  /** Says what time it is. @default the clock of the machine */
   readonly clock?: Clock;
 }
 

@@ -4,7 +4,7 @@ import type { SessionContent } from './session-content.js';
 import type { SessionRow } from './session-row.js';
 import type { SessionToken } from './session-token.js';
 
-/** What the key-value face stores: an owner, or `null`, and a JSON object. */
+/** An owner, or `null`, and a JSON object: what is stored under a key. */
 export interface SessionState<T extends object = JsonObject> {
   readonly userId: string | null;
   readonly data: T;
@@ -17,8 +17,8 @@ export interface SessionState<T extends object = JsonObject> {
 export type SessionIntegrity = 'intact' | 'tampered' | 'unknown-key';
 
 /**
- * One stored session, as it was when it was read. `data` is read by name alone: it is no field of the record, so that
- * nothing that walks, copies, prints or serialises one meets it.
+ * One stored session, as it was when it was read. `data` is a getter and no field, so that code that prints, copies or
+ * serialises a record does not disclose it.
  */
 export class SessionRecord<T extends object = JsonObject> implements SessionState<T> {
   readonly #data: T;

@@ -41,7 +41,7 @@ export class SessionToken {
   /** Public id of the session that the token was issued for. */
   readonly sessionId: string;
 
-  /** How it is to be sent. Sent the other way it is none. */
+  /** How it is to be sent. Sent the other way it is not recognised. */
   readonly transport: Transport;
 
   /** @internal Tokens come from `SessionStore`. */
@@ -92,10 +92,10 @@ export function newKin(): string {
   return randomBytes(KIN_BYTES).toString('base64url');
 }
 
-/** Of sessions that began when tokens had none. */
+/** In tokens of sessions that began when there was no such secret. */
 const NO_KIN = 'A'.repeat(SECRET_START - KIN_START);
 
-/** Which token of its session one is to be. */
+/** What a token to be issued is to say. */
 export interface TokenPlan {
   /** How many tokens of the session came before. */
   readonly generation: number;
@@ -104,7 +104,7 @@ export interface TokenPlan {
   readonly transport?: Transport;
 }
 
-/** Issues tokens and recognises them, without touching storage. */
+/** Issues tokens, and recognises them by their signature, without touching storage. */
 export class TokenIssuer {
   /** Tokens that were refused so far: malformed, or with a signature that no key confirms. */
   refused = 0;

@@ -12,7 +12,10 @@ export type SessionsUp = {
   readonly latencyMs: number | null;
   /** When the last clean-up ended, how many sessions it deleted, and whether it failed; `null` before the first. */
   readonly lastCleanup: (Omit<CleanupResult, 'error'> & { readonly failed?: true }) | null;
-  /** What somebody should look at, if anything. Safe to show: details are in the log and in `SessionStore.checkHealth()`. */
+  /**
+   * What somebody should look at, if anything. Safe to show: details are in the log and in
+   * `SessionStore.checkHealth()`.
+   */
   readonly warnings?: readonly SessionWarningCode[];
 };
 
@@ -21,7 +24,7 @@ export type SessionsDown = {
   readonly problems: readonly (SessionProblemCode | 'timeout' | 'cleanup-overdue')[];
 };
 
-/** Milliseconds that a check may take unless told otherwise. */
+/** Milliseconds that a check may take by default. */
 const DEFAULT_TIMEOUT = 1000;
 
 /**

@@ -3,7 +3,7 @@ import { describeValue } from '../core/describe-value.js';
 import { type Duration, parseDuration } from '../core/duration.js';
 import { SessionOptionsError } from '../core/session-errors.js';
 
-/** A clock that stands still until it is told to move on: makes expiry, rotation and clean-up deterministic. */
+/** A clock that moves only when a test calls `advance`: makes expiry, rotation and clean-up deterministic. */
 export class ManualClock extends Clock {
   #now: number;
 

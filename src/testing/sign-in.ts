@@ -22,7 +22,7 @@ export interface SignedInBearer {
   readonly session: SessionRecord;
 }
 
-/** What `signIn` may be told. */
+/** Options of `signIn`. */
 export interface SignInOptions {
   /** What the session holds. @default {} */
   readonly data?: object;
