@@ -4,18 +4,25 @@ import type { KeyRing } from './key-ring.js';
 import type { SessionLogger } from './session-logger.js';
 import { withTimeout } from './timeout.js';
 
-/** Milliseconds that a count stands. It reads the whole table, and health is asked for every few seconds. */
-const STANDS = 60_000;
+/**
+ * Milliseconds before the sessions are counted again: a count reads the whole table, and health checks come every few
+ * seconds.
+ */
+const MAX_AGE = 60_000;
 
-/** Milliseconds that the end of the app waits for a count. */
-const PATIENCE = 1_000;
+/** Milliseconds that a closing app waits for a count under way. */
+const LONGEST_WAIT = 1_000;
 
-/** Rows that are looked at when the app starts: each replica does, and the sessions of another app are among them. */
+/**
+ * Rows that are counted when the app starts: few, because each replica counts, and enough to find another app's
+ * sessions.
+ */
 const NEWEST = 500;
 
 /**
- * Active sessions by the key that sealed them, as they were at the last count: one a minute at most, however often and
- * by however many it is asked for. Only the first count is waited for. The log hears of a key that is not configured once.
+ * Counts the active sessions by the key that sealed them, for health checks and for a warning about keys that are not
+ * configured. Counts at most once a minute, however often it is asked, and answers with the last count meanwhile: only
+ * the first one is awaited. Each unknown key is logged once.
  */
 export class ActiveSessionCounts {
   readonly #backend: BackendClient;
@@ -26,7 +33,7 @@ export class ActiveSessionCounts {
   #countedAt: number | null = null;
   #counting: Promise<void> | null = null;
   #watching: Promise<void> | null = null;
-  readonly #told = new Set<string>();
+  readonly #warnedOf = new Set<string>();
 
   constructor(backend: BackendClient, clock: Clock, ring: KeyRing, logger: SessionLogger) {
     this.#backend = backend;
@@ -35,7 +42,7 @@ export class ActiveSessionCounts {
     this.#logger = logger;
   }
 
-  /** Numbers by key id. Never rejects: a count that fails leaves what was known. */
+  /** Number of sessions by key id. Never rejects: after a count that fails it is the last one that succeeded. */
   async byKey(): Promise<ReadonlyMap<string, number>> {
     const isFirst = this.#countedAt === null;
     if (isFirst || this.#isStale) this.#counting ??= this.#count().finally(() => (this.#counting = null));
@@ -43,53 +50,53 @@ export class ActiveSessionCounts {
     return this.#byKey;
   }
 
-  /** Keys of live sessions that are not configured, as of the last count. */
+  /** Ids of keys that sealed active sessions and are not configured, as of the last count. */
   get unknownKeys(): readonly string[] {
     return this.#unknownAmong(this.#byKey);
   }
 
-  /** Tells the log, in the background, if another app seals sessions in the same table. Reads its newest rows alone. */
+  /** Logs a warning, in the background, if another app seals sessions in the same table. Reads the newest rows only. */
   watch(): void {
-    this.#watching ??= this.#look().finally(() => (this.#watching = null));
+    this.#watching ??= this.#countNewest().finally(() => (this.#watching = null));
   }
 
-  /** Resolves when nothing runs in the background any more. For a count that hangs nobody waits longer than a second. */
+  /** Resolves when no count is under way, after a second at the latest. */
   async settled(): Promise<void> {
     const counts = [this.#watching, this.#counting].filter((count) => count !== null);
     if (counts.length === 0) return;
     await withTimeout(
       () => Promise.all(counts),
-      PATIENCE,
+      LONGEST_WAIT,
       () => [],
     );
   }
 
   get #isStale(): boolean {
-    return Math.abs(this.#clock.now() - (this.#countedAt ?? 0)) >= STANDS;
+    return Math.abs(this.#clock.now() - (this.#countedAt ?? 0)) >= MAX_AGE;
   }
 
-  async #look(): Promise<void> {
+  async #countNewest(): Promise<void> {
     try {
-      this.#tell(await this.#backend.countByKey(this.#clock.now(), NEWEST));
+      this.#warnOfUnknown(await this.#backend.countByKey(this.#clock.now(), NEWEST));
     } catch {
-      // Storage that fails is told of by what needs it.
+      // The request that meets a failing storage reports it.
     }
   }
 
   async #count(): Promise<void> {
     try {
       this.#byKey = await this.#backend.countByKey(this.#clock.now());
-      this.#tell(this.#byKey);
+      this.#warnOfUnknown(this.#byKey);
     } catch {
-      // Whether storage can be reached at all is not told by this: a large table may just take too long.
+      // No sign of an outage: counting a large table may just take too long.
     }
     this.#countedAt = this.#clock.now();
   }
 
-  #tell(counts: ReadonlyMap<string, number>): void {
-    const found = this.#unknownAmong(counts).filter((keyId) => !this.#told.has(keyId));
+  #warnOfUnknown(counts: ReadonlyMap<string, number>): void {
+    const found = this.#unknownAmong(counts).filter((keyId) => !this.#warnedOf.has(keyId));
     if (found.length === 0) return;
-    for (const keyId of found) this.#told.add(keyId);
+    for (const keyId of found) this.#warnedOf.add(keyId);
     this.#logger.warn(
       `Live sessions are sealed by the key ${found.join(', ')}, which \`key\` does not contain; this app seals with ` +
         `${this.#ring.keyIds[0]}. If another app has its sessions in the same table, give one of them a \`tableName\` of its ` +

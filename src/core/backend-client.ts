@@ -31,8 +31,9 @@ interface PendingSave {
 }
 
 /**
- * A backend as the store uses it: made ready before its first use, every wait bounded, every failure a
- * `SessionStoreError`, outages logged once, and look-ups of one event-loop turn sharing a round trip.
+ * Calls a `SessionBackend` for the rest of the library. It prepares the storage before the first call, limits how long
+ * each call may take, turns every failure into a `SessionStoreError`, logs an outage once, and sends the look-ups of
+ * one event-loop turn together, and so the saves of one tick.
  */
 export class BackendClient {
   readonly #backend: SessionBackend;
@@ -66,8 +67,8 @@ export class BackendClient {
   }
 
   /**
-   * One row, or `null`. Joins the other look-ups of this event-loop turn: a SELECT that is not sent yet, never one
-   * under way, so that what was acknowledged before the call is always seen.
+   * One row, or `null`. Sent together with the other look-ups of this event-loop turn, never added to a call under way,
+   * so that every write that was acknowledged before is seen.
    */
   lookUp(id: string): Promise<SessionRow | null> {
     return new Promise((resolve, reject) => {
@@ -82,7 +83,10 @@ export class BackendClient {
     return this.#call('write', 'store a session', () => this.#backend.insert(request));
   }
 
-  /** Joins the other saves that what is running now leads to. Each has its own outcome, also when they fail together. */
+  /**
+   * Sent together with all saves that are asked for before the next tick. Each has its own outcome, also when they
+   * fail together.
+   */
   save(change: PayloadChange): Promise<boolean> {
     return new Promise((resolve, reject) => {
       this.#saves.push({ change, resolve, reject });
@@ -110,7 +114,7 @@ export class BackendClient {
     return this.#call('write', 'delete expired sessions', () => this.#backend.prune(step));
   }
 
-  /** Reads the whole table, which may take too long: a count that fails is no outage, and not told to the log. */
+  /** Reads the whole table, which may take too long: a count that fails is no outage, and is not logged. */
   async countByKey(now: EpochMs, newest?: number): Promise<ReadonlyMap<string, number>> {
     if (!this.#isReady) await this.init();
     try {
@@ -128,11 +132,11 @@ export class BackendClient {
       const hits = await this.#sendChanges(saves.map(({ change }) => change));
       saves.forEach(({ resolve }, index) => resolve(hits[index] ?? false));
     } catch (error) {
-      // Storage that answers, if only with an error, is asked for each of them: one that cannot be stored fails alone.
-      // One that is not found then may have been stored at first, so its caller hears of the failure.
-      const isTold = saves.length === 1 || performance.now() - begun > this.#timeout / 2;
+      // Storage that answers, if only with an error, is tried again with each save alone, so that one that cannot be
+      // stored fails alone. A save that misses then may have been stored the first time: its caller gets the error.
+      const isFinal = saves.length === 1 || performance.now() - begun > this.#timeout / 2;
       for (const { change, resolve, reject } of saves) {
-        if (isTold) reject(error);
+        if (isFinal) reject(error);
         else this.#sendChanges([change]).then(([hit]) => (hit ? resolve(true) : reject(error)), reject);
       }
     }

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 
-/** Where the present comes from. Replace it (`clock` option) to make expiry deterministic in tests. */
+/**
+ * Says what time it is, wherever that decides about a session. Replace it (`clock` option) to make expiry
+ * deterministic in tests.
+ */
 export abstract class Clock {
   /** Milliseconds since the Unix epoch. */
   abstract now(): number;
@@ -8,7 +11,10 @@ export abstract class Clock {
 
 const names = new WeakMap<Clock, string>();
 
-/** A name for a clock, by which the instants that it gave are known from those of another machine's. */
+/**
+ * A random name for a clock, stored with its instants, so that another process knows that they are not of its own
+ * clock.
+ */
 export function nameOfClock(clock: Clock): string {
   const known = names.get(clock) ?? randomBytes(6).toString('base64url');
   names.set(clock, known);

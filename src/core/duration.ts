@@ -8,7 +8,7 @@ export type Duration = number | string;
 /** Below this, a bare number for a lifetime is far more likely a number of seconds. */
 const SMALLEST_BARE_LIFETIME = 60_000;
 
-/** Anything longer is a mistake, and would overflow the range of dates long before it ended. */
+/** 100 years, in milliseconds. Anything longer is a mistake, and may end beyond the range of dates. */
 const LONGEST = 100 * 365.25 * 86_400_000;
 
 /** Milliseconds that a timer of Node can wait: a longer one fires at once. */

@@ -6,7 +6,7 @@ import type { EpochMs } from './session-row.js';
 export type Instant = Date | EpochMs;
 
 /**
- * An instant of the caller's, as storage keeps it.
+ * Milliseconds since the Unix epoch, as storage keeps instants, of an instant that a caller gives.
  *
  * @throws SessionDataError when it is not a valid Date and not a finite number
  */

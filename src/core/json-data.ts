@@ -43,7 +43,7 @@ export function faultOf(value: unknown): DataFault {
   return isPlain(value) ? 'input' : 'code';
 }
 
-/** Whether an object may come from a parser of JSON or of a form. */
+/** Whether a parser of JSON or of a form makes such objects. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null || Array.isArray(value);
@@ -84,7 +84,7 @@ export function isSameJson(value: unknown, json: JsonValue | undefined): boolean
   return true;
 }
 
-/** One conversion: where it is, for errors and cycles. */
+/** One conversion. It knows the path to the value at hand, for errors, and the objects around it, to find cycles. */
 class Conversion {
   readonly #root: string;
   readonly #ancestors: object[] = [];
@@ -157,7 +157,7 @@ class Conversion {
   }
 }
 
-/** Of a class of its own, or without any. */
+/** Whether the object is of a class of the app's, or has no prototype. */
 function isEntity(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === null) return true;
@@ -168,7 +168,7 @@ function ownConstructor(prototype: object): unknown {
   return Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
 }
 
-/** How a path goes on. */
+/** One step of a path: `.cart`, `[3]`, `["two words"]`. */
 function step(key: string | number): string {
   if (typeof key === 'number') return `[${key}]`;
   return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;

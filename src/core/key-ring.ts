@@ -1,7 +1,9 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { SessionOptionsError, SessionStoreError, SessionTamperedError } from './session-errors.js';
 
-/** One key as an option: 32 bytes, or their base64, base64url or hex form. A string may hold several, comma-separated. */
+/**
+ * One key as an option: 32 bytes, or their base64, base64url or hex form. A string may hold several, comma-separated.
+ */
 export type KeyInput = Uint8Array | string;
 
 /** Bytes of a key: AES-256. */
@@ -23,7 +25,7 @@ const HEADER_BYTES = 1 + KEY_ID_BYTES + NONCE_BYTES;
 /** `keyId` of rows that are not encrypted. */
 export const PLAINTEXT_KEY_ID = 'plain';
 
-/** Signs tokens where there is no key. Not to be guessed, so not to be had from a public id; gone with the process. */
+/** Signs tokens where there is no key: random, so that nobody can guess a signature, and gone with the process. */
 const PROCESS_KEY = randomBytes(KEY_BYTES);
 
 interface RingKey {
@@ -45,7 +47,7 @@ function derive(key: Uint8Array, purpose: string, length = KEY_BYTES): Buffer {
 function decodeKey(input: KeyInput): Buffer {
   const key = bytesOf(input);
   const isOneByte = key.every((byte) => byte === key[0]);
-  // The last of 43 characters stands for 4 bits alone.
+  // The last of 43 characters holds 4 bits only, so it may differ from the others.
   if (!isOneByte && !/^(.)\1{41}/.test(key.toString('base64url'))) return key;
   throw new SessionOptionsError(
     `\`key\`: expected 32 random bytes, got one ${isOneByte ? 'byte' : 'character'} again and again. ${makeKeyHint()}`,

@@ -46,7 +46,7 @@ export interface KeyValueStore<K, V, R = V> {
   pruneExpired(): Promise<number>;
 }
 
-/** What the key-value face takes. */
+/** The value that is stored under a key. */
 export interface SessionStateInput {
   /** Owner; `null`: anonymous. */
   readonly userId: UserId | null;
@@ -54,7 +54,7 @@ export interface SessionStateInput {
   readonly data: object;
 }
 
-/** What a call by key may meet. */
+/** What a key may refer to. */
 export interface KeyOptions {
   /**
    * `true`: the key may be the id of a session that carries a token, and is then that session. Not for keys that come
@@ -63,7 +63,7 @@ export interface KeyOptions {
   readonly sessions?: boolean;
 }
 
-/** The same, checked. */
+/** The same, checked, with its key and lifetime in milliseconds. */
 interface StatePlan {
   readonly id: string;
   readonly userId: string | null;
@@ -72,8 +72,8 @@ interface StatePlan {
 }
 
 /**
- * The key-value face: sessions under ids of the caller's, without tokens and without limits. A live session that carries
- * a token is none of its values, unless the caller says so.
+ * Stores sessions under ids that the caller chooses, without tokens and without limits: `SessionStore` as a
+ * `KeyValueStore`. An active session that carries a token is none of its values, unless the caller says so.
  */
 export class KeyedSessions {
   readonly #parts: SessionParts;
@@ -191,7 +191,7 @@ export class KeyedSessions {
   }
 }
 
-/** Whether a row is a session, whose id a caller has not been said to mean. */
+/** Whether the row is a session that carries a token, and the caller did not allow those. */
 function isForeign(row: SessionRow, options: KeyOptions | undefined): boolean {
   return row.tokenHash !== null && options?.sessions !== true;
 }

@@ -1,7 +1,7 @@
 import { isSameJson, type JsonObject } from './json-data.js';
 import type { FlashEntry, SessionContent } from './session-content.js';
 
-/** What a request did to its session, so that it can be applied to whatever is stored by then. */
+/** What one request changed in its session, to be merged into what is stored by the time that it is saved. */
 export interface SessionChanges {
   /** The data was assigned or cleared as a whole: nothing that is stored stays. */
   readonly replace: boolean;
@@ -19,7 +19,7 @@ type DataChanges = Pick<SessionChanges, 'replace' | 'set' | 'remove'>;
 /** No flash added or read. */
 export const NO_FLASHES = { flashesAdded: [], flashesRead: [] } as const;
 
-/** What has to be done to `base` to make it `data`, per top-level key. */
+/** The changes, per top-level key, that turn `base` into `data`. */
 export function diffData(base: JsonObject, data: JsonObject): DataChanges {
   const set: JsonObject = {};
   for (const [key, value] of Object.entries(data)) {
@@ -29,7 +29,7 @@ export function diffData(base: JsonObject, data: JsonObject): DataChanges {
   return { replace: false, set, remove: Object.keys(base).filter((key) => !Object.hasOwn(data, key)) };
 }
 
-/** `data` with the changes made. A new object; other keys of `data` stay as they are. */
+/** A new object: `data` with the changes made to it. Other keys stay as they are. */
 export function mergeData(data: JsonObject, changes: DataChanges): JsonObject {
   const result: JsonObject = changes.replace ? {} : { ...data };
   for (const key of changes.remove) delete result[key];

@@ -7,7 +7,10 @@ export interface TurnLimits {
   readonly maxWait?: number;
   /** Makes the error that `run` rejects with after `maxWait`. */
   readonly tooLate?: () => Error;
-  /** Milliseconds to keep the turn, from the call of `run` if nothing is in the way. After that the next task begins, although this one goes on. */
+  /**
+   * Milliseconds to keep the turn, from the call of `run` if nothing is in the way. After that the next task begins,
+   * although this one goes on.
+   */
   readonly maxHold?: number;
 }
 
@@ -17,8 +20,8 @@ export interface TurnLimits {
  * - A task never begins inside the call of `run`: if nothing is in its way, it begins in the next microtask.
  * - A task that fails is no obstacle to those behind it. Its error goes to its own caller and to nobody else.
  * - A task that gives up waiting leaves the queue, and those behind it still wait for those before it.
- * - A task that hangs holds up those behind it: until its `maxHold`, or until their own `maxWait`, or for ever. Where both
- *   are equal, the hold that began first ends first, so that the next task runs.
+ * - A task that hangs holds up those behind it: until its `maxHold`, or until their own `maxWait`, or for ever.
+ *   Where both are equal, the hold that began first ends first, so that the next task runs.
  * - Not re-entrant: a task that awaits `run` of the same mutex waits for itself. `maxWait` turns that into an error.
  */
 export class Mutex {

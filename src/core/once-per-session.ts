@@ -1,16 +1,19 @@
-/** Sessions that are remembered. Past that the oldest is forgotten, and may be told about again. */
-const KEPT = 10_000;
+/** Sessions that are remembered at most. The oldest is forgotten first, and may then be reported again. */
+const MOST = 10_000;
 
-/** Remembers which sessions something has been told about, in this process, so that it is not told with each request. */
+/**
+ * Remembers which sessions something was reported of in this process, so that it is reported once and not with each
+ * request.
+ */
 export class OncePerSession {
-  readonly #told = new Set<string>();
+  readonly #reported = new Set<string>();
 
   /** Whether this is the first time for that session. */
   isFirst(sessionId: string): boolean {
-    if (this.#told.has(sessionId)) return false;
-    const [oldest] = this.#told.size < KEPT ? [] : this.#told;
-    if (oldest !== undefined) this.#told.delete(oldest);
-    this.#told.add(sessionId);
+    if (this.#reported.has(sessionId)) return false;
+    const [oldest] = this.#reported.size < MOST ? [] : this.#reported;
+    if (oldest !== undefined) this.#reported.delete(oldest);
+    this.#reported.add(sessionId);
     return true;
   }
 }

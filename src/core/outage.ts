@@ -1,10 +1,10 @@
 import type { SessionLogger } from './session-logger.js';
 import { performance } from './timers.js';
 
-/** What a call to storage is for. A file that is locked, or a replica that is read-only, fails writes alone. */
+/** What a call to storage does. A locked file, or a read-only replica, fails writes and no reads. */
 export type CallKind = 'read' | 'write';
 
-/** Tells the log when storage begins to fail and when it works again, once each, however many calls there are. */
+/** Logs when storage begins to fail and when it works again, once each, however many calls fail in between. */
 export class Outage {
   readonly #logger: SessionLogger;
   /** When calls of that kind began to fail, on the clock of `performance.now()`. */

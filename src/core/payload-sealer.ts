@@ -5,10 +5,13 @@ import { SessionStoreError, SessionTamperedError, SessionTooLargeError } from '.
 import type { SessionRow } from './session-row.js';
 import type { UnknownKeys } from './unknown-keys.js';
 
-/** What is kept about the client is bounded too: it comes from request headers. Bytes of it, as UTF-8 JSON. */
+/** Bytes of `meta` at most, as UTF-8 JSON: it comes from request headers, so a client must not choose its size. */
 export const MAX_META_BYTES = 4096;
 
-/** Turns content into payloads and back. */
+/**
+ * Turns the content of a session into the encrypted payload of its row, and back. A payload opens only for the session
+ * and user that it was sealed for.
+ */
 export class PayloadSealer {
   readonly #ring: KeyRing;
   readonly #maxDataBytes: number;
@@ -55,7 +58,7 @@ export class PayloadSealer {
     }
   }
 
-  /** As `open`, of a session whose genuine token a client has presented: an unknown key is then a problem of health. */
+  /** As `open`, for a client that presented a genuine token: an unknown key is noted then, for health checks. */
   openPresented(row: Pick<SessionRow, 'id' | 'userId' | 'payload' | 'keyId'>): SessionContent {
     try {
       return this.open(row);

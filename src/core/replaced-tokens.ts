@@ -1,15 +1,15 @@
 import type { EpochMs } from './session-row.js';
 
 /**
- * Milliseconds by which the clocks of two replicas may differ: a minute each. Where an instant comes from another clock,
- * a replaced token counts as reused only so much later, so that no clock raises an alarm.
+ * Milliseconds by which the clocks of two replicas may differ: a minute each. Where an instant comes from another
+ * clock, a replaced token counts as reused only so much later, so that no clock raises an alarm.
  */
 export const CLOCK_TOLERANCE = 120_000;
 
 /** Replacements are thinned to about twice as many in the time that matters, whatever the rate of rotations. */
 const RESOLUTION = 8;
 
-/** Tokens older than `generation` may come back until then: they were replaced a grace before, or earlier. */
+/** Tokens older than `generation` may be presented until `until` without alarm: their grace is over by then. */
 interface Replacement {
   readonly generation: number;
   readonly until: EpochMs;
@@ -17,7 +17,10 @@ interface Replacement {
   readonly isForeign: boolean;
 }
 
-/** What a row remembers of the tokens behind its current one, beside the hash of the superseded one. */
+/**
+ * What a row remembers of the tokens that came before its current one, beside the hash of the superseded one: how long
+ * each may still be presented without being taken for stolen.
+ */
 export interface ReplacedTokens {
   /** Whose clock gave the instants of the row, and those of replacements that are not foreign. */
   readonly clock: string;
@@ -65,7 +68,7 @@ export function writeReplaced({ clock, isRenewed, superseded, replacements }: Re
   return [head, ...entries].join(',');
 }
 
-/** The current token of a row, and until when those behind it may come back. */
+/** The current token of a row, and until when those before it may be presented. */
 interface Current extends Pick<Replacement, 'generation' | 'until'> {
   readonly replaced: ReplacedTokens;
 }
@@ -80,7 +83,8 @@ export interface ReplacedAt {
 /**
  * What to remember once the current token has been replaced too.
  *
- * @param isDropped it was replaced because it got lost: the superseded one stays, with a grace as if it were replaced now
+ * @param isDropped it was replaced because it got lost: the superseded one stays, with a grace as if it were replaced
+ * now
  */
 export function withReplaced(
   { generation, until, replaced }: Current,
@@ -144,7 +148,7 @@ function later(last: Replacement, entry: Replacement): Replacement {
   return { generation: entry.generation, until: Math.max(...instants), isForeign };
 }
 
-/** Until when a token of that generation may come back without alarm, as `clock` has to see it. */
+/** Until when a token of the generation `presented` may be presented without alarm, on the clock named `clock`. */
 export function mayReturnUntil(presented: number, { until, replaced }: Current, clock: string): EpochMs {
   const entry = replaced.replacements.find(({ generation }) => generation > presented);
   return byClock(entry ?? { generation: 0, until, isForeign: false }, replaced, clock).until;

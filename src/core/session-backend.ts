@@ -56,7 +56,7 @@ export interface PayloadChange {
   readonly lastActiveAt: EpochMs;
   /** Stored if it is later than what is stored, and never past the row's `absoluteExpiresAt`. */
   readonly expiresAt: EpochMs;
-  /** The present: a row that is not active then is not changed. */
+  /** The instant of the call: a row that is not active then is not changed. */
   readonly now: EpochMs;
 }
 
@@ -79,7 +79,7 @@ export interface TokenChange {
   readonly next: TokenState;
   /** Stored too, when it is given. */
   readonly authenticatedAt?: EpochMs;
-  /** The present: a row that is not active then is not changed. */
+  /** The instant of the call: a row that is not active then is not changed. */
   readonly now: EpochMs;
 }
 

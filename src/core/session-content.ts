@@ -12,17 +12,17 @@ export interface FlashEntry extends FlashMessage {
   readonly id: string;
 }
 
-/** What was settled when the session began, and no app can change. */
+/** What was decided about a session when it began, and no app can change. */
 export interface SessionMarks {
-  /** How its tokens are sent, where that is not by cookie. */
+  /** How its tokens are sent; absent: by cookie. */
   readonly transport?: 'bearer';
-  /** Which kind of client signed in, where that is watched. */
+  /** Which kind of client signed in; absent where `onClientChange` was off. */
   readonly client?: string;
   /** The secret that all tokens of the session share. */
   readonly kin?: string;
 }
 
-/** What a payload holds. */
+/** What the sealed payload of a row holds. */
 export interface SessionContent {
   readonly data: JsonObject;
   readonly flashes: readonly FlashEntry[];
@@ -35,7 +35,7 @@ export function transportOf({ marks }: SessionContent): Transport {
   return marks?.transport ?? 'cookie';
 }
 
-/** A row and what its payload holds. */
+/** A row, and its payload opened. */
 export interface StoredSession {
   readonly row: SessionRow;
   readonly content: SessionContent;

@@ -44,20 +44,20 @@ export interface NewSession {
   readonly persistent: boolean;
   /** The absolute expiry is not later than this. */
   readonly notAfter?: Date;
-  /** What is settled from now on. */
+  /** What is decided about the session from now on. */
   readonly marks?: SessionMarks;
 }
 
 /** An insert that happened. */
 export type Inserted = Extract<InsertResult, { status: 'inserted' }>;
 
-/** A created session, with the token that only now can be read. */
+/** A created session, with its token, which cannot be read from storage later. */
 export interface CreatedSession extends StoredSession {
   readonly token: SessionToken;
   readonly inserted: Inserted;
 }
 
-/** What a row for `content` needs beside its identity. */
+/** What a new row is made of. */
 export interface RowPlan {
   readonly id: string;
   readonly userId: string | null;
@@ -75,7 +75,10 @@ export const EMPTY_CONTENT: SessionContent = { data: {}, flashes: [], meta: {} }
 
 const VERSION_RANGE = 2 ** 31;
 
-/** The row of a plan, sealed. Its version starts anywhere, so that a row never passes for an earlier one of its id. */
+/**
+ * The row of a plan, its content sealed. The version starts at random, so that a row that was stored anew under an
+ * old id is not taken for the old one.
+ */
 export function sealRow(sealer: PayloadSealer, { content, token, now, ...plan }: RowPlan): SessionRow {
   return {
     ...plan,
@@ -87,7 +90,7 @@ export function sealRow(sealer: PayloadSealer, { content, token, now, ...plan }:
   };
 }
 
-/** Creates sessions that carry tokens: the only way in, for anonymous visitors and for sign-ins. */
+/** Creates the sessions that carry tokens, for anonymous visitors and for sign-ins. Nothing else does. */
 export class SessionCreation {
   readonly #backend: BackendClient;
   readonly #sealer: PayloadSealer;

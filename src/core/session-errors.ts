@@ -10,7 +10,7 @@ export type SessionErrorCode =
   | 'session_tampered'
   | 'session_data_invalid';
 
-/** Marks an error of another layer (an HTTP exception) that stands for the `SessionError` in its `cause`. */
+/** Marks an error of another layer (an HTTP exception) that counts as the `SessionError` in its `cause`. */
 export const STANDS_FOR_CAUSE = Symbol.for('nest-sessions.stands-for-cause');
 
 /**

@@ -20,7 +20,7 @@ export interface SessionEvent {
   readonly ip?: string;
 }
 
-/** What there is to say of a session that something happened to. @param ip of the client, where a request is behind it */
+/** The event of a session. @param ip address of the client, if a request caused the event */
 export function eventOf(
   { id, userId }: Pick<SessionRow, 'id' | 'userId'>,
   now: EpochMs,
@@ -36,7 +36,7 @@ export function eventOf(
 export interface SessionEventMap {
   /** A session was stored for the first time. */
   created: SessionEvent;
-  /** A user signed in, or proved who they are once more. */
+  /** A user signed in, or reauthenticated. */
   authenticated: SessionEvent;
   /** A new token was issued for a session. */
   rotated: SessionEvent;
@@ -88,7 +88,7 @@ export class SessionEvents {
   readonly #listeners: Listeners = {};
   readonly #onError: (name: SessionEventName, error: unknown) => void;
 
-  /** @param onError told when a listener throws or rejects; by default nobody is */
+  /** @param onError called when a listener throws or rejects; by default that is ignored */
   constructor(onError: (name: SessionEventName, error: unknown) => void = () => undefined) {
     this.#onError = onError;
   }

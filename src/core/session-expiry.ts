@@ -4,8 +4,8 @@ import type { EpochMs, SessionRow } from './session-row.js';
 type Expiry = Pick<SessionRow, 'expiresAt' | 'absoluteExpiresAt'>;
 
 /**
- * Whether a session is active: `now` is before its idle and its absolute expiry. Everything in this process asks here;
- * what a database counts, lists and changes by itself is decided there, by the same rule of `SessionBackend`.
+ * Whether a session is active: `now` is before its idle and its absolute expiry. All code of this library that has a
+ * row decides here; databases select active rows by the same rule, which `SessionBackend` states.
  *
  * @see OWASP ASVS 5.0, 7.3.1 (inactivity timeout) and 7.3.2 (absolute maximum lifetime)
  */
@@ -29,12 +29,16 @@ export function requireActive(
   return row;
 }
 
-/** When a session used at `now` ends: after its idle timeout, but never past its absolute expiry. */
+/** When a session that is used at `now` expires: after its idle timeout, but never past its absolute expiry. */
 export function idleExpiry(row: Pick<SessionRow, 'idleTtl' | 'absoluteExpiresAt'>, now: EpochMs): EpochMs {
   return Math.min(now + row.idleTtl, row.absoluteExpiresAt);
 }
 
-/** Whether use at `now` is worth a write: at most one touch per session and interval. */
+/**
+ * Whether use at `now` is to be written down.
+ *
+ * @param touchInterval milliseconds between two touches of a session, at least
+ */
 export function isTouchDue(
   row: Pick<SessionRow, 'lastActiveAt'>,
   now: EpochMs,

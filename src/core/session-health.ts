@@ -22,28 +22,30 @@ export interface SessionWarning {
   readonly message: string;
 }
 
-/** How the store is. */
+/** Whether sessions work, as `SessionStore.checkHealth` found. */
 export interface SessionHealth {
   /** Whether there are no problems. Warnings do not count. */
   readonly healthy: boolean;
   /** `unknown-key`: in the last five minutes genuine tokens were refused, since the key of their payload is missing. */
   readonly problems: readonly SessionProblem[];
   /**
-   * `unknown-key`: live sessions, counted at most once a minute, are sealed by a key that is not configured. They may be
-   * those of another app in the same table, whose tokens this one does not recognise.
+   * `unknown-key`: live sessions, counted at most once a minute, are sealed by a key that is not configured. They may
+   * be those of another app in the same table, whose tokens this one does not recognise.
    */
   readonly warnings: readonly SessionWarning[];
   /** Milliseconds that storage took to answer; `null` when it did not. */
   readonly latencyMs: number | null;
   /** How the last clean-up of this process went; `null` before the first. */
   readonly lastCleanup: CleanupResult | null;
-  /** Active sessions by the id of the key that sealed them, counted at most once a minute: that reads the whole table. */
+  /**
+   * Active sessions by the id of the key that sealed them, counted at most once a minute: that reads the whole table.
+   */
   readonly liveSessions: Readonly<Record<string, number>>;
   /** Tokens refused by this process so far: malformed, or with a signature that no key confirms. */
   readonly refusedTokens: number;
 }
 
-/** Takes the way of a write and changes nothing: what is locked or read-only shows. */
+/** A touch that changes no row, but fails where storage is locked or read-only. */
 const NO_TOUCH = { id: 'nest-sessions health', lastActiveAt: 0, expiresAt: 0, now: 0 } as const;
 
 /** Looks at everything that a request depends on. Never rejects. */

@@ -1,4 +1,4 @@
-/** Where the store reports what no caller is told: outages, failing listeners, failing background work. */
+/** Where the store logs what no caller gets as an error: outages, failing listeners, failing background work. */
 export interface SessionLogger {
   warn(message: string): void;
   error(message: string): void;

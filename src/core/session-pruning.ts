@@ -17,12 +17,12 @@ export interface CleanupResult {
 /** Rows that one step of a clean-up looks at. */
 export const DEFAULT_BATCH_SIZE = 1000;
 
-/** The clean-up rests so many times as long as its last step took: storage is there for requests first. */
+/** How many times as long as a step took the clean-up rests after it: requests need the storage more. */
 const REST = 9;
-/** Milliseconds that it rests at most. */
+/** Milliseconds that it rests after a step at most. */
 const LONGEST_REST = 500;
 
-/** Waits so many milliseconds, or until the signal. */
+/** Waits for so many milliseconds, or until the signal. */
 type Pause = (milliseconds: number, signal: AbortSignal) => Promise<unknown>;
 
 /** Milliseconds to rest after a step that took so many. */
@@ -30,7 +30,7 @@ export function restAfter(took: number): number {
   return Math.min(REST * took, LONGEST_REST);
 }
 
-/** Deletes expired sessions in small steps. Of concurrent calls in one process, one does the work. */
+/** The clean-up: deletes expired sessions in small steps. Concurrent calls in one process share one run. */
 export class SessionPruning {
   readonly #backend: BackendClient;
   readonly #clock: Clock;
@@ -62,7 +62,7 @@ export class SessionPruning {
     return this.#running;
   }
 
-  /** Lets the walk under way end after its present step, and resolves then. */
+  /** Ends a run under way after the step that it is at, and resolves then. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running?.catch(() => undefined);

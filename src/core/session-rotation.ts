@@ -10,8 +10,8 @@ import {
 import type { EpochMs, TokenState } from './session-row.js';
 
 /**
- * Tokens that may get lost one after the other. Of a browser that loses three answers of ten, one in 10^10 sign-ins gets
- * there; somebody who has a copy of the cookie, and throws new ones away, does.
+ * Tokens that may get lost one after the other. Of a browser that loses three answers of ten, one in 10^10 sign-ins
+ * gets there; somebody who has a copy of the cookie, and throws new ones away, does.
  */
 const MOST_LOST = 20;
 
@@ -27,8 +27,8 @@ const MOST_LOST = 20;
  * - `stale`: replaced, and within the grace of that moment, where another token than the superseded one is not served;
  *   or replaced so shortly before that clocks may differ about it; or replaced by a renewed proof of identity whose new
  *   token nobody has used: that response was lost. Anonymous, but no theft.
- * - `reuse`: replaced longer ago, however often there was a rotation since. Somebody holds a token that was replaced, so
- *   the session is revoked.
+ * - `reuse`: replaced longer ago, however often there was a rotation since. Somebody holds a token that was
+ *   replaced, so the session is revoked.
  * - `none`: the session has no token (it was stored over another one with `put`), so this one leads nowhere.
  */
 export type TokenVerdict =

@@ -43,8 +43,8 @@ export interface SessionRow extends TokenState {
   readonly authenticatedAt: EpochMs | null;
   readonly lastActiveAt: EpochMs;
   /**
-   * When the session ends unless it is used. Use at `now` moves it to `now + idleTtl`, `SessionStore.flush` and `touch` to
-   * what they are given: never back, and never past `absoluteExpiresAt`.
+   * When the session ends unless it is used. Use at `now` moves it to `now + idleTtl`, `SessionStore.flush` and
+   * `touch` to what they are given: never back, and never past `absoluteExpiresAt`.
    */
   readonly expiresAt: EpochMs;
   /** When the session ends however much it is used. */

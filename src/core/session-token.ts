@@ -104,10 +104,10 @@ export function newKin(): string {
   return randomBytes(KIN_BYTES).toString('base64url');
 }
 
-/** Of sessions that began when tokens had none. */
+/** In tokens of sessions that began when there was no such secret. */
 const NO_KIN = 'A'.repeat(SECRET_START - KIN_START);
 
-/** Which token of its session one is to be. */
+/** What a token to be issued is to say. */
 export interface TokenPlan {
   /** How many tokens of the session came before. */
   readonly generation: number;
@@ -116,7 +116,7 @@ export interface TokenPlan {
   readonly transport?: Transport;
 }
 
-/** Issues tokens and recognises them, without touching storage. */
+/** Issues tokens, and recognises them by their signature, without touching storage. */
 export class TokenIssuer {
   /** Tokens that were refused so far: malformed, or with a signature that no key confirms. */
   refused = 0;

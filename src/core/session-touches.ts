@@ -6,18 +6,22 @@ import type { SessionLogger } from './session-logger.js';
 import type { EpochMs, SessionRow } from './session-row.js';
 import { clearTimeout, setTimeout } from './timers.js';
 
-/** How long touches wait, so that they share a round trip. */
+/** Milliseconds that touches wait, so that many share a round trip. */
 const WRITE_BEHIND = 100;
-/** Touches that wait at most: with so many, they are written at once. */
+/** Touches that wait at most: as soon as there are so many, they are written. */
 const LARGEST_BATCH = 500;
-/** A session that ends within so many milliseconds is touched at once: it must not end while its touch waits. */
+/**
+ * Milliseconds: a session that expires within them is touched at once, so that it does not expire while its touch
+ * waits.
+ */
 const URGENT = 2_000;
 
 type Use = Pick<Touch, 'id' | 'lastActiveAt' | 'expiresAt'>;
 
 /**
- * Records of use, written behind the responses: at most one per session and `touchInterval`, however many requests
- * met the session at the same time, here or on other replicas. They fail open, and never revive.
+ * Writes down that sessions were used, after the responses have left: at most once per session and `touchInterval`,
+ * however many requests use the session at the same time, here or on other replicas. A touch that fails is logged, and
+ * the request succeeds; a session that has ended is not revived.
  */
 export class SessionTouches {
   readonly #backend: BackendClient;

@@ -8,18 +8,17 @@ import { idleExpiry, requireActive } from './session-expiry.js';
 import type { EpochMs, SessionRow } from './session-row.js';
 import { performance, sleep } from './timers.js';
 
-/** A change of one session's content. */
+/** A change of the content of one session. */
 export interface ContentWrite {
   readonly id: string;
   /** Owner of the session: another one's is not written. */
   readonly userId?: string | null;
   /** What the caller has read. Tried first, so that an undisturbed write costs one statement. */
   readonly known?: StoredSession;
-  /** New `lastActiveAt` and `expiresAt`, from the row as it stands. */
+  /** New `lastActiveAt` and `expiresAt`, from the stored row. */
   readonly use: (row: SessionRow) => Pick<SessionRow, 'lastActiveAt' | 'expiresAt'>;
   /**
-   * The new content, from the content as it stands; `null` when there is nothing to store. Called again after a
-   * conflict.
+   * The new content, from the stored content; `null` when there is nothing to store. Called again after a conflict.
    */
   readonly apply: (content: SessionContent) => SessionContent | null | Promise<SessionContent | null>;
 }
@@ -30,8 +29,9 @@ const VERSION_LIMIT = 2 ** 40;
 const LONGEST_PAUSE = 20;
 
 /**
- * Writes of content: compare-and-swap on the version, so that no write is lost; writers of one session in this
- * process wait in turn, so that they do not conflict with each other.
+ * Writes the content of sessions. Each write replaces the version that it was made from and is made again when somebody
+ * else was first, so that no write is lost; writes of one session in this process wait for each other, so that they do
+ * not conflict.
  */
 export class SessionWriter {
   readonly #backend: BackendClient;
@@ -107,7 +107,7 @@ export class SessionWriter {
   }
 }
 
-/** Use at `now` moves the idle expiry. */
+/** A write that counts as use at `now`: it moves the idle expiry. */
 export function usedAt(now: EpochMs): ContentWrite['use'] {
   return (row) => ({
     lastActiveAt: Math.max(row.lastActiveAt, now),

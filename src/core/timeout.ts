@@ -1,9 +1,9 @@
 import { clearTimeout, setTimeout } from './timers.js';
 
 /**
- * The result of `call`, if it comes within so many milliseconds; otherwise what `tooLate` returns or throws. A call that
- * comes too late goes on, and its result or failure is dropped. The timer ends with the call, so it delays no exit of
- * the process.
+ * The result of `call`, if it comes within so many milliseconds; otherwise what `tooLate` returns or throws. A call
+ * that comes too late goes on, and its result or failure is dropped. The timer ends with the call, so it delays no
+ * exit of the process.
  *
  * Not `Promise.race`, which leaves a reaction with the loser, and takes longer.
  *

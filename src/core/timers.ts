@@ -3,17 +3,17 @@ import process from 'node:process';
 import * as timers from 'node:timers';
 
 /*
- * Time as Node keeps it. Tests replace the timers of the process, often all of them, while the app under test goes on:
- * Express and Node's HTTP are served by timers that they took when they were loaded, and so must a request be that
- * has a session. What belongs to the app's own time, such as when a session expires, is asked of `Clock`.
+ * The timers of Node, also where a test has replaced them by fakes (Jest, Vitest, Sinon). Requests have to be served
+ * then too: Express and Node's HTTP took the genuine timers when they were loaded, and so do sessions. What time it is
+ * for the app, which decides when a session expires, `Clock` says.
  */
 
-/** What fakes of `@sinonjs/fake-timers`, which are those of Jest, Vitest and Sinon, say about what they stand for. */
+/** A fake of `@sinonjs/fake-timers`, which Jest, Vitest and Sinon use: `clock._<name>` is the genuine function. */
 interface Fake {
   readonly clock?: Readonly<Record<string, unknown>>;
 }
 
-/** What a function was before a fake took its place, which may have been before this module was loaded. */
+/** The genuine function: `found` may be a fake already, from before this module was loaded. */
 function genuine<F>(found: F & Fake, name: string): F {
   return (found.clock?.[`_${name}`] as F | undefined) ?? found;
 }
@@ -23,7 +23,7 @@ export const setTimeout = genuine(timers.setTimeout, 'setTimeout');
 export const clearTimeout = genuine(timers.clearTimeout, 'clearTimeout');
 export const nextTick = genuine(Reflect.get(process, 'nextTick'), 'nextTick');
 
-/** The fake is a property of the object, the genuine one of its prototype. */
+// A fake is a property of the object itself; the genuine function is one of its prototype.
 const { now } = Object.getPrototypeOf(ofNode) as { readonly now: () => number };
 
 /** The clock of `performance.now()`: milliseconds since Node started, which no change of the date moves. */

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.js';
 
-/** Milliseconds after which a refusal is no longer news: whoever was refused has not come back since. */
-const STANDS = 300_000;
+/** Milliseconds after which a refusal is forgotten: whoever was refused has not tried again since. */
+const MAX_AGE = 300_000;
 
 /** Genuine tokens that were refused because of one key. */
 export interface KeyRefusals {
@@ -13,8 +13,9 @@ export interface KeyRefusals {
 }
 
 /**
- * Sessions of genuine tokens whose payload names a key that is not configured: an operator's mistake, which somebody meets.
- * Rows of that kind that nobody presents a token for may be another app's.
+ * Counts the requests that were refused though their token is genuine, because the payload of their session was sealed
+ * by a key that is not configured. That is an operator's mistake, and a problem for health checks. Rows with unknown
+ * keys for which nobody presents a token may be another app's, and are not counted here.
  */
 export class UnknownKeys {
   readonly #clock: Clock;
@@ -30,9 +31,9 @@ export class UnknownKeys {
     this.#met.set(keyId, { keyId, count, lastAt: this.#clock.now() });
   }
 
-  /** What was met in the last five minutes. */
+  /** The keys for which somebody was refused in the last five minutes. */
   get recent(): readonly KeyRefusals[] {
     const now = this.#clock.now();
-    return [...this.#met.values()].filter(({ lastAt }) => Math.abs(now - lastAt) < STANDS);
+    return [...this.#met.values()].filter(({ lastAt }) => Math.abs(now - lastAt) < MAX_AGE);
   }
 }

@@ -36,7 +36,7 @@ export class WorkingCopy {
     return this.#data === null && this.#added.length === 0 && this.#read.length === 0;
   }
 
-  /** Whether there is nothing to save, as a glance tells. `false` says nothing: `take` does. */
+  /** Whether there is nothing to save, found out cheaply. `false` decides nothing: `take` does. */
   get isUnchanged(): boolean {
     return this.isUntouched || (this.#added.length === 0 && this.#read.length === 0 && this.#isDataUnchanged);
   }
@@ -46,7 +46,7 @@ export class WorkingCopy {
     return (this.#data ??= cloneJson(this.#base));
   }
 
-  /** Nothing that is stored stays. */
+  /** Replaces the data as a whole: nothing that is stored stays. */
   replace(data: unknown): void {
     this.#data = toJsonObject(data);
     this.#replacements++;

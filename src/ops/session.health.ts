@@ -22,7 +22,7 @@ export type SessionsDown = {
   readonly problems: readonly (SessionProblemCode | 'timeout' | 'cleanup-overdue')[];
 };
 
-/** Milliseconds that a check may take unless told otherwise. */
+/** Milliseconds that a check may take by default. */
 const DEFAULT_TIMEOUT = 1000;
 
 /**

@@ -53,7 +53,7 @@ export class MemorySessionBackend extends SessionBackend {
 
   async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
     return changes.map((change) => {
-      const row = this.#active(change.id, change.now);
+      const row = ifActive(this.rows.get(change.id), change.now);
       if (row === null || row.version !== change.expectedVersion) return false;
       const { version, keyId } = change;
       const payload = Buffer.from(change.payload);
@@ -64,7 +64,7 @@ export class MemorySessionBackend extends SessionBackend {
 
   async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
     return touches.map((touch) => {
-      const row = this.#active(touch.id, touch.now);
+      const row = ifActive(this.rows.get(touch.id), touch.now);
       if (row === null || row.lastActiveAt > (touch.unlessActiveAfter ?? Infinity)) return false;
       this.rows.set(row.id, { ...row, ...extended(row, touch) });
       return true;
@@ -72,7 +72,7 @@ export class MemorySessionBackend extends SessionBackend {
   }
 
   async changeToken(change: TokenChange): Promise<boolean> {
-    const row = this.#active(change.id, change.now);
+    const row = ifActive(this.rows.get(change.id), change.now);
     if (row === null) return false;
     if (row.tokenHash !== change.expected.tokenHash || row.tokenUsed !== change.expected.tokenUsed)
       return false;
@@ -116,11 +116,6 @@ export class MemorySessionBackend extends SessionBackend {
     return counts;
   }
 
-  #active(id: string, now: EpochMs): SessionRow | null {
-    const row = this.rows.get(id);
-    return row !== undefined && isActive(row, now) ? row : null;
-  }
-
   /** The rows that would have to go for `row` to fit, least recently active first. */
   protected excess(row: SessionRow, limit: SessionLimit, replaces: string | null): SessionRow[] {
     const now = Math.max(row.createdAt, row.lastActiveAt);
@@ -129,6 +124,10 @@ export class MemorySessionBackend extends SessionBackend {
     );
     return chooseVictims(counted, limit.max);
   }
+}
+
+function ifActive(row: SessionRow | undefined, now: EpochMs): SessionRow | null {
+  return row !== undefined && isActive(row, now) ? row : null;
 }
 
 function copy<T extends SessionRow | null>(row: T): T {

@@ -36,7 +36,7 @@ export function rulesOf(group: string, bodies: Readonly<Record<string, RuleBody>
   }));
 }
 
-/** The present in all rules. Far ahead, so that a storage that expires rows by a clock of its own keeps them. */
+/** What time it is in all rules. Far ahead, so that a storage that expires rows by a clock of its own keeps them. */
 export const NOW = Date.UTC(2100, 0, 1);
 
 export const MINUTE = 60_000;

@@ -11,7 +11,7 @@ export const reject = (max: number): SessionLimit => ({ max, onLimit: 'reject' }
 export const used = (id: string, minutes: number, fields: Partial<SessionRow> = {}) =>
   row(id, { lastActiveAt: NOW - minutes * MINUTE, ...fields });
 
-/** What is said of the row when it has been ended. */
+/** What a backend reports of a row that it has ended. */
 export const ended = ({ id, userId, expiresAt, absoluteExpiresAt }: SessionRow): EndedRow => {
   return { id, userId, expiresAt, absoluteExpiresAt };
 };
