@@ -1,4 +1,4 @@
-export { SessionEntity, sessionEntity } from './backends/typeorm/session.entity.js';
+export { SessionEntity, sessionEntity } from './backends/typeorm/schema/session.entity.js';
 export type { TypeOrmSessionBackendOptions } from './backends/typeorm/sql-dialect.js';
 export { TypeOrmSessionBackend } from './backends/typeorm/typeorm-session-backend.js';
 export { Clock } from './core/clock.js';

@@ -2,7 +2,7 @@ import type { ModulesContainer } from '@nestjs/core';
 import { getDataSourceToken, getEntityManagerToken, getRepositoryToken } from '@nestjs/typeorm';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDataSource, optionsOf } from './backends/typeorm/data-source.js';
-import { SessionEntity } from './backends/typeorm/session.entity.js';
+import { SessionEntity } from './backends/typeorm/schema/session.entity.js';
 import { appUseOf } from './backends/typeorm/sqlite/app-use.js';
 import { sessionsFileOf } from './backends/typeorm/sqlite/sqlite-source.js';
 import { SessionBackend } from './core/session-backend.js';

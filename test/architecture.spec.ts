@@ -44,7 +44,7 @@ describe('src', () => {
     expect(unnamedExports(sources)).toEqual([]);
   });
 
-  it.each(['index.ts', 'testing/index.ts', 'backends/typeorm/session-migrations.ts'])(
+  it.each(['index.ts', 'testing/index.ts', 'backends/typeorm/schema/session-migrations.ts'])(
     'documents everything that %s exports',
     (entry) => {
       expect(undocumentedExports([join(ROOT, entry)])).toEqual([]);
@@ -83,8 +83,8 @@ describe('the rules', () => {
     ],
     [
       'http/x.ts',
-      "import { SessionEntity } from '../backends/typeorm/session.entity.js';",
-      'backends/typeorm/session.entity.ts',
+      "import { SessionEntity } from '../backends/typeorm/schema/session.entity.js';",
+      'backends/typeorm/schema/session.entity.ts',
     ],
     ['http/x.ts', "import express from 'express';", 'express'],
     ['ops/x.ts', "import { sessionOf } from '../http/session-of.js';", 'http/session-of.ts'],

@@ -1,7 +1,7 @@
 import type { DataSourceOptions } from 'typeorm';
 import { SessionOptionsError } from '../../core/session-errors.js';
-import { mysqlDialect } from './mysql/mysql-dialect.js';
-import { postgresDialect } from './postgres/postgres-dialect.js';
+import { mysqlDialect } from './pool/mysql/mysql-dialect.js';
+import { postgresDialect } from './pool/postgres/postgres-dialect.js';
 import type { SqlDialect } from './sql-dialect.js';
 import { sqliteDialect } from './sqlite/sqlite-dialect.js';
 

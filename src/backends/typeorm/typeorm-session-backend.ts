@@ -14,18 +14,18 @@ import {
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
 import { checkedOptions, isDataSource, optionsOf } from './data-source.js';
 import { dialectOf } from './dialects.js';
-import { deleteEvery, deleteRows, isOneStatement } from './session-delete.js';
-import { insertSession } from './session-insert.js';
-import { pruneStep } from './session-prune.js';
-import { checkRegistered } from './registered-entity.js';
-import { rowOf } from './session-row-mapping.js';
-import { chunked, isByIds, selectionOf } from './session-selection.js';
-import { SharedLookup } from './shared-lookup.js';
-import { SignInQueue } from './sign-in-queue.js';
-import { sessionStatements, type SessionStatements } from './session-statements.js';
-import { tablePath } from './session-table.js';
-import { checkTableName } from './table-name.js';
-import { saveValues, touchValues, updateRows } from './session-updates.js';
+import { deleteEvery, deleteRows, isOneStatement } from './sql/delete.js';
+import { insertSession } from './sql/insert.js';
+import { pruneStep } from './sql/prune.js';
+import { checkRegistered } from './schema/registered-entity.js';
+import { rowOf } from './sql/row-mapping.js';
+import { chunked, isByIds, selectionOf } from './sql/selection.js';
+import { SharedLookup } from './sql/batched-find.js';
+import { SignInQueue } from './sql/insert-queue.js';
+import { sessionStatements, type SessionStatements } from './sql/session-statements.js';
+import { tablePath } from './schema/session-table.js';
+import { checkTableName } from './schema/table-name.js';
+import { saveValues, touchValues, updateRows } from './sql/save-and-touch.js';
 import type { SqlConnection, SqlRunner, TypeOrmSessionBackendOptions } from './sql-dialect.js';
 
 /**

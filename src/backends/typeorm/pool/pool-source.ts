@@ -1,7 +1,7 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { property } from '../driver-error.js';
 import { DatabaseFailure } from './database-failure.js';
-import { outlive, outliveConnections } from './lost-connection.js';
+import { outlive, outliveConnections } from './connection-errors.js';
 
 /** Where the pool of connections comes from. */
 export interface PoolSource {

@@ -11,7 +11,7 @@ import {
   tableStatus,
   UPGRADED,
   upgradeSessionTable,
-} from '../session-table.js';
+} from '../schema/session-table.js';
 import type {
   SqlConnection,
   SqlRunner,
@@ -20,8 +20,8 @@ import type {
 } from '../sql-dialect.js';
 import { DatabaseFailure } from './database-failure.js';
 import type { LockKey, PoolDialect } from './pool-dialect.js';
-import { Failures } from './failures.js';
-import { PooledJob } from './pooled-job.js';
+import { Failures } from './retry-policy.js';
+import { PooledJob } from './pooled-runner.js';
 import { nameOf, type PoolSource } from './pool-source.js';
 import { sleep } from '../../../core/timers.js';
 

@@ -1,8 +1,8 @@
 import { realpathSync } from 'node:fs';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDataSource, optionsOf, type SessionDataSource } from '../data-source.js';
-import { isSessionEntity } from '../session.entity.js';
-import { isSessionMigration } from '../session-migrations.js';
+import { isSessionEntity } from '../schema/session.entity.js';
+import { isSessionMigration } from '../schema/session-migrations.js';
 import { fileOf } from './sqlite-source.js';
 
 /**

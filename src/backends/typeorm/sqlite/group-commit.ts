@@ -1,9 +1,9 @@
 import type { Deadline } from '../deadline.js';
 import type { Mutex } from '../mutex.js';
 import type { SqlRunner } from '../sql-dialect.js';
-import { SqliteJob } from './sqlite-job.js';
+import { SqliteJob } from './sqlite-runner.js';
 import { SqliteFailure } from './sqlite-failure.js';
-import type { SqliteStatements } from './sqlite-statements.js';
+import type { SqliteStatements } from './prepared-statements.js';
 import { setImmediate } from '../../../core/timers.js';
 
 /** Writes that share a commit at most. */

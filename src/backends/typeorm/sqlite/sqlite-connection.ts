@@ -1,6 +1,6 @@
 import type { QueryRunner, Table } from 'typeorm';
 import { SessionOptionsError } from '../../../core/session-errors.js';
-import { sessionTable, UPGRADED } from '../session-table.js';
+import { sessionTable, UPGRADED } from '../schema/session-table.js';
 import type {
   SqlConnection,
   SqlRunner,
@@ -10,13 +10,13 @@ import type {
 import { Deadline, DeadlineError } from '../deadline.js';
 import { Mutex } from '../mutex.js';
 import { GroupCommit } from './group-commit.js';
-import { LockWait } from './lock-wait.js';
+import { LockWait } from './busy-backoff.js';
 import { SqliteFailure } from './sqlite-failure.js';
 import { SqliteFile } from './sqlite-file.js';
-import { SqliteJob } from './sqlite-job.js';
+import { SqliteJob } from './sqlite-runner.js';
 import { configure, prepareTable } from './sqlite-setup.js';
 import type { SqliteSource } from './sqlite-source.js';
-import { type SqliteStatements, statementsOf } from './sqlite-statements.js';
+import { type SqliteStatements, statementsOf } from './prepared-statements.js';
 import { sleep } from '../../../core/timers.js';
 
 /** Where the sessions are. */

@@ -1,4 +1,4 @@
-import { deleteByIds } from '../session-selection.js';
+import { deleteByIds } from '../sql/selection.js';
 import type { SqlDialect } from '../sql-dialect.js';
 import { SqliteConnection } from './sqlite-connection.js';
 import { checkSource, sourceOf } from './sqlite-source.js';

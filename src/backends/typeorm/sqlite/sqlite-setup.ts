@@ -1,5 +1,10 @@
 import type { QueryRunner, Table } from 'typeorm';
-import { refuseToCreate, type TableStatus, tableStatus, upgradeSessionTable } from '../session-table.js';
+import {
+  refuseToCreate,
+  type TableStatus,
+  tableStatus,
+  upgradeSessionTable,
+} from '../schema/session-table.js';
 import { SqliteFailure } from './sqlite-failure.js';
 
 /** Milliseconds that SQLite itself waits for a lock. Short, since it waits in a thread that others need. */
