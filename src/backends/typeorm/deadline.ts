@@ -1,10 +1,5 @@
 import { clearTimeout, performance, setTimeout } from '../../core/timers.js';
 
-/** A call whose time is up. */
-export class DeadlineError extends Error {
-  override readonly name = 'DeadlineError';
-}
-
 /**
  * How long a call may take, from now. It gives up a little before the timeout, unless a statement of its own is under
  * way just then: that one is waited for, so that what is refused has not been done, as far as time permits.
@@ -14,25 +9,26 @@ export class Deadline {
   waitedFor: Error | null = null;
   /** What the call is at, for the error when there was no failure. */
   stage = 'the first attempt has not ended';
-  private readonly patience: number;
   /** Whether somebody has been told that the time is up. */
   isRefused = false;
-  private executing = 0;
+  readonly #timeout: number;
+  readonly #patience: number;
+  readonly #start: number;
+  #executing = 0;
 
   /**
    * @param timeout milliseconds
    * @param start when the call came, on the clock of `performance.now()`
    */
-  constructor(
-    private readonly timeout: number,
-    private readonly start = performance.now(),
-  ) {
-    this.patience = timeout - Math.min(500, timeout / 10);
+  constructor(timeout: number, start = performance.now()) {
+    this.#timeout = timeout;
+    this.#start = start;
+    this.#patience = timeout - Math.min(500, timeout / 10);
   }
 
   /** Milliseconds that are left for beginning something. */
   get left(): number {
-    return this.start + this.patience - performance.now();
+    return this.#start + this.#patience - performance.now();
   }
 
   /**
@@ -52,8 +48,8 @@ export class Deadline {
 
   /** Something of the call is under way, until the function that this returns is called. */
   begin(): () => void {
-    this.executing++;
-    return () => this.executing--;
+    this.#executing++;
+    return () => this.#executing--;
   }
 
   /** @throws DeadlineError when the time is up */
@@ -69,7 +65,7 @@ export class Deadline {
         reject(this.error());
       };
       let timer = setTimeout(() => {
-        if (this.executing > 0) timer = setTimeout(refuse, this.timeout - this.patience);
+        if (this.#executing > 0) timer = setTimeout(refuse, this.#timeout - this.#patience);
         else refuse();
       }, this.left);
       work.then(resolve, reject).finally(() => clearTimeout(timer));
@@ -79,6 +75,11 @@ export class Deadline {
   error(): DeadlineError {
     const cause = this.waitedFor;
     const reason = cause ? `the last attempt failed with ${cause.message}` : this.stage;
-    return new DeadlineError(`no success within ${Math.round(this.patience)} ms; ${reason}`, { cause });
+    return new DeadlineError(`no success within ${Math.round(this.#patience)} ms; ${reason}`, { cause });
   }
+}
+
+/** A call whose time is up. */
+export class DeadlineError extends Error {
+  override readonly name = 'DeadlineError';
 }

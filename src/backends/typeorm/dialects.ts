@@ -1,11 +1,17 @@
 import type { DataSourceOptions } from 'typeorm';
 import { SessionOptionsError } from '../../core/session-errors.js';
 import { mysqlDialect } from './pool/mysql/mysql-dialect.js';
+import { pooledDialect } from './pool/pooled-connection.js';
 import { postgresDialect } from './pool/postgres/postgres-dialect.js';
 import type { SqlDialect } from './sql-dialect.js';
 import { sqliteDialect } from './sqlite/sqlite-dialect.js';
 
-const DIALECTS: readonly SqlDialect[] = [sqliteDialect, postgresDialect, mysqlDialect];
+/** Every kind of database that sessions can be in. */
+const DIALECTS: readonly SqlDialect[] = [
+  sqliteDialect,
+  pooledDialect(postgresDialect),
+  pooledDialect(mysqlDialect),
+];
 
 /**
  * The dialect of a data source.

@@ -1,31 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dataSourceOf, optionsOf } from '../data-source.js';
 import { dialectOf } from '../dialects.js';
+import { laterColumns } from './columns.js';
 import { createSessionTable, sessionTable, tableStatus, upgradeSessionTable } from './session-table.js';
 import { checkTableName } from './table-name.js';
-
-/** What the migrations are about. */
-export interface SessionMigrationsOptions {
-  /** The `tableName` of the module. @default 'sessions' */
-  readonly tableName?: string;
-}
-
-/** A migration as TypeORM's option `migrations` takes it. */
-export type SessionMigration = new () => MigrationInterface;
-
-const MADE = new WeakSet<object>();
-
-/** Whether a class is a migration that `sessionMigrations` has made. */
-export function isSessionMigration(made: unknown): boolean {
-  return typeof made === 'function' && MADE.has(made);
-}
-
-/** TypeORM runs migrations in the order of these, the last 13 digits of their names. Never changed once published. */
-const CREATED_AT = 1_795_600_000_000;
-const COUNTED_AT = 1_795_700_000_000;
-
-/** Columns of the table that count the tokens of a session. */
-const COUNTING = ['token_generation', 'replaced_tokens'];
 
 /**
  * Migrations that make the table of sessions, for the `migrations` option of a TypeORM data source, beside
@@ -68,7 +46,7 @@ export function sessionMigrations({
 
     async down(runner: QueryRunner): Promise<void> {
       const table = await sessionTable(optionsOf(dataSourceOf(runner)), tableName);
-      for (const column of COUNTING) await runner.dropColumn(table.name, column);
+      for (const column of laterColumns('CountTokens')) await runner.dropColumn(table.name, column);
     }
   }
 
@@ -76,3 +54,23 @@ export function sessionMigrations({
   for (const migration of migrations) MADE.add(migration);
   return migrations;
 }
+
+/** Options of `sessionMigrations`. */
+export interface SessionMigrationsOptions {
+  /** The `tableName` of the module. @default 'sessions' */
+  readonly tableName?: string;
+}
+
+/** A migration as TypeORM's option `migrations` takes it. */
+export type SessionMigration = new () => MigrationInterface;
+
+const MADE = new WeakSet<object>();
+
+/** Whether a class is a migration that `sessionMigrations` has made. */
+export function isSessionMigration(made: unknown): boolean {
+  return typeof made === 'function' && MADE.has(made);
+}
+
+/** TypeORM runs migrations in the order of these, the last 13 digits of their names. Never changed once published. */
+const CREATED_AT = 1_795_600_000_000;
+const COUNTED_AT = 1_795_700_000_000;

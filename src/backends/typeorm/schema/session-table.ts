@@ -2,22 +2,10 @@ import { DataSource, DefaultNamingStrategy, Table, type DataSourceOptions, type 
 import { SessionOptionsError } from '../../../core/session-errors.js';
 import { dataSourceOf, optionsOf } from '../data-source.js';
 import { driverErrorOf } from '../driver-error.js';
+import { laterColumns } from './columns.js';
 import { type SessionEntity, sessionEntity } from './session.entity.js';
+import { tablePath } from './table-name.js';
 import type { SqlDialect } from '../sql-dialect.js';
-
-/** The name of the table, behind that of the schema that the options name. */
-export function tablePath(options: DataSourceOptions, tableName: string): readonly string[] {
-  const schema = options.type === 'postgres' ? options.schema : undefined;
-  return schema === undefined ? [tableName] : [schema, tableName];
-}
-
-/** Reads the metadata of an entity, without connecting and without the app having registered it. */
-class MetadataSource extends DataSource {
-  async tableOf(entity: typeof SessionEntity): Promise<Table> {
-    await this.buildMetadatas();
-    return Table.create(this.getMetadata(entity), this.driver);
-  }
-}
 
 /**
  * The table that `SessionEntity` describes, under the configured name, in the types of the driver that `connection`
@@ -31,8 +19,13 @@ export function sessionTable(connection: DataSourceOptions, tableName: string): 
   return new MetadataSource(options).tableOf(entity);
 }
 
-/** Columns that tables of earlier versions lack. All of them may be null, and are added without a look at the rows. */
-const LATER_COLUMNS: readonly string[] = ['token_generation', 'replaced_tokens'];
+/** Reads the metadata of an entity, without connecting and without the app having registered it. */
+class MetadataSource extends DataSource {
+  async tableOf(entity: typeof SessionEntity): Promise<Table> {
+    await this.buildMetadatas();
+    return Table.create(this.getMetadata(entity), this.driver);
+  }
+}
 
 /** `earlier`: it is one of an earlier version, which `upgradeSessionTable` brings to this one. */
 export type TableStatus = 'absent' | 'earlier' | 'ready';
@@ -49,7 +42,8 @@ export async function tableStatus(runner: QueryRunner, table: Table): Promise<Ta
   const missing = table.columns.map(({ name }) => name).filter((name) => !names.includes(name));
   const unexpected = names.filter((name) => !table.columns.some((column) => column.name === name));
   if (missing.length + unexpected.length === 0) return 'ready';
-  if (unexpected.length === 0 && missing.every((name) => LATER_COLUMNS.includes(name))) return 'earlier';
+  const later = laterColumns();
+  if (unexpected.length === 0 && missing.every((name) => later.includes(name))) return 'earlier';
   throw new SessionOptionsError(
     `The table '${table.name}' exists, but is not a table of sessions: ` +
       [describe('missing columns', missing), describe('unexpected columns', unexpected)]
@@ -63,18 +57,18 @@ export async function tableStatus(runner: QueryRunner, table: Table): Promise<Ta
 export async function createSessionTable(
   runner: QueryRunner,
   table: Table,
-  { syntax, settings }: Pick<SqlDialect, 'syntax' | 'settings'>,
+  { syntax, afterCreateTable }: Pick<SqlDialect, 'syntax' | 'afterCreateTable'>,
 ): Promise<void> {
   await runner.createTable(table, false, false, true);
   const [tableName = ''] = table.name.split('.').slice(-1); // TypeORM leaves the schema of the data source out
   const name = tablePath(optionsOf(dataSourceOf(runner)), tableName)
-    .map(syntax.quote)
+    .map(syntax.quoteIdentifier)
     .join('.');
-  for (const statement of settings(name)) await runner.query(statement);
+  for (const statement of afterCreateTable(name)) await runner.query(statement);
 }
 
-/** What the log hears of it. */
-export const UPGRADED =
+/** What the log is told of an upgrade. */
+export const UPGRADE_NOTICE =
   'the table was one of an earlier version, and has got the columns of this one. Its sessions stay';
 
 /** Adds the columns that came after the version that made the table. The rows stay. */

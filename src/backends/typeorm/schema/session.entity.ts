@@ -1,23 +1,14 @@
-import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
-import { fixNames, type OwnIndex } from './fixed-names.js';
-import { fitColumns } from './column-types.js';
+import { Column, type ColumnOptions, Entity, Index } from 'typeorm';
+import { SessionOptionsError } from '../../../core/session-errors.js';
+import type { SessionRow } from '../../../core/session-row.js';
+import { isDataSource, type SessionDataSource } from '../data-source.js';
+import { fitColumnTypes } from './column-types.js';
+import { COLUMN_ENTRIES, type SessionColumn } from './columns.js';
+import { fixNames, type IndexMetadata } from './fixed-names.js';
 import { checkTableName } from './table-name.js';
 
-/** Some drivers give 64-bit integers as text. */
-const INSTANT = {
-  from: (value: unknown) => (value === null ? null : Number(value)),
-  to: (value: unknown) => value,
-};
-
-/** The columns of the index. TypeORM calls it as a method of the index's metadata, once for each data source. */
-function ownerIndex(this: OwnIndex): string[] {
-  fitColumns(this.entityMetadata);
-  fixNames(this, TABLE_NAMES.get(this.entityMetadata.target));
-  return ['userId'];
-}
-
 /** What TypeORM is told of each table of sessions. */
-const TABLE = { synchronize: false, manager: 'InnoDB' } as const;
+const TABLE_OPTIONS = { synchronize: false, manager: 'InnoDB' } as const;
 
 /**
  * The table `sessions` as TypeORM sees it; for another `tableName` there is `sessionEntity`. It is what `init()` creates, so
@@ -26,89 +17,100 @@ const TABLE = { synchronize: false, manager: 'InnoDB' } as const;
  * table alone. Neither `entityPrefix` nor a naming strategy changes its names.
  *
  * One index besides the primary key, on a column that never changes: an index on an expiry would turn every touch
- * into an index write. `payload` comes behind what scans for
- * expiry look at, so that they do not read it. The columns behind it came later: they are added to earlier tables, where
- * they are `null` until the token changes.
+ * into an index write. The last two columns came later: they are added to earlier tables, where they are `null` until the
+ * token changes.
  *
  * Column types follow the data source: bytes are `blob`, `bytea` or `longblob`; texts are compared and ordered by their
  * bytes, so on MySQL and MariaDB they are `varbinary`.
  */
-@Index(ownerIndex)
-@Entity('sessions', TABLE)
-export class SessionEntity {
+@Index(indexedProperties)
+@Entity('sessions', TABLE_OPTIONS)
+export class SessionEntity implements SessionRow {
   /** Public id, a ULID. Not a secret. */
-  @PrimaryColumn('varchar', { name: 'id', length: 255 })
   id!: string;
 
   /** Owner. `null`: anonymous. */
-  @Column('varchar', { name: 'user_id', length: 255, nullable: true })
   userId!: string | null;
 
   /** SHA-256 of the current token, lower-case hex. `null`: stored under a key, without a token. */
-  @Column('varchar', { name: 'token_hash', length: 64, nullable: true })
   tokenHash!: string | null;
 
   /** Hash of the token that the current one superseded. */
-  @Column('varchar', { name: 'superseded_hash', length: 64, nullable: true })
   supersededHash!: string | null;
 
   /** When the current token was issued. */
-  @Column('bigint', { name: 'token_issued_at', transformer: INSTANT })
   tokenIssuedAt!: number;
 
   /** Until when the superseded token is still served. */
-  @Column('bigint', { name: 'grace_until', transformer: INSTANT })
   graceUntil!: number;
 
   /** Whether the current token has been presented since it was issued. */
-  @Column('boolean', { name: 'token_used' })
   tokenUsed!: boolean;
 
   /** Opaque; every change of the payload stores a new value. */
-  @Column('bigint', { name: 'version', transformer: INSTANT })
   version!: number;
 
   /** Id of the key that sealed the payload. */
-  @Column('varchar', { name: 'key_id', length: 64 })
   keyId!: string;
 
   /** Idle timeout in milliseconds. */
-  @Column('bigint', { name: 'idle_ttl', transformer: INSTANT })
   idleTtl!: number;
 
   /** Whether the cookie outlives the browser session. */
-  @Column('boolean', { name: 'persistent' })
   persistent!: boolean;
 
-  @Column('bigint', { name: 'created_at', transformer: INSTANT })
   createdAt!: number;
 
   /** Last proof of identity. `null`: never. */
-  @Column('bigint', { name: 'authenticated_at', nullable: true, transformer: INSTANT })
   authenticatedAt!: number | null;
 
-  @Column('bigint', { name: 'last_active_at', transformer: INSTANT })
   lastActiveAt!: number;
 
   /** When the session ends unless it is used. */
-  @Column('bigint', { name: 'expires_at', transformer: INSTANT })
   expiresAt!: number;
 
   /** When the session ends however much it is used. */
-  @Column('bigint', { name: 'absolute_expires_at', transformer: INSTANT })
   absoluteExpiresAt!: number;
 
   /** Data, flashes and meta, sealed. */
-  @Column('blob', { name: 'payload' })
   payload!: Buffer;
 
   /** Which token of the session the current one is, from 0. */
-  @Column('bigint', { name: 'token_generation', nullable: true, transformer: INSTANT })
   tokenGeneration!: number;
 
   /** When earlier tokens were replaced. */
-  @Column('varchar', { name: 'replaced_tokens', length: 512, nullable: true })
   replacedTokens!: string;
+}
+
+/** Some drivers give 64-bit integers as text. */
+const BIGINT_AS_NUMBER = {
+  from: (value: unknown) => (value === null ? null : Number(value)),
+  to: (value: unknown) => value,
+};
+
+// In place of a decorator on each property: the columns are listed once, in columns.ts.
+for (const [property, column] of COLUMN_ENTRIES)
+  Column(columnOptions(column))(SessionEntity.prototype, property);
+
+function columnOptions({ name, type, length, primary, nullable }: SessionColumn): ColumnOptions {
+  return {
+    name,
+    type,
+    length,
+    primary,
+    nullable,
+    transformer: type === 'bigint' ? BIGINT_AS_NUMBER : undefined,
+  };
+}
+
+/**
+ * The properties that the index is on. TypeORM calls it as a method of the index's metadata, once for each data source:
+ * the moment to give the columns the types and names that they have there.
+ */
+function indexedProperties(this: IndexMetadata): string[] {
+  fitColumnTypes(this.entityMetadata);
+  fixNames(this, TABLE_NAMES.get(this.entityMetadata.target));
+  return ['userId'];
 }
 
 /** Entities of this process, by the name of their table. */
@@ -130,7 +132,7 @@ export function sessionEntity(tableName: string): typeof SessionEntity {
   // TypeORM, and Nest's tokens of repositories, tell entities apart by the names of their classes.
   const name = `SessionEntity_${tableName}`;
   const made = { [name]: class extends SessionEntity {} }[name] ?? SessionEntity;
-  Entity(tableName, TABLE)(made);
+  Entity(tableName, TABLE_OPTIONS)(made);
   ENTITIES.set(tableName, made);
   TABLE_NAMES.set(made, tableName);
   return made;
@@ -140,5 +142,22 @@ export function sessionEntity(tableName: string): typeof SessionEntity {
 export function isSessionEntity(target: unknown): boolean {
   return (
     target === SessionEntity || (typeof target === 'function' && target.prototype instanceof SessionEntity)
+  );
+}
+
+/**
+ * Refuses a data source whose entities of sessions are all of other tables than the one in use: what the app would read
+ * there are no sessions of its own.
+ *
+ * @throws SessionOptionsError
+ */
+export function checkRegisteredEntities(dataSource: SessionDataSource, tableName: string): void {
+  if (!isDataSource(dataSource) || !dataSource.isInitialized) return;
+  const described = dataSource.entityMetadatas.filter(({ target }) => isSessionEntity(target));
+  if (described.length === 0 || described.some((one) => one.tableName === tableName)) return;
+  const names = described.map((one) => `${one.name}, of the table '${one.tableName}'`).join(', ');
+  throw new SessionOptionsError(
+    `\`tableName\`: sessions are in the table '${tableName}', but the entities of the data source have ${names}. ` +
+      `Register sessionEntity('${tableName}') instead, or beside it if both are meant`,
   );
 }

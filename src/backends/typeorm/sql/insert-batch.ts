@@ -1,10 +1,11 @@
 import type { InsertRequest, InsertResult } from '../../../core/session-backend.js';
 import { isActive } from '../../../core/session-expiry.js';
-import type { EndedRow, SessionRow } from '../../../core/session-row.js';
+import type { SessionRow } from '../../../core/session-row.js';
+import type { SqlRunner } from '../sql-connection.js';
 import { deleteIds } from './delete.js';
-import { endedRowOf, valuesOf } from './row-mapping.js';
-import type { SessionStatements } from './session-statements.js';
-import type { SqlRunner } from '../sql-dialect.js';
+import type { InsertStatements } from './insert.js';
+import { valuesOf } from './row-mapping.js';
+import { byEviction, type CountedRow, countedRows, endedOf, overLimit } from './session-limit.js';
 
 /** Tells a caller what came of its insert. */
 export type Settle = (caller: {
@@ -12,10 +13,9 @@ export type Settle = (caller: {
   readonly reject: (error: unknown) => void;
 }) => void;
 
-/** A row that counts towards the limit. `isNew`: it is still to be stored. */
-interface Counted extends EndedRow {
-  readonly lastActiveAt: number;
-  readonly isNew: SessionRow | null;
+/** A row that counts towards the limit, and whether it is still to be stored. */
+interface Candidate extends CountedRow {
+  readonly toStore: SessionRow | null;
 }
 
 /**
@@ -25,13 +25,13 @@ interface Counted extends EndedRow {
  */
 export async function insertTogether(
   sql: SqlRunner,
-  statements: SessionStatements,
+  statements: InsertStatements,
   userId: string,
   requests: readonly InsertRequest[],
 ): Promise<readonly Settle[] | null> {
   const settled: Settle[] = [];
-  const doomed: string[] = [];
-  let counted: Counted[] = [];
+  const toDelete: string[] = [];
+  let counted: readonly Candidate[] = [];
   let start: number | null = null;
   for (const request of requests) {
     const { limit } = request;
@@ -43,20 +43,23 @@ export async function insertTogether(
     if (row.built === null || row.built.tokenHash === null || limit?.onLimit !== 'evict') return null;
     const { built } = row;
     const now = Math.max(built.createdAt, built.lastActiveAt);
-    if (start === null) counted = await countedRows(sql, statements, userId, now);
+    if (start === null) {
+      const stored = await countedRows(sql, statements, userId, now);
+      counted = stored.map((each) => ({ ...each, toStore: null }));
+    }
     start ??= now;
     if (now < start || counted.some(({ id }) => id === built.id)) return null; // then the rows seen are not enough
-    const active = counted.filter((each) => isActive(each, now)).toSorted(byLastUse);
-    const evicted = active.slice(0, Math.max(0, active.length + 1 - limit.max));
-    for (const { id, isNew } of evicted) if (isNew === null) doomed.push(id);
-    counted = [...counted.filter((each) => !evicted.includes(each)), { ...built, isNew: built }];
+    const active = counted.filter((each) => isActive(each, now)).toSorted(byEviction);
+    const evicted = overLimit(active, limit.max);
+    for (const { id, toStore } of evicted) if (toStore === null) toDelete.push(id);
+    counted = [...counted.filter((each) => !evicted.includes(each)), { ...built, toStore: built }];
     settled.push(({ resolve }) =>
-      resolve({ status: 'inserted', row: built, replaced: null, evicted: evicted.map(ended) }),
+      resolve({ status: 'inserted', row: built, replaced: null, evicted: evicted.map(endedOf) }),
     );
   }
-  const rows = counted.flatMap(({ isNew }) => (isNew === null ? [] : [isNew]));
-  if (doomed.length > 1) await sql.all(statements.keep(doomed.length), doomed);
-  await deleteIds(sql, statements, doomed);
+  const rows = counted.flatMap(({ toStore }) => (toStore === null ? [] : [toStore]));
+  if (toDelete.length > 1) await sql.all(statements.lockRows(toDelete.length), toDelete);
+  await deleteIds(sql, statements, toDelete);
   if (rows.length === 0) return settled;
   const stored = await sql.run(statements.insert(rows.length), rows.flatMap(valuesOf));
   return stored === rows.length ? settled : null;
@@ -68,22 +71,4 @@ function attempt(request: InsertRequest): { built: SessionRow | null } | { error
   } catch (error) {
     return { error };
   }
-}
-
-async function countedRows(
-  sql: SqlRunner,
-  statements: SessionStatements,
-  userId: string,
-  now: number,
-): Promise<Counted[]> {
-  const rows = await sql.all(statements.counted, [userId, now, now, '']);
-  return rows.map((raw) => ({ ...endedRowOf(raw), lastActiveAt: Number(raw.last_active_at), isNew: null }));
-}
-
-function byLastUse(a: Counted, b: Counted): number {
-  return a.lastActiveAt - b.lastActiveAt || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id));
-}
-
-function ended({ id, userId, expiresAt, absoluteExpiresAt }: Counted): EndedRow {
-  return { id, userId, expiresAt, absoluteExpiresAt };
 }

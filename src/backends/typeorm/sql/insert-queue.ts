@@ -1,12 +1,13 @@
 import type { InsertRequest, InsertResult } from '../../../core/session-backend.js';
-import { insertTogether } from './insert-batch.js';
-import type { SessionStatements } from './session-statements.js';
-import type { SqlConnection } from '../sql-dialect.js';
 import { performance } from '../../../core/timers.js';
+import type { SqlConnection } from '../sql-connection.js';
+import { insertRow, type InsertStatements } from './insert.js';
+import { insertTogether } from './insert-batch.js';
 
-/** Sign-ins that one transaction takes at most. */
-const MOST = 50;
+/** Inserts that one transaction takes at most. */
+const LARGEST_BATCH = 50;
 
+/** An insert that waits. */
 interface Pending {
   readonly request: InsertRequest;
   /** When it came, on the clock of `performance.now()`. */
@@ -16,57 +17,63 @@ interface Pending {
 }
 
 /**
- * Inserts that keep the limit of a user. Those of one user would wait for each other anyway, so that all that come while
- * one is under way share the next transaction: one look at the user's rows, one commit.
+ * The inserts of a backend. Those that keep the limit of one user would wait for each other anyway, so that all that come
+ * while one is under way share the next transaction: one look at the user's rows, one commit. Others have one each.
  */
-export class SignInQueue {
-  private readonly waiting = new Map<string, Pending[]>();
+export class InsertQueue {
+  readonly #pending = new Map<string, Pending[]>();
+  readonly #connection: SqlConnection;
+  readonly #statements: InsertStatements;
+  readonly #timeout: number;
 
-  constructor(
-    private readonly database: SqlConnection,
-    private readonly statements: SessionStatements,
-    /** One insert, in a transaction of its own. `since`: when the call came. */
-    private readonly alone: (request: InsertRequest, since: number) => Promise<InsertResult>,
-    /** Milliseconds that one call may take. */
-    private readonly timeout: number,
-  ) {}
+  /** @param timeout milliseconds that one call may take */
+  constructor(connection: SqlConnection, statements: InsertStatements, timeout: number) {
+    this.#connection = connection;
+    this.#statements = statements;
+    this.#timeout = timeout;
+  }
 
-  insert(userId: string, request: InsertRequest): Promise<InsertResult> {
+  /** `SessionBackend.insert`. */
+  insert(request: InsertRequest): Promise<InsertResult> {
+    const { userId, limit, replaces } = request;
+    const mayShare = this.#statements.locksRows && limit?.onLimit === 'evict' && replaces === null;
+    if (!mayShare || userId === null) return insertRow(this.#connection, this.#statements, request);
     return new Promise((resolve, reject) => {
       const pending = { request, since: performance.now(), resolve, reject };
-      const queue = this.waiting.get(userId);
+      const queue = this.#pending.get(userId);
       if (queue) queue.push(pending);
       else {
-        this.waiting.set(userId, []);
-        void this.work(userId, [pending]);
+        this.#pending.set(userId, []);
+        void this.#drain(userId, [pending]);
       }
     });
   }
 
-  private async work(userId: string, first: readonly Pending[]): Promise<void> {
-    for (let batch = first; batch.length > 0; batch = this.waiting.get(userId)?.splice(0, MOST) ?? []) {
+  async #drain(userId: string, first: readonly Pending[]): Promise<void> {
+    const next = (): Pending[] => this.#pending.get(userId)?.splice(0, LARGEST_BATCH) ?? [];
+    for (let batch = first; batch.length > 0; batch = next()) {
       // Whoever has waited for long must not take the others' time away.
-      const overdue = performance.now() - this.timeout / 2;
+      const overdue = performance.now() - this.#timeout / 2;
       const timely = batch.filter(({ since }) => since >= overdue);
-      await Promise.all(batch.filter(({ since }) => since < overdue).map((each) => this.one(each)));
-      if (timely.length > 1) await this.several(userId, timely);
-      else await Promise.all(timely.map((each) => this.one(each)));
+      await Promise.all(batch.filter(({ since }) => since < overdue).map((each) => this.#insertOne(each)));
+      if (timely.length > 1) await this.#insertSeveral(userId, timely);
+      else await Promise.all(timely.map((each) => this.#insertOne(each)));
     }
-    this.waiting.delete(userId);
+    this.#pending.delete(userId);
   }
 
-  private one({ request, since, resolve, reject }: Pending): Promise<void> {
-    return this.alone(request, since).then(resolve, reject);
+  #insertOne({ request, since, resolve, reject }: Pending): Promise<void> {
+    return insertRow(this.#connection, this.#statements, request, since).then(resolve, reject);
   }
 
-  private async several(userId: string, batch: readonly Pending[]): Promise<void> {
+  async #insertSeveral(userId: string, batch: readonly Pending[]): Promise<void> {
     try {
       const requests = batch.map(({ request }) => request);
-      const outcomes = await this.database.transaction(
-        (sql) => insertTogether(sql, this.statements, userId, requests),
+      const outcomes = await this.#connection.transaction(
+        (sql) => insertTogether(sql, this.#statements, userId, requests),
         { userId, commitIf: (result) => result !== null, since: batch[0]?.since },
       );
-      if (outcomes === null) for (const each of batch) await this.one(each);
+      if (outcomes === null) for (const each of batch) await this.#insertOne(each);
       else outcomes.forEach((settle, index) => settle(batch[index] as Pending));
     } catch (error) {
       for (const { reject } of batch) reject(error);

@@ -1,125 +1,92 @@
 import type { EndedRow, SessionRow } from '../../../core/session-row.js';
-import type { SqlRow, SqlValue } from '../sql-dialect.js';
+import { COLUMN_ENTRIES, COLUMN_NAMES, COLUMNS, type SessionProperty } from '../schema/columns.js';
+import type { SqlRow, SqlValue } from '../sql-connection.js';
 
-/** Columns of the table, in the order of `valuesOf`. A spec holds them against `SessionEntity`. */
-export const COLUMNS = [
-  'id',
-  'user_id',
-  'token_hash',
-  'superseded_hash',
-  'token_issued_at',
-  'grace_until',
-  'token_used',
-  'version',
-  'key_id',
-  'idle_ttl',
-  'persistent',
-  'created_at',
-  'authenticated_at',
-  'last_active_at',
-  'expires_at',
-  'absolute_expires_at',
-  'payload',
-  'token_generation',
-  'replaced_tokens',
-] as const;
+/** The names of all columns, as a SELECT for `rowOf` and an INSERT of `valuesOf` list them. */
+export const ALL_COLUMNS = COLUMN_NAMES.join(', ');
 
-/** All but the payload. */
-export const PACKED_COLUMNS = COLUMNS.filter((column) => column !== 'payload');
+/** The names of the columns that a SELECT for `endedRowOf` lists. */
+export const ENDED_COLUMNS = namesOf(['id', 'userId', 'expiresAt', 'absoluteExpiresAt']).join(', ');
 
-/** What says yes, as text. */
-const TRUE: ReadonlySet<string> = new Set(['1', 't', 'true']);
+const PROPERTIES = COLUMN_ENTRIES.map(([property]) => property);
+const JSON_PROPERTIES = PROPERTIES.filter((property) => property !== 'payload');
 
-/** What an INSERT of all `COLUMNS` binds. */
+/** The names of the columns whose values `rowOfJson` takes as one JSON array: all but the payload. */
+export const JSON_COLUMNS = namesOf(JSON_PROPERTIES);
+
+/** The names of the columns that store these properties. */
+export function namesOf(properties: readonly SessionProperty[]): string[] {
+  return properties.map((property) => COLUMNS[property].name);
+}
+
+/** What an INSERT of `ALL_COLUMNS` binds for a row. */
 export function valuesOf(row: SessionRow): SqlValue[] {
-  return [
-    row.id,
-    row.userId,
-    row.tokenHash,
-    row.supersededHash,
-    row.tokenIssuedAt,
-    row.graceUntil,
-    row.tokenUsed,
-    row.version,
-    row.keyId,
-    row.idleTtl,
-    row.persistent,
-    row.createdAt,
-    row.authenticatedAt,
-    row.lastActiveAt,
-    row.expiresAt,
-    row.absoluteExpiresAt,
-    row.payload,
-    row.tokenGeneration,
-    row.replacedTokens,
-  ];
+  return PROPERTIES.map((property) => row[property]);
 }
 
 /**
- * A row as a SELECT of all `COLUMNS` returns it. Databases differ in how they give numbers, booleans and bytes, and so do
+ * A row as a SELECT of `ALL_COLUMNS` returns it. Databases differ in how they give numbers, booleans and bytes, and so do
  * drivers by what an app has set for the whole process, such as a type parser of `pg` or `typeCast` of `mysql2`.
  */
 export function rowOf(raw: SqlRow): SessionRow {
-  return {
-    id: text(raw.id),
-    userId: textOrNull(raw.user_id),
-    tokenHash: textOrNull(raw.token_hash),
-    supersededHash: textOrNull(raw.superseded_hash),
-    tokenIssuedAt: Number(raw.token_issued_at),
-    graceUntil: Number(raw.grace_until),
-    tokenUsed: flag(raw.token_used),
-    version: Number(raw.version),
-    keyId: text(raw.key_id),
-    idleTtl: Number(raw.idle_ttl),
-    persistent: flag(raw.persistent),
-    createdAt: Number(raw.created_at),
-    authenticatedAt: raw.authenticated_at === null ? null : Number(raw.authenticated_at),
-    lastActiveAt: Number(raw.last_active_at),
-    expiresAt: Number(raw.expires_at),
-    absoluteExpiresAt: Number(raw.absolute_expires_at),
-    payload: bytes(raw.payload),
-    tokenGeneration: Number(raw.token_generation),
-    replacedTokens: textOrNull(raw.replaced_tokens) ?? '',
-  };
+  const values = COLUMN_NAMES.map((name) => raw[name]);
+  return rowOfValues(values, POSITIONS, values[POSITIONS.payload]);
 }
-
-/** In the order of `PACKED_COLUMNS`. */
-type PackedValues = readonly unknown[];
 
 /** A row whose columns but the payload are one JSON array: drivers take longer for each value than JSON does for all. */
-export function packedRowOf({ packed, payload }: SqlRow): SessionRow {
-  const values = JSON.parse(text(packed)) as PackedValues;
+export function rowOfJson({ packed, payload }: SqlRow): SessionRow {
+  return rowOfValues(JSON.parse(text(packed)) as readonly unknown[], JSON_POSITIONS, payload);
+}
+
+/** Where each property is in a list of values. */
+type Positions = Readonly<Record<Exclude<SessionProperty, 'payload'>, number>>;
+
+const POSITIONS = positionsIn(PROPERTIES);
+const JSON_POSITIONS: Positions = positionsIn(JSON_PROPERTIES);
+
+function positionsIn(properties: readonly SessionProperty[]): Readonly<Record<SessionProperty, number>> {
+  const entries = properties.map((property, index) => [property, index]);
+  return Object.fromEntries(entries) as Record<SessionProperty, number>;
+}
+
+/** One expression rather than a loop over the columns, which would take ten times as long for each row that is read. */
+function rowOfValues(values: readonly unknown[], at: Positions, payload: unknown): SessionRow {
   return {
-    id: text(values[0]),
-    userId: textOrNull(values[1]),
-    tokenHash: textOrNull(values[2]),
-    supersededHash: textOrNull(values[3]),
-    tokenIssuedAt: Number(values[4]),
-    graceUntil: Number(values[5]),
-    tokenUsed: Boolean(values[6]),
-    version: Number(values[7]),
-    keyId: text(values[8]),
-    idleTtl: Number(values[9]),
-    persistent: Boolean(values[10]),
-    createdAt: Number(values[11]),
-    authenticatedAt: values[12] === null ? null : Number(values[12]),
-    lastActiveAt: Number(values[13]),
-    expiresAt: Number(values[14]),
-    absoluteExpiresAt: Number(values[15]),
+    id: text(values[at.id]),
+    userId: textOrNull(values[at.userId]),
+    tokenHash: textOrNull(values[at.tokenHash]),
+    supersededHash: textOrNull(values[at.supersededHash]),
+    tokenIssuedAt: Number(values[at.tokenIssuedAt]),
+    graceUntil: Number(values[at.graceUntil]),
+    tokenUsed: flag(values[at.tokenUsed]),
+    version: Number(values[at.version]),
+    keyId: text(values[at.keyId]),
+    idleTtl: Number(values[at.idleTtl]),
+    persistent: flag(values[at.persistent]),
+    createdAt: Number(values[at.createdAt]),
+    authenticatedAt: numberOrNull(values[at.authenticatedAt]),
+    lastActiveAt: Number(values[at.lastActiveAt]),
+    expiresAt: Number(values[at.expiresAt]),
+    absoluteExpiresAt: Number(values[at.absoluteExpiresAt]),
     payload: bytes(payload),
-    tokenGeneration: Number(values[16]),
-    replacedTokens: textOrNull(values[17]) ?? '',
+    tokenGeneration: Number(values[at.tokenGeneration]),
+    replacedTokens: textOrNull(values[at.replacedTokens]) ?? '',
   };
 }
 
-/** What is said of a row that is deleted. */
+/** What is said of a row that is deleted, as a SELECT of `ENDED_COLUMNS` returns it. */
 export function endedRowOf(raw: SqlRow): EndedRow {
   return {
-    id: text(raw.id),
-    userId: textOrNull(raw.user_id),
-    expiresAt: Number(raw.expires_at),
-    absoluteExpiresAt: Number(raw.absolute_expires_at),
+    id: text(raw[COLUMNS.id.name]),
+    userId: textOrNull(raw[COLUMNS.userId.name]),
+    expiresAt: Number(raw[COLUMNS.expiresAt.name]),
+    absoluteExpiresAt: Number(raw[COLUMNS.absoluteExpiresAt.name]),
   };
+}
+
+/** The ids of rows. */
+export function idsOf(rows: readonly SqlRow[]): string[] {
+  return rows.map(({ id }) => text(id));
 }
 
 /** Text, also where the column holds its bytes. */
@@ -132,6 +99,13 @@ export function text(value: unknown): string {
 function textOrNull(value: unknown): string | null {
   return value === null ? null : text(value);
 }
+
+function numberOrNull(value: unknown): number | null {
+  return value === null ? null : Number(value);
+}
+
+/** What says yes, as text. */
+const TRUE: ReadonlySet<string> = new Set(['1', 't', 'true']);
 
 /** `Boolean` would take PostgreSQL's `f`, and a 0 that is text, for true. */
 function flag(value: unknown): boolean {

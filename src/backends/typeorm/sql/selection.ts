@@ -1,72 +1,45 @@
 import type { RowSelection } from '../../../core/session-backend.js';
-import type { SqlValue } from '../sql-dialect.js';
+import type { SqlValue } from '../sql-connection.js';
+import { chunked, placeholders } from './placeholders.js';
 
-/** Values of an `IN (...)` list at most: far below SQLite's limit of variables, also in builds that allow 999. */
-const CHUNK = 500;
-
-/** A condition, and what it binds. */
+/** The WHERE clause of a selection of rows, and what it binds. */
 export interface Condition {
   readonly where: string;
   readonly values: readonly SqlValue[];
   /** Rows that it names by id. `null`: any number, not by id. */
-  readonly named: number | null;
+  readonly idCount: number | null;
 }
 
-export const EVERY: Pick<Condition, 'where' | 'values'> = { where: '1 = 1', values: [] };
+/** Every row. */
+export const EVERY: Condition = { where: '1 = 1', values: [], idCount: null };
+
+/** The rows of a selection, as conditions that share no row. None: no rows. */
+export function conditionsOf(selection: RowSelection): readonly Condition[] {
+  if (selection === 'all') return [EVERY];
+  if (isByIds(selection)) {
+    const { ids, userId } = selection;
+    return whereIds(ids, userId === undefined ? EVERY : { where: 'user_id = ?', values: [userId] });
+  }
+  const { userId, exceptId } = selection;
+  if (exceptId === undefined) return [{ where: 'user_id = ?', values: [userId], idCount: null }];
+  return [{ where: 'user_id = ? AND id <> ?', values: [userId, exceptId], idCount: null }];
+}
 
 /** Those of the named rows that meet a condition. */
-export function byIds(
+export function whereIds(
   ids: readonly string[],
   { where, values }: Pick<Condition, 'where' | 'values'>,
 ): readonly Condition[] {
   return chunked([...new Set(ids)]).map((chunk) => ({
-    where: `id IN (${places(chunk.length)}) AND ${where}`,
+    where: `id IN (${placeholders(chunk.length)}) AND ${where}`,
     values: [...chunk, ...values],
-    named: chunk.length,
+    idCount: chunk.length,
   }));
 }
 
-/** The rows of a selection, as conditions that share no row. None: no rows. */
-export function selectionOf(selection: RowSelection): readonly Condition[] {
-  if (selection === 'all') return [{ ...EVERY, named: null }];
-  if (isByIds(selection)) {
-    const { ids, userId } = selection;
-    return byIds(ids, userId === undefined ? EVERY : { where: 'user_id = ?', values: [userId] });
-  }
-  const { userId, exceptId } = selection;
-  if (exceptId === undefined) return [{ where: 'user_id = ?', values: [userId], named: null }];
-  return [{ where: 'user_id = ? AND id <> ?', values: [userId, exceptId], named: null }];
-}
-
-/** Whether it names the rows. */
+/** Whether a selection names the rows. */
 export function isByIds(
   selection: RowSelection,
 ): selection is Extract<RowSelection, { ids: readonly string[] }> {
   return selection !== 'all' && 'ids' in selection;
-}
-
-/** Ids in portions that fit one statement. */
-export function chunked(ids: readonly string[]): string[][] {
-  const count = Math.ceil(ids.length / CHUNK);
-  return Array.from({ length: count }, (_, index) => ids.slice(index * CHUNK, (index + 1) * CHUNK));
-}
-
-/** Places for so many values. */
-export function places(count: number): string {
-  return Array.from({ length: count }, () => '?').join(', ');
-}
-
-/** Deletes so many rows by id, in plain SQL. */
-export function deleteByIds(table: string, count: number): string {
-  return `DELETE FROM ${table} WHERE id IN (${places(count)})`;
-}
-
-/** Statements by the number of their rows, made once each. */
-export function byCount(make: (count: number) => string): (count: number) => string {
-  const made = new Map<number, string>();
-  return (count) => {
-    const statement = made.get(count) ?? make(count);
-    made.set(count, statement);
-    return statement;
-  };
 }

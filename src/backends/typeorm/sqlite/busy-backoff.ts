@@ -10,31 +10,31 @@ const LONGEST = 64;
  * it now and then, and SQLite waits a little for each answer; if all of them asked, reads would have to queue for
  * all those answers.
  */
-export class LockWait {
-  private failure: SqliteFailure | null = null;
-  private until = 0;
-  private pause = FIRST;
+export class BusyBackoff {
+  #failure: SqliteFailure | null = null;
+  #until = 0;
+  #pause = FIRST;
 
   /** @throws SqliteFailure: it is too early to ask again */
   check(): void {
-    if (this.failure && this.left > 0) throw this.failure;
+    if (this.#failure && this.left > 0) throw this.#failure;
   }
 
   /** Somebody asked, in vain. */
   failed(failure: SqliteFailure): void {
-    if (failure === this.failure) return;
-    this.failure = failure;
-    this.until = performance.now() + this.pause * (0.5 + Math.random());
-    this.pause = Math.min(2 * this.pause, LONGEST);
+    if (failure === this.#failure) return;
+    this.#failure = failure;
+    this.#until = performance.now() + this.#pause * (0.5 + Math.random());
+    this.#pause = Math.min(2 * this.#pause, LONGEST);
   }
 
   succeeded(): void {
-    this.failure = null;
-    this.pause = FIRST;
+    this.#failure = null;
+    this.#pause = FIRST;
   }
 
   /** Milliseconds until it is worth asking again. */
   get left(): number {
-    return this.failure ? Math.max(0, this.until - performance.now()) : 0;
+    return this.#failure ? Math.max(0, this.#until - performance.now()) : 0;
   }
 }

@@ -1,14 +1,14 @@
 import { inspect } from 'node:util';
-import type { SqlRow, SqlValue } from '../sql-dialect.js';
+import type { SqlRow, SqlValue } from '../sql-connection.js';
 
 /** Statements that stay prepared at most; those whose number of places varies could be any number. */
-const MOST_PREPARED = 100;
+const MAX_PREPARED = 100;
 
 /**
  * Statements on the driver's own connection. TypeORM's `query()` would prepare each one anew, and take as long again
  * for wrapping it.
  */
-export interface SqliteStatements {
+export interface PreparedStatements {
   /** Rows of a SELECT. */
   all(sql: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]>;
   /** Number of rows that an INSERT, UPDATE or DELETE matched. */
@@ -18,21 +18,21 @@ export interface SqliteStatements {
 }
 
 /** What is used of a statement of `better-sqlite3`. */
-interface SyncStatement {
+interface BetterSqlite3Statement {
   all(values: readonly unknown[]): SqlRow[];
   run(values: readonly unknown[]): { readonly changes: number };
   safeIntegers(isOn: boolean): unknown;
 }
 
 /** What is used of a statement of `sqlite3`, and of its connection, which has the SQL first. */
-interface CallbackStatement {
+interface Sqlite3Statement {
   all(values: unknown, done: (error: Error | null, rows: SqlRow[]) => void): void;
   run(values: unknown, done: (this: { readonly changes: number }, error: Error | null) => void): void;
   finalize(done: () => void): void;
 }
 
-interface CallbackDatabase {
-  prepare(sql: string, done: (error: Error | null) => void): CallbackStatement;
+interface Sqlite3Database {
+  prepare(sql: string, done: (error: Error | null) => void): Sqlite3Statement;
 }
 
 /**
@@ -40,52 +40,57 @@ interface CallbackDatabase {
  * @param connection the driver's own
  * @param isOurs whether nobody else closes the connection: what is prepared would keep them from it
  */
-export function statementsOf(type: string, connection: unknown, isOurs: boolean): SqliteStatements {
+export function preparedStatements(type: string, connection: unknown, isOurs: boolean): PreparedStatements {
   return type === 'better-sqlite3'
-    ? new SyncStatements(connection as { prepare(sql: string): SyncStatement })
-    : new CallbackStatements(connection as CallbackDatabase, isOurs ? MOST_PREPARED : 0);
+    ? new BetterSqlite3Statements(connection as { prepare(sql: string): BetterSqlite3Statement })
+    : new Sqlite3Statements(connection as Sqlite3Database, isOurs ? MAX_PREPARED : 0);
 }
 
 /** Statements of `better-sqlite3`, which runs them at once, in this thread. */
-class SyncStatements implements SqliteStatements {
-  private readonly prepared = new Map<string, SyncStatement>();
+class BetterSqlite3Statements implements PreparedStatements {
+  readonly #prepared = new Map<string, BetterSqlite3Statement>();
+  readonly #database: { prepare(sql: string): BetterSqlite3Statement };
 
-  constructor(private readonly database: { prepare(sql: string): SyncStatement }) {}
+  constructor(database: { prepare(sql: string): BetterSqlite3Statement }) {
+    this.#database = database;
+  }
 
   async all(sql: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]> {
-    return this.prepare(sql).all(values.map(bound));
+    return this.#prepare(sql).all(values.map(bound));
   }
 
   async run(sql: string, values: readonly SqlValue[]): Promise<number> {
-    return this.prepare(sql).run(values.map(bound)).changes;
+    return this.#prepare(sql).run(values.map(bound)).changes;
   }
 
   async release(): Promise<void> {
-    this.prepared.clear();
+    this.#prepared.clear();
   }
 
-  private prepare(sql: string): SyncStatement {
-    const known = this.prepared.get(sql);
+  #prepare(sql: string): BetterSqlite3Statement {
+    const known = this.#prepared.get(sql);
     if (known) return known;
-    const statement = this.database.prepare(sql);
+    const statement = this.#database.prepare(sql);
     // The app may have made BigInts the default of its connections. Ours are instants and flags, which a number holds.
     statement.safeIntegers(false);
-    if (this.prepared.size < MOST_PREPARED) this.prepared.set(sql, statement);
+    if (this.#prepared.size < MAX_PREPARED) this.#prepared.set(sql, statement);
     return statement;
   }
 }
 
 /** Statements of `sqlite3`, which runs them in other threads. */
-class CallbackStatements implements SqliteStatements {
-  private readonly prepared = new Map<string, CallbackStatement>();
+class Sqlite3Statements implements PreparedStatements {
+  readonly #prepared = new Map<string, Sqlite3Statement>();
+  readonly #database: Sqlite3Database;
+  readonly #maxPrepared: number;
 
-  constructor(
-    private readonly database: CallbackDatabase,
-    private readonly mostPrepared: number,
-  ) {}
+  constructor(database: Sqlite3Database, maxPrepared: number) {
+    this.#database = database;
+    this.#maxPrepared = maxPrepared;
+  }
 
   all(sql: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]> {
-    return this.with(
+    return this.#with(
       sql,
       (statement) =>
         new Promise((resolve, reject) =>
@@ -95,7 +100,7 @@ class CallbackStatements implements SqliteStatements {
   }
 
   run(sql: string, values: readonly SqlValue[]): Promise<number> {
-    return this.with(
+    return this.#with(
       sql,
       (statement) =>
         new Promise((resolve, reject) =>
@@ -108,24 +113,24 @@ class CallbackStatements implements SqliteStatements {
   }
 
   async release(): Promise<void> {
-    const statements = [...this.prepared.values()];
-    this.prepared.clear();
+    const statements = [...this.#prepared.values()];
+    this.#prepared.clear();
     await Promise.all(statements.map(finalize));
   }
 
-  private with<T>(sql: string, use: (statement: CallbackStatement) => Promise<T>): Promise<T> {
-    const known = this.prepared.get(sql);
-    return known ? use(known) : this.prepare(sql, use);
+  #with<T>(sql: string, use: (statement: Sqlite3Statement) => Promise<T>): Promise<T> {
+    const known = this.#prepared.get(sql);
+    return known ? use(known) : this.#prepare(sql, use);
   }
 
-  private async prepare<T>(sql: string, use: (statement: CallbackStatement) => Promise<T>): Promise<T> {
-    const statement = await new Promise<CallbackStatement>((resolve, reject) => {
-      const made: CallbackStatement = this.database.prepare(sql, (error) =>
+  async #prepare<T>(sql: string, use: (statement: Sqlite3Statement) => Promise<T>): Promise<T> {
+    const statement = await new Promise<Sqlite3Statement>((resolve, reject) => {
+      const made: Sqlite3Statement = this.#database.prepare(sql, (error) =>
         error ? reject(error) : resolve(made),
       );
     });
-    if (this.prepared.size < this.mostPrepared && !this.prepared.has(sql)) {
-      this.prepared.set(sql, statement);
+    if (this.#prepared.size < this.#maxPrepared && !this.#prepared.has(sql)) {
+      this.#prepared.set(sql, statement);
       return use(statement);
     }
     try {
@@ -136,7 +141,7 @@ class CallbackStatements implements SqliteStatements {
   }
 }
 
-function finalize(statement: CallbackStatement): Promise<void> {
+function finalize(statement: Sqlite3Statement): Promise<void> {
   return new Promise((resolve) => statement.finalize(resolve));
 }
 

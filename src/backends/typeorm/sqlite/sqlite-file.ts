@@ -13,8 +13,8 @@ const OTHERS = 0o007;
  * until its last handle is closed, and everything written would be lost then.
  */
 export class SqliteFile {
-  private opened: string | null = null;
-  private openedLogs = new Map<string, string>();
+  #opened: string | null = null;
+  #openedLogs = new Map<string, string>();
 
   /** @param path absolute */
   constructor(readonly path: string) {}
@@ -54,13 +54,13 @@ export class SqliteFile {
       // Exclusively: to close a file that SQLite has open in this process would give up its locks.
       closeSync(openSync(this.path, 'wx', OWNER));
     } catch {
-      if (!existsSync(this.path)) this.createBehindLink();
+      if (!existsSync(this.path)) this.#createBehindLink();
     }
     return { isOpenToAll: false };
   }
 
   /** What is in the way may be a symbolic link that leads nowhere yet. */
-  private createBehindLink(): void {
+  #createBehindLink(): void {
     try {
       closeSync(openSync(this.path, 'a', OWNER));
     } catch (cause) {
@@ -71,17 +71,17 @@ export class SqliteFile {
 
   /** Remembers which file has been opened. Its inode cannot be given to another file while it is open. */
   remember(): void {
-    this.opened = identity(this.path);
-    this.openedLogs = new Map();
+    this.#opened = identity(this.path);
+    this.#openedLogs = new Map();
     for (const path of [`${this.path}-wal`, `${this.path}-shm`]) {
       const log = identity(path);
-      if (log !== null) this.openedLogs.set(path, log);
+      if (log !== null) this.#openedLogs.set(path, log);
     }
   }
 
   /** Whether the path leads elsewhere, or nowhere, by now. One `stat`, so that every statement can ask. */
   get isLost(): boolean {
-    return this.opened === null || this.opened !== identity(this.path);
+    return this.#opened === null || this.#opened !== identity(this.path);
   }
 
   /**
@@ -89,9 +89,9 @@ export class SqliteFile {
    * path, that is deleted: SQLite would replay it into whatever file is put there next, for example a backup.
    */
   forget(): void {
-    const logs = this.isLost ? this.openedLogs : new Map<string, string>();
-    this.opened = null;
-    this.openedLogs = new Map();
+    const logs = this.isLost ? this.#openedLogs : new Map<string, string>();
+    this.#opened = null;
+    this.#openedLogs = new Map();
     for (const [path, opened] of logs) {
       if (identity(path) === opened) remove(path);
     }

@@ -32,7 +32,7 @@ export function checkSource(given: SessionDataSource): void {
 export function sourceOf(given: SessionDataSource, isShared: boolean): SqliteSource {
   const options = optionsOf(given);
   if (isShared) return new OwnSource(options, sessionsFileOf(options));
-  return isDataSource(given) ? new NamedSource(given) : new OwnSource(options, fileOf(options));
+  return isDataSource(given) ? new GivenSource(given) : new OwnSource(options, fileOf(options));
 }
 
 /** The file for sessions beside the one of a data source, as an absolute path. `null`: both are in memory. */
@@ -48,7 +48,7 @@ export function sessionsFileOf(options: DataSourceOptions): string | null {
 export class OwnSource implements SqliteSource {
   readonly isOurs = true;
   readonly options: DataSourceOptions;
-  private dataSource: DataSource | null = null;
+  #dataSource: DataSource | null = null;
 
   /** @param given options whose driver is used; of them, nothing that would act on tables */
   constructor(
@@ -59,13 +59,13 @@ export class OwnSource implements SqliteSource {
   }
 
   async open(): Promise<QueryRunner> {
-    this.dataSource = await new DataSource(this.options).initialize();
-    return this.dataSource.createQueryRunner();
+    this.#dataSource = await new DataSource(this.options).initialize();
+    return this.#dataSource.createQueryRunner();
   }
 
   async drop(): Promise<void> {
-    const { dataSource } = this;
-    this.dataSource = null;
+    const dataSource = this.#dataSource;
+    this.#dataSource = null;
     await dataSource?.destroy();
   }
 
@@ -75,32 +75,34 @@ export class OwnSource implements SqliteSource {
 }
 
 /** A data source that is there for sessions alone. Whoever opened it closes it; we only renew a lost connection. */
-export class NamedSource implements SqliteSource {
+export class GivenSource implements SqliteSource {
   readonly isOurs = false;
   readonly path: string | null;
   readonly options: DataSourceOptions;
-  private isDropped = false;
+  #isDropped = false;
+  readonly #dataSource: DataSource;
 
-  constructor(private readonly dataSource: DataSource) {
+  constructor(dataSource: DataSource) {
+    this.#dataSource = dataSource;
     this.path = fileOf(dataSource.options);
     this.options = driverOptions(dataSource.options, ':memory:');
   }
 
   async open(): Promise<QueryRunner> {
-    const { dataSource } = this;
+    const dataSource = this.#dataSource;
     if (!dataSource.isInitialized) throw new Error('the data source is not open: initialize() it first');
-    if (this.isDropped) {
+    if (this.#isDropped) {
       // Not initialize(): it would run the data source's migrations, or its `dropSchema`, once more.
       await dataSource.driver.connect();
       await dataSource.driver.afterConnect();
-      this.isDropped = false;
+      this.#isDropped = false;
     }
     return dataSource.createQueryRunner();
   }
 
   async drop(): Promise<void> {
-    this.isDropped = true;
-    await this.dataSource.driver.disconnect();
+    this.#isDropped = true;
+    await this.#dataSource.driver.disconnect();
   }
 
   async close(): Promise<void> {}

@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import type { TypeOrmSessionBackendOptions } from '../../../../src/backends/typeorm/sql-dialect.js';
+import type { TypeOrmSessionBackendOptions } from '../../../../src/backends/typeorm/typeorm-session-backend-options.js';
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
 import { SessionOptionsError } from '../../../../src/core/session-errors.js';
 import {

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import type { DataSource } from 'typeorm';
-import type { TypeOrmSessionBackendOptions } from '../../../../src/backends/typeorm/sql-dialect.js';
+import type { TypeOrmSessionBackendOptions } from '../../../../src/backends/typeorm/typeorm-session-backend-options.js';
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
 import { SessionOptionsError } from '../../../../src/core/session-errors.js';
 import { inserting, NOW, row, store } from '../../../../src/testing/backend-contract/contract-rule.js';

@@ -5,7 +5,7 @@ import { property } from '../../driver-error.js';
 const CANCEL_REQUEST = 80_877_102;
 
 /** Milliseconds until the attempt is given up. */
-const PATIENCE = 2_000;
+const CANCEL_TIMEOUT = 2_000;
 
 /** A connection of `pg`, as far as a request to cancel its statement needs it. */
 interface BusyClient {
@@ -29,7 +29,7 @@ export function cancelStatement(connection: unknown): void {
   const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host);
   socket.on('connect', () => socket.end(packet));
   socket.on('error', () => socket.destroy()); // an unreachable server has nothing to cancel
-  socket.setTimeout(PATIENCE, () => socket.destroy());
+  socket.setTimeout(CANCEL_TIMEOUT, () => socket.destroy());
   socket.unref();
 }
 
