@@ -6,15 +6,8 @@ import { postgresDialect } from './pool/postgres/postgres-dialect.js';
 import type { SqlDialect } from './sql-dialect.js';
 import { sqliteDialect } from './sqlite/sqlite-dialect.js';
 
-/** Every kind of database that sessions can be in. */
-const DIALECTS: readonly SqlDialect[] = [
-  sqliteDialect,
-  pooledDialect(postgresDialect),
-  pooledDialect(mysqlDialect),
-];
-
 /**
- * The dialect of a data source.
+ * The dialect of a data source, by the type of its driver.
  *
  * @throws SessionOptionsError when there is none for its driver
  */
@@ -27,3 +20,10 @@ export function dialectOf({ type }: DataSourceOptions): SqlDialect {
       'Name a data source of a supported type for sessions, or set the `backend` option',
   );
 }
+
+/** Every kind of database that sessions can be in. */
+const DIALECTS: readonly SqlDialect[] = [
+  sqliteDialect,
+  pooledDialect(postgresDialect),
+  pooledDialect(mysqlDialect),
+];

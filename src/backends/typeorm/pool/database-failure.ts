@@ -1,14 +1,5 @@
 import { driverErrorOf } from '../driver-error.js';
 
-/** What the network says of a connection that has ended. */
-const RESET: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST']);
-
-/** What is said of one that ended under a statement, without a code that the driver knows. */
-const ENDED = /^Connection (terminated|terminated unexpectedly|was killed)$/;
-
-/** What the drivers and TypeORM say of a statement that they have not sent, since its connection had ended before. */
-const UNSENT = /is not queryable$|in closed state$|^Query runner already released/;
-
 /** A statement, or the way to the server, that failed. Never a mistake of the caller's own code. */
 export class DatabaseFailure extends Error {
   constructor(
@@ -44,3 +35,12 @@ export class DatabaseFailure extends Error {
     return this.isCommitting && !UNSENT.test(this.message);
   }
 }
+
+/** What the network says of a connection that has ended. */
+const RESET: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST']);
+
+/** What is said of one that ended under a statement, without a code that the driver knows. */
+const ENDED = /^Connection (terminated|terminated unexpectedly|was killed)$/;
+
+/** What the drivers and TypeORM say of a statement that they have not sent, since its connection had ended before. */
+const UNSENT = /is not queryable$|in closed state$|^Query runner already released/;

@@ -4,6 +4,10 @@ import { property } from '../driver-error.js';
 import { DatabaseFailure } from './database-failure.js';
 import { handleErrorsOf, handleErrorsOfPool } from './connection-errors.js';
 
+/*
+ * Where the pool of connections to a server comes from: a data source that the app opens, or one of our own.
+ */
+
 /** Where the pool of connections comes from. */
 export interface PoolSource {
   readonly options: DataSourceOptions;

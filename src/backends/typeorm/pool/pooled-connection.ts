@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { DataSource, Table } from 'typeorm';
 import { SessionOptionsError } from '../../../core/session-errors.js';
 import { Deadline, DeadlineError } from '../deadline.js';
-import { KeyedMutex } from '../mutex.js';
+import { KeyedMutex } from '../../../core/mutex.js';
 import {
   createSessionTable,
   refuseToCreate,
@@ -21,36 +21,6 @@ import { RetryPolicy } from './retry-policy.js';
 import { PooledRunner } from './pooled-runner.js';
 import { databaseName, type PoolSource, poolSourceOf } from './pool-source.js';
 import { sleep } from '../../../core/timers.js';
-
-/** Milliseconds before the next attempt, times the number of attempts so far, give or take half. */
-const PAUSE = 4;
-
-/** A database server as the backend sees it, behind a pool of connections. */
-export function pooledDialect(dialect: PoolDialect): SqlDialect {
-  const { drivers, syntax, afterCreateTable } = dialect;
-  return {
-    drivers,
-    syntax,
-    afterCreateTable,
-    connect: (dataSource, options) =>
-      new PooledConnection(poolSourceOf(dataSource, options.timeout), dialect, options),
-  };
-}
-
-/** What one call wants done, however many attempts it takes. */
-interface Call<T> {
-  readonly deadline: Deadline;
-  attempt(runner: PooledRunner, deadline: Deadline): Promise<T>;
-  /** Whether each statement that succeeds has changed something for good. */
-  readonly isWrite?: boolean;
-  /** Whether it makes the table ready, rather than needs it. */
-  readonly isPreparation?: boolean;
-  /**
-   * Whether a result shows that an attempt whose connection was lost before it was answered had changed nothing. Absent:
-   * none does, so that such a call is not tried again.
-   */
-  readonly isFirst?: (result: T) => boolean;
-}
 
 /**
  * A database server: each call takes a connection of its own from the pool, so that it never joins a transaction of
@@ -230,4 +200,34 @@ export class PooledConnection implements SqlConnection {
     if (!(error instanceof DatabaseFailure || error instanceof DeadlineError)) return error;
     return new Error(`${this.#name}: ${error.message}`, { cause: error });
   }
+}
+
+/** Milliseconds before the next attempt, times the number of attempts so far, give or take half. */
+const PAUSE = 4;
+
+/** A database server as the backend sees it, behind a pool of connections. */
+export function pooledDialect(dialect: PoolDialect): SqlDialect {
+  const { drivers, syntax, afterCreateTable } = dialect;
+  return {
+    drivers,
+    syntax,
+    afterCreateTable,
+    connect: (dataSource, options) =>
+      new PooledConnection(poolSourceOf(dataSource, options.timeout), dialect, options),
+  };
+}
+
+/** What one call wants done, however many attempts it takes. */
+interface Call<T> {
+  readonly deadline: Deadline;
+  attempt(runner: PooledRunner, deadline: Deadline): Promise<T>;
+  /** Whether each statement that succeeds has changed something for good. */
+  readonly isWrite?: boolean;
+  /** Whether it makes the table ready, rather than needs it. */
+  readonly isPreparation?: boolean;
+  /**
+   * Whether a result shows that an attempt whose connection was lost before it was answered had changed nothing. Absent:
+   * none does, so that such a call is not tried again.
+   */
+  readonly isFirst?: (result: T) => boolean;
 }

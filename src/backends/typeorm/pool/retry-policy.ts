@@ -1,12 +1,6 @@
 import type { DatabaseFailure } from './database-failure.js';
 import type { PoolDialect } from './pool-dialect.js';
 
-/** Connections that one call may lose: about as many as a pool has, since all of them may have ended at once. */
-const MAX_LOST = 10;
-
-/** What follows a failed attempt: another one, another one once the table is restored, or none. */
-export type NextStep = 'retry' | 'restore-table' | 'give-up';
-
 /** Decides whether a call whose attempt has failed is tried again. It remembers the attempts of that one call. */
 export class RetryPolicy {
   /** The failure of an attempt that may have changed something for good. `null`: there was none. */
@@ -38,3 +32,9 @@ export class RetryPolicy {
     return 'restore-table';
   }
 }
+
+/** Connections that one call may lose: about as many as a pool has, since all of them may have ended at once. */
+const MAX_LOST = 10;
+
+/** What follows a failed attempt: another one, another one once the table is restored, or none. */
+export type NextStep = 'retry' | 'restore-table' | 'give-up';

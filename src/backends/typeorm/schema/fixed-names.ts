@@ -1,8 +1,6 @@
 import { DefaultNamingStrategy, type EntityMetadata } from 'typeorm';
 import { dataSourceOf } from '../data-source.js';
 
-const NAMING = new DefaultNamingStrategy();
-
 /**
  * Gives the table, columns and index of an entity of sessions the names that they have in the database, whatever
  * `entityPrefix` and the naming strategy of the data source make of those that entities give. Called while TypeORM builds
@@ -23,6 +21,8 @@ export function fixNames(index: IndexMetadata, tableName: string | undefined): v
   metadata.tablePath = driver.buildTableName(tableName, metadata.schema, metadata.database);
   index.givenName = NAMING.indexName(tableName, ['user_id']);
 }
+
+const NAMING = new DefaultNamingStrategy();
 
 /** What is used of TypeORM's `IndexMetadata` while it is being built. */
 export interface IndexMetadata {

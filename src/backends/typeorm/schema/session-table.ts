@@ -7,6 +7,10 @@ import { type SessionEntity, sessionEntity } from './session.entity.js';
 import { tablePath } from './table-name.js';
 import type { SqlDialect } from '../sql-dialect.js';
 
+/*
+ * The table of sessions in a database: what it is to be, whether it is there, and how it is created and upgraded.
+ */
+
 /**
  * The table that `SessionEntity` describes, under the configured name, in the types of the driver that `connection`
  * (a minimal set of data source options) names. Nothing is opened.

@@ -7,6 +7,11 @@ import { COLUMN_ENTRIES, type SessionColumn } from './columns.js';
 import { fixNames, type IndexMetadata } from './fixed-names.js';
 import { checkTableName } from './table-name.js';
 
+/*
+ * The table of sessions as an entity of TypeORM: the class, one like it for each other name of the table, and a check
+ * of those that an app has registered.
+ */
+
 /** What TypeORM is told of each table of sessions. */
 const TABLE_OPTIONS = { synchronize: false, manager: 'InnoDB' } as const;
 

@@ -2,8 +2,6 @@ import type { DataSourceOptions } from 'typeorm';
 import { describeValue } from '../../../core/describe-value.js';
 import { SessionOptionsError } from '../../../core/session-errors.js';
 
-const TABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
-
 /**
  * Checks the option `tableName`.
  *
@@ -16,6 +14,8 @@ export function checkTableName(tableName: string): void {
       `got ${describeValue(tableName)}`,
   );
 }
+
+const TABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
 
 /** The name of the table, behind that of the schema that the options of the data source name. */
 export function tablePath(options: DataSourceOptions, tableName: string): readonly string[] {

@@ -3,16 +3,6 @@ import { performance } from '../../../core/timers.js';
 import type { SqlConnection, SqlRunner } from '../sql-connection.js';
 import { rowOfJson } from './row-mapping.js';
 
-type Rows = ReadonlyMap<string, SessionRow>;
-
-/** Ids of one SELECT that has not begun, and what it will find. */
-interface Batch {
-  readonly ids: Set<string>;
-  /** On the clock of `performance.now()`. */
-  readonly since: number;
-  readonly rows: Promise<Rows>;
-}
-
 /**
  * Look-ups on a connection that does one job at a time. Those that come while one waits for its turn join it: a SELECT
  * that has not begun, so that what was acknowledged before a call is always seen.
@@ -68,4 +58,14 @@ export class BatchedFind {
     }
     return rows;
   }
+}
+
+type Rows = ReadonlyMap<string, SessionRow>;
+
+/** Ids of one SELECT that has not begun, and what it will find. */
+interface Batch {
+  readonly ids: Set<string>;
+  /** On the clock of `performance.now()`. */
+  readonly since: number;
+  readonly rows: Promise<Rows>;
 }

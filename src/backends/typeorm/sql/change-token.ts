@@ -4,17 +4,6 @@ import type { SqlConnection } from '../sql-connection.js';
 import { IS_ACTIVE } from './expiry.js';
 import { namesOf } from './row-mapping.js';
 
-/** The columns that make up the token of a session, in the order that the statement binds them. */
-const TOKEN = [
-  'tokenHash',
-  'supersededHash',
-  'tokenIssuedAt',
-  'graceUntil',
-  'tokenUsed',
-  'tokenGeneration',
-  'replacedTokens',
-] as const satisfies ReadonlyArray<keyof TokenState>;
-
 /** Replaces the token of a session where it still is the expected one. */
 export function changeTokenStatements(table: string) {
   const set = namesOf(TOKEN).map((name) => `${name} = ?`);
@@ -25,6 +14,17 @@ export function changeTokenStatements(table: string) {
       `WHERE id = ? AND ${IS_ACTIVE} AND token_used = ? AND token_hash ${hasToken ? '= ?' : 'IS NULL'}`,
   };
 }
+
+/** The columns that make up the token of a session, in the order that the statement binds them. */
+const TOKEN = [
+  'tokenHash',
+  'supersededHash',
+  'tokenIssuedAt',
+  'graceUntil',
+  'tokenUsed',
+  'tokenGeneration',
+  'replacedTokens',
+] as const satisfies ReadonlyArray<keyof TokenState>;
 
 /** `SessionBackend.changeToken`. */
 export function changeToken(

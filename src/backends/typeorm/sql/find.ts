@@ -4,7 +4,7 @@ import { chunked, placeholders, statementByCount } from './placeholders.js';
 import { ALL_COLUMNS, JSON_COLUMNS, rowOf } from './row-mapping.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
-/** Rows by id. The comments name what each statement binds. */
+/** Rows by their ids, as the comments name what each statement binds. `batched-find.ts` lets callers share one. */
 export function findStatements(table: string, { forUpdate, jsonLookup }: SqlSyntax) {
   const packed = JSON_COLUMNS.map((column) => `s.${column}`).join(', ');
   return {

@@ -1,22 +1,12 @@
 import type { InsertRequest, InsertResult } from '../../../core/session-backend.js';
 import { isActive } from '../../../core/session-expiry.js';
+import { chooseVictims } from '../../../core/session-limit.js';
 import type { SessionRow } from '../../../core/session-row.js';
 import type { SqlRunner } from '../sql-connection.js';
 import { deleteIds } from './delete.js';
 import type { InsertStatements } from './insert.js';
 import { valuesOf } from './row-mapping.js';
-import { byEviction, type CountedRow, countedRows, endedOf, overLimit } from './session-limit.js';
-
-/** Tells a caller what came of its insert. */
-export type Settle = (caller: {
-  readonly resolve: (result: InsertResult) => void;
-  readonly reject: (error: unknown) => void;
-}) => void;
-
-/** A row that counts towards the limit, and whether it is still to be stored. */
-interface Candidate extends CountedRow {
-  readonly toStore: SessionRow | null;
-}
+import { type CountedRow, countedRows, evictedRow } from './session-limit.js';
 
 /**
  * Inserts of one user one after the other, as one step, inside a transaction that no other one of the user overlaps: a
@@ -49,12 +39,12 @@ export async function insertTogether(
     }
     start ??= now;
     if (now < start || counted.some(({ id }) => id === built.id)) return null; // then the rows seen are not enough
-    const active = counted.filter((each) => isActive(each, now)).toSorted(byEviction);
-    const evicted = overLimit(active, limit.max);
+    const active = counted.filter((each) => isActive(each, now));
+    const evicted = chooseVictims(active, limit.max);
     for (const { id, toStore } of evicted) if (toStore === null) toDelete.push(id);
     counted = [...counted.filter((each) => !evicted.includes(each)), { ...built, toStore: built }];
     settled.push(({ resolve }) =>
-      resolve({ status: 'inserted', row: built, replaced: null, evicted: evicted.map(endedOf) }),
+      resolve({ status: 'inserted', row: built, replaced: null, evicted: evicted.map(evictedRow) }),
     );
   }
   const rows = counted.flatMap(({ toStore }) => (toStore === null ? [] : [toStore]));
@@ -63,6 +53,17 @@ export async function insertTogether(
   if (rows.length === 0) return settled;
   const stored = await sql.run(statements.insert(rows.length), rows.flatMap(valuesOf));
   return stored === rows.length ? settled : null;
+}
+
+/** Tells a caller what came of its insert. */
+export type Settle = (caller: {
+  readonly resolve: (result: InsertResult) => void;
+  readonly reject: (error: unknown) => void;
+}) => void;
+
+/** A row that counts towards the limit, and whether it is still to be stored. */
+interface Candidate extends CountedRow {
+  readonly toStore: SessionRow | null;
 }
 
 function attempt(request: InsertRequest): { built: SessionRow | null } | { error: unknown } {

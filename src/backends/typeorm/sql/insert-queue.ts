@@ -4,18 +4,6 @@ import type { SqlConnection } from '../sql-connection.js';
 import { insertRow, type InsertStatements } from './insert.js';
 import { insertTogether } from './insert-batch.js';
 
-/** Inserts that one transaction takes at most. */
-const LARGEST_BATCH = 50;
-
-/** An insert that waits. */
-interface Pending {
-  readonly request: InsertRequest;
-  /** When it came, on the clock of `performance.now()`. */
-  readonly since: number;
-  readonly resolve: (result: InsertResult) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /**
  * The inserts of a backend. Those that keep the limit of one user would wait for each other anyway, so that all that come
  * while one is under way share the next transaction: one look at the user's rows, one commit. Others have one each.
@@ -79,4 +67,16 @@ export class InsertQueue {
       for (const { reject } of batch) reject(error);
     }
   }
+}
+
+/** Inserts that one transaction takes at most. */
+const LARGEST_BATCH = 50;
+
+/** An insert that waits. */
+interface Pending {
+  readonly request: InsertRequest;
+  /** When it came, on the clock of `performance.now()`. */
+  readonly since: number;
+  readonly resolve: (result: InsertResult) => void;
+  readonly reject: (error: unknown) => void;
 }

@@ -1,4 +1,5 @@
 import type { InsertRequest, InsertResult } from '../../../core/session-backend.js';
+import { chooseVictims } from '../../../core/session-limit.js';
 import type { EndedRow, SessionRow } from '../../../core/session-row.js';
 import { COLUMN_NAMES } from '../schema/columns.js';
 import type { SqlConnection, SqlRunner } from '../sql-connection.js';
@@ -7,7 +8,7 @@ import type { FindStatements } from './find.js';
 import type { LockStatements } from './lock-rows.js';
 import { placeholders, repeated, statementByCount } from './placeholders.js';
 import { ALL_COLUMNS, rowOf, valuesOf } from './row-mapping.js';
-import { countedRows, endedOf, type LimitStatements, overLimit } from './session-limit.js';
+import { countedRows, evictedRow, type LimitStatements } from './session-limit.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
 /** New sessions. `insert-queue.ts` says which of them share a transaction. */
@@ -89,5 +90,5 @@ async function rowsToEvict(
   if (limit === null || row.userId === null || row.tokenHash === null) return [];
   const now = Math.max(row.createdAt, row.lastActiveAt);
   const counted = await countedRows(sql, statements, row.userId, now, replaces);
-  return overLimit(counted, limit.max).map(endedOf);
+  return chooseVictims(counted, limit.max).map(evictedRow);
 }

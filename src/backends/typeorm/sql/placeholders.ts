@@ -1,3 +1,7 @@
+/*
+ * The `?` of statements: how many there may be in one, and lists of them.
+ */
+
 /**
  * Values that one statement binds at most, apart from a few that its condition has: far below the limits of databases, the
  * lowest of which is SQLite's, 999 in some builds. Lists that are longer are spread over several statements.

@@ -6,8 +6,6 @@ import { chunked, placeholders } from './placeholders.js';
 import { idsOf, text } from './row-mapping.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
-const IN_BATCH = 'id > ? AND id <= ?';
-
 /** Expired rows, found by a walk over the primary key in batches. */
 export function pruneStatements(table: string, { forUpdateSkipLocked, forcePrimaryKey }: SqlSyntax) {
   return {
@@ -26,6 +24,8 @@ export function pruneStatements(table: string, { forUpdateSkipLocked, forcePrima
       forUpdateSkipLocked,
   };
 }
+
+const IN_BATCH = 'id > ? AND id <= ?';
 
 type PruneStatements = ReturnType<typeof pruneStatements> & Pick<DeleteStatements, 'delete'>;
 

@@ -2,6 +2,11 @@ import type { EndedRow, SessionRow } from '../../../core/session-row.js';
 import { COLUMN_ENTRIES, COLUMN_NAMES, COLUMNS, type SessionProperty } from '../schema/columns.js';
 import type { SqlRow, SqlValue } from '../sql-connection.js';
 
+/*
+ * From a row of the table to a `SessionRow` and back: column names for SELECT and INSERT, values to bind, values
+ * returned.
+ */
+
 /** The names of all columns, as a SELECT for `rowOf` and an INSERT of `valuesOf` list them. */
 export const ALL_COLUMNS = COLUMN_NAMES.join(', ');
 

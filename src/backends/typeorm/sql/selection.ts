@@ -2,6 +2,10 @@ import type { RowSelection } from '../../../core/session-backend.js';
 import type { SqlValue } from '../sql-connection.js';
 import { chunked, placeholders } from './placeholders.js';
 
+/*
+ * Which rows `SessionBackend.delete` is to delete, as WHERE clauses.
+ */
+
 /** The WHERE clause of a selection of rows, and what it binds. */
 export interface Condition {
   readonly where: string;

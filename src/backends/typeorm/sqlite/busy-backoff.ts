@@ -1,10 +1,6 @@
 import type { SqliteFailure } from './sqlite-failure.js';
 import { performance } from '../../../core/timers.js';
 
-/** Milliseconds between two attempts, doubling, give or take half. */
-const FIRST = 2;
-const LONGEST = 64;
-
 /**
  * What the writes of a connection know of a lock that another process holds. While they wait, one of them asks for
  * it now and then, and SQLite waits a little for each answer; if all of them asked, reads would have to queue for
@@ -38,3 +34,7 @@ export class BusyBackoff {
     return this.#failure ? Math.max(0, this.#until - performance.now()) : 0;
   }
 }
+
+/** Milliseconds between two attempts, doubling, give or take half. */
+const FIRST = 2;
+const LONGEST = 64;

@@ -1,37 +1,10 @@
 import type { Deadline } from '../deadline.js';
-import type { Mutex } from '../mutex.js';
+import type { Mutex } from '../../../core/mutex.js';
 import type { SqlRunner } from '../sql-connection.js';
 import { SqliteRunner } from './sqlite-runner.js';
 import { SqliteFailure } from './sqlite-failure.js';
 import type { PreparedStatements } from './prepared-statements.js';
 import { setImmediate } from '../../../core/timers.js';
-
-/** Writes that share a commit at most. */
-const LARGEST_BATCH = 200;
-
-/** What one caller wants written. */
-export interface Write<T> {
-  readonly deadline: Deadline;
-  /** Whether all of it is one step. Otherwise each of its statements is one. */
-  readonly isAtomic: boolean;
-  work(sql: SqlRunner): Promise<T>;
-  /** Whether a result is to be committed. */
-  commits(result: T): boolean;
-}
-
-interface WaitingWrite extends Write<unknown> {
-  resolve(result: unknown): void;
-  reject(error: unknown): void;
-}
-
-/** The connection that writes go to. */
-export interface WriteTarget {
-  readonly mutex: Mutex;
-  /** Runs work on the open connection. @throws SqliteFailure */
-  use(work: (statements: PreparedStatements) => Promise<void>): Promise<void>;
-  /** Nobody knows whether a transaction is still open. */
-  giveUp(failure: SqliteFailure): Promise<void>;
-}
 
 /**
  * Writes that wait for the connection share one durable transaction: what a commit costs, it costs once. Each caller
@@ -132,6 +105,33 @@ export class GroupCommit {
       throw error;
     }
   }
+}
+
+/** Writes that share a commit at most. */
+const LARGEST_BATCH = 200;
+
+/** What one caller wants written. */
+export interface Write<T> {
+  readonly deadline: Deadline;
+  /** Whether all of it is one step. Otherwise each of its statements is one. */
+  readonly isAtomic: boolean;
+  work(sql: SqlRunner): Promise<T>;
+  /** Whether a result is to be committed. */
+  commits(result: T): boolean;
+}
+
+interface WaitingWrite extends Write<unknown> {
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** The connection that writes go to. */
+export interface WriteTarget {
+  readonly mutex: Mutex;
+  /** Runs work on the open connection. @throws SqliteFailure */
+  use(work: (statements: PreparedStatements) => Promise<void>): Promise<void>;
+  /** Nobody knows whether a transaction is still open. */
+  giveUp(failure: SqliteFailure): Promise<void>;
 }
 
 /** Runs a write inside a transaction, and takes it back if it fails. Gives the way to tell what came of it. */

@@ -1,9 +1,6 @@
 import { inspect } from 'node:util';
 import type { SqlRow, SqlValue } from '../sql-connection.js';
 
-/** Statements that stay prepared at most; those whose number of places varies could be any number. */
-const MAX_PREPARED = 100;
-
 /**
  * Statements on the driver's own connection. TypeORM's `query()` would prepare each one anew, and take as long again
  * for wrapping it.
@@ -16,6 +13,9 @@ export interface PreparedStatements {
   /** Gives up what is prepared: `sqlite3` closes no connection before that. */
   release(): Promise<void>;
 }
+
+/** Statements that stay prepared at most; those whose number of placeholders varies could be any number. */
+const MAX_PREPARED = 100;
 
 /** What is used of a statement of `better-sqlite3`. */
 interface BetterSqlite3Statement {

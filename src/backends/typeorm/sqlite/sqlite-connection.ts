@@ -4,7 +4,7 @@ import { sessionTable, UPGRADE_NOTICE } from '../schema/session-table.js';
 import type { SqlConnection, SqlRunner, TransactionOptions } from '../sql-connection.js';
 import type { TypeOrmSessionBackendOptions } from '../typeorm-session-backend-options.js';
 import { Deadline, DeadlineError } from '../deadline.js';
-import { Mutex } from '../mutex.js';
+import { Mutex } from '../../../core/mutex.js';
 import { GroupCommit } from './group-commit.js';
 import { BusyBackoff } from './busy-backoff.js';
 import { SqliteFailure } from './sqlite-failure.js';
@@ -25,14 +25,14 @@ export class SqliteConnection implements SqlConnection {
   readonly #mutex = new Mutex();
   readonly #writes: GroupCommit;
   readonly #backoff = new BusyBackoff();
-  #found: Place | null = null;
+  #found: Location | null = null;
   #table: Promise<Table> | null = null;
   #runner: QueryRunner | null = null;
   #statements: PreparedStatements | null = null;
   #isTableReady = false;
   #wasReady = false;
   #isModeTold = false;
-  #dropped: SqliteFailure | null = null;
+  #disconnectReason: SqliteFailure | null = null;
   #closing: Promise<void> | null = null;
 
   /**
@@ -44,12 +44,12 @@ export class SqliteConnection implements SqlConnection {
     this.#writes = new GroupCommit({
       mutex: this.#mutex,
       use: (work) => this.#useToWrite(work),
-      giveUp: (failure) => this.#drop(failure),
+      giveUp: (failure) => this.#disconnect(failure),
     });
   }
 
-  get #place(): Place {
-    return (this.#found ??= placeOf(this.#find()));
+  get #location(): Location {
+    return (this.#found ??= locationOf(this.#find()));
   }
 
   async init(): Promise<void> {
@@ -122,14 +122,14 @@ export class SqliteConnection implements SqlConnection {
     try {
       return await work(await this.#ready());
     } catch (error) {
-      if (error instanceof SqliteFailure && error.endsConnection) await this.#drop(error);
+      if (error instanceof SqliteFailure && error.endsConnection) await this.#disconnect(error);
       throw error;
     }
   }
 
   /** The connection, open, on the file that lies there now, with the table in it. */
   async #ready(): Promise<PreparedStatements> {
-    const { file, source } = this.#place;
+    const { file, source } = this.#location;
     if (this.#runner && file?.isLost) {
       throw new SqliteFailure('', 'the file has been deleted, moved or replaced since it was opened');
     }
@@ -140,15 +140,15 @@ export class SqliteConnection implements SqlConnection {
   }
 
   async #open(): Promise<QueryRunner> {
-    const { file, source } = this.#place;
-    file?.checkPlace(this.#options.createTable);
+    const { file, source } = this.#location;
+    file?.checkAccess(this.#options.createTable);
     if (file !== null && source.isOurs) this.#create(file);
     try {
       this.#runner = await source.open();
       await configure(this.#runner, file !== null);
     } catch (error) {
       const failure = SqliteFailure.of(error);
-      await this.#drop(failure);
+      await this.#disconnect(failure);
       throw failure;
     }
     file?.remember();
@@ -160,16 +160,16 @@ export class SqliteConnection implements SqlConnection {
     if (!isOpenToAll || this.#isModeTold) return;
     this.#isModeTold = true;
     this.#options.logger?.warn(
-      `${this.#place.name}: every user of this machine may read or write the file, which holds user ids, times and hashes ` +
+      `${this.#location.name}: every user of this machine may read or write the file, which holds user ids, times and hashes ` +
         `of tokens. Take that from them: chmod o= '${file.path}'*`,
     );
   }
 
   async #prepare(runner: QueryRunner): Promise<void> {
     try {
-      this.#table ??= sessionTable(this.#place.source.options, this.#options.tableName);
+      this.#table ??= sessionTable(this.#location.source.options, this.#options.tableName);
       const found = await prepareTable(runner, await this.#table, this.#options.createTable);
-      if (found === 'earlier') this.#options.logger?.warn(`${this.#place.name}: ${UPGRADE_NOTICE}`);
+      if (found === 'earlier') this.#options.logger?.warn(`${this.#location.name}: ${UPGRADE_NOTICE}`);
     } catch (error) {
       // At startup it is an option that is wrong; later, somebody has changed the file.
       if (error instanceof SessionOptionsError && !this.#wasReady) throw error;
@@ -177,22 +177,24 @@ export class SqliteConnection implements SqlConnection {
     }
     this.#isTableReady = true;
     this.#wasReady = true;
-    if (this.#dropped)
-      this.#options.logger?.warn(`${this.#place.name}: opened again, after: ${this.#dropped.message}`);
-    this.#dropped = null;
+    if (this.#disconnectReason)
+      this.#options.logger?.warn(
+        `${this.#location.name}: opened again, after: ${this.#disconnectReason.message}`,
+      );
+    this.#disconnectReason = null;
   }
 
   /** Gives the connection up, so that the next call opens another. What is in memory would be lost with it. */
-  async #drop(reason: SqliteFailure): Promise<void> {
-    const { file, source, name } = this.#place;
+  async #disconnect(reason: SqliteFailure): Promise<void> {
+    const { file, source, name } = this.#location;
     if (this.#runner === null || file === null) return;
     this.#runner = null;
     this.#isTableReady = false;
-    this.#dropped ??= reason;
+    this.#disconnectReason ??= reason;
     try {
       file.forget();
       await this.#releaseStatements();
-      await source.drop();
+      await source.disconnect();
     } catch (error) {
       this.#options.logger?.warn(`${name}: could not close a connection: ${SqliteFailure.of(error).message}`);
     }
@@ -206,18 +208,18 @@ export class SqliteConnection implements SqlConnection {
 
   #named(error: unknown): unknown {
     if (!(error instanceof SqliteFailure || error instanceof DeadlineError)) return error;
-    return new Error(`${this.#place.name}: ${error.message}`, { cause: error.cause ?? error });
+    return new Error(`${this.#location.name}: ${error.message}`, { cause: error.cause ?? error });
   }
 }
 
 /** Where the sessions are. */
-interface Place {
+interface Location {
   readonly source: SqliteSource;
   readonly file: SqliteFile | null;
   readonly name: string;
 }
 
-function placeOf(source: SqliteSource): Place {
+function locationOf(source: SqliteSource): Location {
   const { path } = source;
   return path === null
     ? { source, file: null, name: 'Sessions in memory' }

@@ -3,11 +3,6 @@ import { dirname } from 'node:path';
 import { driverErrorOf } from '../driver-error.js';
 import { SqliteFailure } from './sqlite-failure.js';
 
-/** May be read and written by its owner. */
-const OWNER = 0o600;
-/** What users have that are neither the owner nor of the group. */
-const OTHERS = 0o007;
-
 /**
  * The file of a database, and whether it still is the one that was opened. SQLite would go on with a deleted file
  * until its last handle is closed, and everything written would be lost then.
@@ -23,7 +18,7 @@ export class SqliteFile {
    * Refuses what TypeORM or SQLite would silently do: create a missing folder, or the file when it may not be, or
    * open a read-only file for reading, with a log beside it that stays read-only for ever.
    */
-  checkPlace(mayCreate: boolean): void {
+  checkAccess(mayCreate: boolean): void {
     const folder = dirname(this.path);
     if (!existsSync(folder)) {
       throw new SqliteFailure('SQLITE_CANTOPEN', `the folder '${folder}' does not exist. Create it first`);
@@ -49,10 +44,12 @@ export class SqliteFile {
   create(): { readonly isOpenToAll: boolean } {
     const there = statSync(this.path, { throwIfNoEntry: false });
     if (there)
-      return { isOpenToAll: process.platform !== 'win32' && there.isFile() && (there.mode & OTHERS) !== 0 };
+      return {
+        isOpenToAll: process.platform !== 'win32' && there.isFile() && (there.mode & OTHERS_MASK) !== 0,
+      };
     try {
       // Exclusively: to close a file that SQLite has open in this process would give up its locks.
-      closeSync(openSync(this.path, 'wx', OWNER));
+      closeSync(openSync(this.path, 'wx', OWNER_READS_AND_WRITES));
     } catch {
       if (!existsSync(this.path)) this.#createBehindLink();
     }
@@ -62,7 +59,7 @@ export class SqliteFile {
   /** What is in the way may be a symbolic link that leads nowhere yet. */
   #createBehindLink(): void {
     try {
-      closeSync(openSync(this.path, 'a', OWNER));
+      closeSync(openSync(this.path, 'a', OWNER_READS_AND_WRITES));
     } catch (cause) {
       const { message } = driverErrorOf(cause);
       throw new SqliteFailure('SQLITE_CANTOPEN', `SQLITE_CANTOPEN: ${message}`, { cause });
@@ -97,6 +94,11 @@ export class SqliteFile {
     }
   }
 }
+
+/** May be read and written by its owner. */
+const OWNER_READS_AND_WRITES = 0o600;
+/** What users have that are neither the owner nor of the group. */
+const OTHERS_MASK = 0o007;
 
 /** Device and inode. `null`: there is no such file, or it cannot be reached. */
 function identity(path: string): string | null {

@@ -7,6 +7,10 @@ import {
 } from '../schema/session-table.js';
 import { SqliteFailure } from './sqlite-failure.js';
 
+/*
+ * What a new connection to SQLite goes through before the first statement on sessions: its PRAGMAs, and the table.
+ */
+
 /** Milliseconds that SQLite itself waits for a lock. Short, since it waits in a thread that others need. */
 const BUSY_TIMEOUT = 20;
 

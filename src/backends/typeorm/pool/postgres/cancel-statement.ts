@@ -1,20 +1,6 @@
 import { connect } from 'node:net';
 import { property } from '../../driver-error.js';
 
-/** @see https://www.postgresql.org/docs/current/protocol-message-formats.html (CancelRequest) */
-const CANCEL_REQUEST = 80_877_102;
-
-/** Milliseconds until the attempt is given up. */
-const CANCEL_TIMEOUT = 2_000;
-
-/** A connection of `pg`, as far as a request to cancel its statement needs it. */
-interface BusyClient {
-  readonly host: string;
-  readonly port: number;
-  readonly processID: number;
-  readonly secretKey: number;
-}
-
 /**
  * Asks the server, or the pooler before it, to cancel the statement of a connection, as `libpq` does: over another
  * connection, which carries the two numbers that the server gave to the first. Whether it did is not told.
@@ -31,6 +17,20 @@ export function cancelStatement(connection: unknown): void {
   socket.on('error', () => socket.destroy()); // an unreachable server has nothing to cancel
   socket.setTimeout(CANCEL_TIMEOUT, () => socket.destroy());
   socket.unref();
+}
+
+/** @see https://www.postgresql.org/docs/current/protocol-message-formats.html (CancelRequest) */
+const CANCEL_REQUEST = 80_877_102;
+
+/** Milliseconds until the attempt is given up. */
+const CANCEL_TIMEOUT = 2_000;
+
+/** A connection of `pg`, as far as a request to cancel its statement needs it. */
+interface BusyClient {
+  readonly host: string;
+  readonly port: number;
+  readonly processID: number;
+  readonly secretKey: number;
 }
 
 function isBusyClient(value: unknown): value is BusyClient {
