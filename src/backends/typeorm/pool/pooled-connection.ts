@@ -58,7 +58,7 @@ export class PooledConnection implements SqlConnection {
 
   transaction<T>(work: (sql: SqlRunner) => Promise<T>, options?: TransactionOptions<T>): Promise<T> {
     const userId = options?.userId ?? null;
-    return this.#locked(userId === null ? null : this.#lockOf(`user ${userId}`), work, options);
+    return this.#inTransaction(userId === null ? null : this.#lockKey(`user ${userId}`), work, options);
   }
 
   async close(): Promise<void> {
@@ -88,7 +88,7 @@ export class PooledConnection implements SqlConnection {
         }
         return now === 'absent';
       });
-    return this.#locked(this.#lockOf('table'), create, { isPreparation: true });
+    return this.#inTransaction(this.#lockKey('table'), create, { isPreparation: true });
   }
 
   /** The table has gone, or is another one: creates it again, once for all calls that have noticed. */
@@ -108,7 +108,7 @@ export class PooledConnection implements SqlConnection {
     logger?.warn(`${this.#name}: the table '${tableName}' was missing, and has been created again`);
   }
 
-  #locked<T>(
+  #inTransaction<T>(
     lock: LockKey | null,
     work: (runner: PooledRunner) => Promise<T>,
     {
@@ -145,13 +145,13 @@ export class PooledConnection implements SqlConnection {
   async #perform<T>(lock: LockKey | null, what: Omit<Call<T>, 'deadline'>, since?: number): Promise<T> {
     const deadline = new Deadline(this.#options.timeout, since);
     deadline.stage = 'others with the same lock have not ended';
-    const attempts = () => deadline.bound(this.#attempts({ ...what, deadline }));
+    const attempts = () => deadline.limit(this.#attempts({ ...what, deadline }));
     const call = lock === null ? attempts() : this.#perUser.run(lock.toString('base64'), attempts);
     this.#underWay.add(call);
     try {
-      return await deadline.bound(call);
+      return await deadline.limit(call);
     } catch (error) {
-      throw this.#named(error);
+      throw this.#withName(error);
     } finally {
       this.#underWay.delete(call);
     }
@@ -165,14 +165,14 @@ export class PooledConnection implements SqlConnection {
       if (this.#isClosed) throw new DatabaseFailure('', 'the backend is closed');
       let result: T;
       try {
-        result = await this.#once(call, await this.#source.open());
+        result = await this.#attemptOnce(call, await this.#source.open());
       } catch (error) {
         if (!(error instanceof DatabaseFailure)) throw error;
         const next = policy.after(error, call.isFirst !== undefined);
         if (next === 'give-up') throw error;
         if (next === 'restore-table') await this.#restore();
-        deadline.waitedFor = error;
-        const pause = PAUSE * count * (0.5 + Math.random());
+        deadline.lastFailure = error;
+        const pause = BACKOFF * count * (0.5 + Math.random());
         if (deadline.left <= pause) throw deadline.error();
         await sleep(pause);
         continue;
@@ -182,28 +182,28 @@ export class PooledConnection implements SqlConnection {
     }
   }
 
-  async #once<T>(call: Call<T>, dataSource: DataSource): Promise<T> {
+  async #attemptOnce<T>(call: Call<T>, dataSource: DataSource): Promise<T> {
     const { deadline } = call;
     const runner = new PooledRunner(dataSource, this.#dialect, deadline, call.isWrite ?? false);
     try {
-      return await deadline.bound(runner.connect().then(() => call.attempt(runner, deadline)));
+      return await deadline.limit(runner.connect().then(() => call.attempt(runner, deadline)));
     } finally {
       await runner.release();
     }
   }
 
-  #lockOf(what: string): LockKey {
+  #lockKey(what: string): LockKey {
     return createHash('sha256').update(`nest-sessions\0${this.#options.tableName}\0${what}`).digest();
   }
 
-  #named(error: unknown): unknown {
+  #withName(error: unknown): unknown {
     if (!(error instanceof DatabaseFailure || error instanceof DeadlineError)) return error;
     return new Error(`${this.#name}: ${error.message}`, { cause: error });
   }
 }
 
 /** Milliseconds before the next attempt, times the number of attempts so far, give or take half. */
-const PAUSE = 4;
+const BACKOFF = 4;
 
 /** A database server as the backend sees it, behind a pool of connections. */
 export function pooledDialect(dialect: PoolDialect): SqlDialect {

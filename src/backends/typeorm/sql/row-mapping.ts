@@ -54,7 +54,7 @@ function positionsIn(properties: readonly SessionProperty[]): Readonly<Record<Se
   return Object.fromEntries(entries) as Record<SessionProperty, number>;
 }
 
-/** One expression rather than a loop over the columns, which would take ten times as long for each row that is read. */
+/** One expression rather than a loop over the columns, which takes several times as long for each row that is read. */
 function rowOfValues(values: readonly unknown[], at: Positions, payload: unknown): SessionRow {
   return {
     id: text(values[at.id]),

@@ -10,7 +10,7 @@ import { BusyBackoff } from './busy-backoff.js';
 import { SqliteFailure } from './sqlite-failure.js';
 import { SqliteFile } from './sqlite-file.js';
 import { SqliteRunner } from './sqlite-runner.js';
-import { configure, prepareTable } from './sqlite-setup.js';
+import { setPragmas, prepareTable } from './sqlite-setup.js';
 import type { SqliteSource } from './sqlite-source.js';
 import { type PreparedStatements, preparedStatements } from './prepared-statements.js';
 import { sleep } from '../../../core/timers.js';
@@ -90,9 +90,9 @@ export class SqliteConnection implements SqlConnection {
   async #perform<T>(attempt: (deadline: Deadline) => Promise<T>): Promise<T> {
     const deadline = new Deadline(this.#options.timeout);
     try {
-      return await deadline.bound(this.#attempts(attempt, deadline));
+      return await deadline.limit(this.#attempts(attempt, deadline));
     } catch (error) {
-      throw this.#named(error);
+      throw this.#withName(error);
     }
   }
 
@@ -103,7 +103,7 @@ export class SqliteConnection implements SqlConnection {
       } catch (error) {
         if (!(error instanceof SqliteFailure && error.isBusy)) throw error;
         this.#backoff.failed(error);
-        deadline.waitedFor = error;
+        deadline.lastFailure = error;
       }
       const pause = this.#backoff.left + Math.random();
       if (deadline.left <= pause) throw deadline.error();
@@ -145,7 +145,7 @@ export class SqliteConnection implements SqlConnection {
     if (file !== null && source.isOurs) this.#create(file);
     try {
       this.#runner = await source.open();
-      await configure(this.#runner, file !== null);
+      await setPragmas(this.#runner, file !== null);
     } catch (error) {
       const failure = SqliteFailure.of(error);
       await this.#disconnect(failure);
@@ -206,7 +206,7 @@ export class SqliteConnection implements SqlConnection {
     await statements?.release();
   }
 
-  #named(error: unknown): unknown {
+  #withName(error: unknown): unknown {
     if (!(error instanceof SqliteFailure || error instanceof DeadlineError)) return error;
     return new Error(`${this.#location.name}: ${error.message}`, { cause: error.cause ?? error });
   }

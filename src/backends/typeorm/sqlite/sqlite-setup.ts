@@ -21,7 +21,7 @@ const FULL = 2;
  * Sets what a connection needs, and checks that it is in force: acknowledged means durable, and waiting for a lock
  * holds up nothing else.
  */
-export async function configure(runner: QueryRunner, isFile: boolean): Promise<void> {
+export async function setPragmas(runner: QueryRunner, isFile: boolean): Promise<void> {
   await runner.query(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
   if (isFile) expectPragma('journal_mode', 'wal', await runner.query('PRAGMA journal_mode = WAL'));
   await runner.query('PRAGMA synchronous = FULL');
