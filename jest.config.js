@@ -25,7 +25,7 @@ const project = {
 const moduleNameMapper = {
   '^(\\.{1,2}/.*)\\.js$': '$1',
   '^nest-sessions$': '<rootDir>/src/index.ts',
-  '^nest-sessions/migrations$': '<rootDir>/src/backends/typeorm/session-migrations.ts',
+  '^nest-sessions/migrations$': '<rootDir>/src/backends/typeorm/schema/session-migrations.ts',
   '^nest-sessions/testing$': '<rootDir>/src/testing/index.ts',
 };
 

@@ -1,5 +1,5 @@
-export { SessionEntity, sessionEntity } from './backends/typeorm/session.entity.js';
-export type { TypeOrmSessionBackendOptions } from './backends/typeorm/sql-dialect.js';
+export { SessionEntity, sessionEntity } from './backends/typeorm/schema/session.entity.js';
+export type { TypeOrmSessionBackendOptions } from './backends/typeorm/typeorm-session-backend-options.js';
 export { TypeOrmSessionBackend } from './backends/typeorm/typeorm-session-backend.js';
 export { Clock } from './core/clock.js';
 export type { Duration } from './core/duration.js';

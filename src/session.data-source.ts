@@ -2,9 +2,9 @@ import type { ModulesContainer } from '@nestjs/core';
 import { getDataSourceToken, getEntityManagerToken, getRepositoryToken } from '@nestjs/typeorm';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDataSource, optionsOf } from './backends/typeorm/data-source.js';
-import { SessionEntity } from './backends/typeorm/session.entity.js';
+import { SessionEntity } from './backends/typeorm/schema/session.entity.js';
 import { appUseOf } from './backends/typeorm/sqlite/app-use.js';
-import { sessionsFileOf } from './backends/typeorm/sqlite/sqlite-source.js';
+import { sessionsPath } from './backends/typeorm/sqlite/sqlite-path.js';
 import { SessionBackend } from './core/session-backend.js';
 import { SessionOptionsError } from './core/session-errors.js';
 import type { SessionLogger } from './core/session-logger.js';
@@ -34,7 +34,7 @@ export function isSharedWithApp(
     appUseOf(source, others) ??
     (typeof given === 'string' && isDataSource(source) ? injectionOf(given, source, modules) : null);
   if (use === null) return false;
-  const file = sessionsFileOf(optionsOf(source));
+  const file = sessionsPath(optionsOf(source));
   const what = typeof given === 'string' ? `\`dataSource: '${given}'\`` : '`dataSource`';
   logger.warn(
     `${what} is not for sessions alone: ${use}. So that they take no part in transactions of the app, sessions are ` +

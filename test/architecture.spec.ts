@@ -51,7 +51,7 @@ describe('src', () => {
     expect(unnamedExports(sources)).toEqual([]);
   });
 
-  it.each(['index.ts', 'testing/index.ts', 'backends/typeorm/session-migrations.ts'])(
+  it.each(['index.ts', 'testing/index.ts', 'backends/typeorm/schema/session-migrations.ts'])(
     'documents everything that %s exports',
     (entry) => {
       expect(undocumentedExports([join(ROOT, entry)])).toEqual([]);
@@ -110,8 +110,8 @@ describe('the rules', () => {
     ],
     [
       'http/x.ts',
-      "import { SessionEntity } from '../backends/typeorm/session.entity.js';",
-      'backends/typeorm/session.entity.ts',
+      "import { SessionEntity } from '../backends/typeorm/schema/session.entity.js';",
+      'backends/typeorm/schema/session.entity.ts',
     ],
     ['http/x.ts', "import express from 'express';", 'express'],
     ['http/platform/x.ts', "import { y } from '../errors/y.js';", 'http/errors/y.ts'],

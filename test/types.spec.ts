@@ -30,7 +30,7 @@ function problems(
 ): string[] {
   const paths = {
     'nest-sessions': ['./src/index.ts'],
-    'nest-sessions/migrations': ['./src/backends/typeorm/session-migrations.ts'],
+    'nest-sessions/migrations': ['./src/backends/typeorm/schema/session-migrations.ts'],
     'nest-sessions/testing': ['./src/testing/index.ts'],
   };
   const options = { ...starterOptions(strict), paths, pathsBasePath: ROOT };

@@ -16,7 +16,7 @@ export interface Example extends Snippet {
 const ENTRY_POINTS = [
   { from: 'nest-sessions', names: exportsOf('src/index.ts') },
   { from: 'nest-sessions/testing', names: exportsOf('src/testing/index.ts') },
-  { from: 'nest-sessions/migrations', names: exportsOf('src/backends/typeorm/session-migrations.ts') },
+  { from: 'nest-sessions/migrations', names: exportsOf('src/backends/typeorm/schema/session-migrations.ts') },
 ];
 
 /** And what the snippets of documents have around them: a session, a store, users to sign in. */

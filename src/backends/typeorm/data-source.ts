@@ -1,6 +1,11 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { SessionOptionsError } from '../../core/session-errors.js';
 
+/*
+ * What a backend is given to reach its database: a data source of TypeORM, which somebody else opens, or the options
+ * of one.
+ */
+
 /** A data source that somebody else opens and closes, or the options of one that the backend opens and closes. */
 export type SessionDataSource = DataSource | DataSourceOptions;
 

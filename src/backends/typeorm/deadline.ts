@@ -1,38 +1,34 @@
 import { clearTimeout, performance, setTimeout } from '../../core/timers.js';
 
-/** A call whose time is up. */
-export class DeadlineError extends Error {
-  override readonly name = 'DeadlineError';
-}
-
 /**
  * How long a call may take, from now. It gives up a little before the timeout, unless a statement of its own is under
  * way just then: that one is waited for, so that what is refused has not been done, as far as time permits.
  */
 export class Deadline {
-  /** What kept the call waiting last, for the error. */
-  waitedFor: Error | null = null;
+  /** Why the last attempt of the call failed, for the error. */
+  lastFailure: Error | null = null;
   /** What the call is at, for the error when there was no failure. */
   stage = 'the first attempt has not ended';
-  private readonly patience: number;
   /** Whether somebody has been told that the time is up. */
   isRefused = false;
-  private executing = 0;
+  readonly #timeout: number;
+  readonly #softTimeout: number;
+  readonly #start: number;
+  #executing = 0;
 
   /**
    * @param timeout milliseconds
    * @param start when the call came, on the clock of `performance.now()`
    */
-  constructor(
-    private readonly timeout: number,
-    private readonly start = performance.now(),
-  ) {
-    this.patience = timeout - Math.min(500, timeout / 10);
+  constructor(timeout: number, start = performance.now()) {
+    this.#timeout = timeout;
+    this.#start = start;
+    this.#softTimeout = timeout - Math.min(500, timeout / 10);
   }
 
   /** Milliseconds that are left for beginning something. */
   get left(): number {
-    return this.start + this.patience - performance.now();
+    return this.#start + this.#softTimeout - performance.now();
   }
 
   /**
@@ -52,8 +48,8 @@ export class Deadline {
 
   /** Something of the call is under way, until the function that this returns is called. */
   begin(): () => void {
-    this.executing++;
-    return () => this.executing--;
+    this.#executing++;
+    return () => this.#executing--;
   }
 
   /** @throws DeadlineError when the time is up */
@@ -62,14 +58,14 @@ export class Deadline {
   }
 
   /** The outcome of the work, or a rejection when the time is up. */
-  bound<T>(work: Promise<T>): Promise<T> {
+  limit<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const refuse = () => {
         this.isRefused = true;
         reject(this.error());
       };
       let timer = setTimeout(() => {
-        if (this.executing > 0) timer = setTimeout(refuse, this.timeout - this.patience);
+        if (this.#executing > 0) timer = setTimeout(refuse, this.#timeout - this.#softTimeout);
         else refuse();
       }, this.left);
       work.then(resolve, reject).finally(() => clearTimeout(timer));
@@ -77,8 +73,13 @@ export class Deadline {
   }
 
   error(): DeadlineError {
-    const cause = this.waitedFor;
+    const cause = this.lastFailure;
     const reason = cause ? `the last attempt failed with ${cause.message}` : this.stage;
-    return new DeadlineError(`no success within ${Math.round(this.patience)} ms; ${reason}`, { cause });
+    return new DeadlineError(`no success within ${Math.round(this.#softTimeout)} ms; ${reason}`, { cause });
   }
+}
+
+/** A call whose time is up. */
+export class DeadlineError extends Error {
+  override readonly name = 'DeadlineError';
 }

@@ -1,14 +1,13 @@
 import type { DataSourceOptions } from 'typeorm';
 import { SessionOptionsError } from '../../core/session-errors.js';
-import { mysqlDialect } from './mysql/mysql-dialect.js';
-import { postgresDialect } from './postgres/postgres-dialect.js';
+import { mysqlDialect } from './pool/mysql/mysql-dialect.js';
+import { pooledDialect } from './pool/pooled-connection.js';
+import { postgresDialect } from './pool/postgres/postgres-dialect.js';
 import type { SqlDialect } from './sql-dialect.js';
 import { sqliteDialect } from './sqlite/sqlite-dialect.js';
 
-const DIALECTS: readonly SqlDialect[] = [sqliteDialect, postgresDialect, mysqlDialect];
-
 /**
- * The dialect of a data source.
+ * The dialect of a data source, by the type of its driver.
  *
  * @throws SessionOptionsError when there is none for its driver
  */
@@ -21,3 +20,10 @@ export function dialectOf({ type }: DataSourceOptions): SqlDialect {
       'Name a data source of a supported type for sessions, or set the `backend` option',
   );
 }
+
+/** Every kind of database that sessions can be in. */
+const DIALECTS: readonly SqlDialect[] = [
+  sqliteDialect,
+  pooledDialect(postgresDialect),
+  pooledDialect(mysqlDialect),
+];

@@ -1,3 +1,7 @@
+/*
+ * What TypeORM and the drivers throw, read without knowing which of them it was.
+ */
+
 /** What a driver says of a failure. */
 export interface DriverError {
   /** The database's or the system's name for it; empty when there is none. */

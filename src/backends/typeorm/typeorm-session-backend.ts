@@ -14,19 +14,20 @@ import {
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
 import { checkedOptions, isDataSource, optionsOf } from './data-source.js';
 import { dialectOf } from './dialects.js';
-import { deleteEvery, deleteRows, isOneStatement } from './session-delete.js';
-import { insertSession } from './session-insert.js';
-import { pruneStep } from './session-prune.js';
-import { checkRegistered } from './registered-entity.js';
-import { rowOf } from './session-row-mapping.js';
-import { chunked, isByIds, selectionOf } from './session-selection.js';
-import { SharedLookup } from './shared-lookup.js';
-import { SignInQueue } from './sign-in-queue.js';
-import { sessionStatements, type SessionStatements } from './session-statements.js';
-import { tablePath } from './session-table.js';
-import { checkTableName } from './table-name.js';
-import { saveValues, touchValues, updateRows } from './session-updates.js';
-import type { SqlConnection, SqlRunner, TypeOrmSessionBackendOptions } from './sql-dialect.js';
+import { checkRegisteredEntities } from './schema/session.entity.js';
+import { checkTableName, tablePath } from './schema/table-name.js';
+import { BatchedFind } from './sql/batched-find.js';
+import { changeToken } from './sql/change-token.js';
+import { countByKey } from './sql/count-by-key.js';
+import { deleteSelection } from './sql/delete.js';
+import { findRows } from './sql/find.js';
+import { InsertQueue } from './sql/insert-queue.js';
+import { listRows } from './sql/list.js';
+import { pruneStep } from './sql/prune.js';
+import { saveRows, touchRows } from './sql/save-and-touch.js';
+import { sessionStatements, type SessionStatements } from './sql/session-statements.js';
+import type { SqlConnection } from './sql-connection.js';
+import type { TypeOrmSessionBackendOptions } from './typeorm-session-backend-options.js';
 
 /**
  * Sessions in the database of a TypeORM data source, as raw statements: no entity is hydrated, none has to be
@@ -34,12 +35,12 @@ import type { SqlConnection, SqlRunner, TypeOrmSessionBackendOptions } from './s
  * of the pool.
  */
 export class TypeOrmSessionBackend extends SessionBackend {
-  private readonly checkRegistered: () => void;
-  private readonly statements: SessionStatements;
-  private readonly database: SqlConnection;
-  private readonly signIns: SignInQueue;
+  readonly #checkEntities: () => void;
+  readonly #statements: SessionStatements;
+  readonly #connection: SqlConnection;
+  readonly #inserts: InsertQueue;
   /** `null` where several connections look rows up at the same time. */
-  private readonly lookups: SharedLookup | null;
+  readonly #batchedFind: BatchedFind | null;
 
   /**
    * @param dataSource one that somebody else opens and closes, or options: then a pool of its own is opened when it is
@@ -49,15 +50,15 @@ export class TypeOrmSessionBackend extends SessionBackend {
   constructor(dataSource: DataSource | DataSourceOptions, options: TypeOrmSessionBackendOptions) {
     super();
     checkTableName(options.tableName);
-    this.checkRegistered = () => checkRegistered(dataSource, options.tableName);
+    this.#checkEntities = () => checkRegisteredEntities(dataSource, options.tableName);
     const dialect = dialectOf(optionsOf(dataSource));
-    const connection = isDataSource(dataSource) ? dataSource.options : checkedOptions(dataSource);
-    this.statements = sessionStatements(tablePath(connection, options.tableName), dialect.syntax);
-    this.database = dialect.connect(dataSource, options);
-    const { findPacked } = this.statements;
-    this.lookups = findPacked === null ? null : new SharedLookup(this.database, findPacked, options.timeout);
-    const alone = (request: InsertRequest, since: number) => this.insertAlone(request, since);
-    this.signIns = new SignInQueue(this.database, this.statements, alone, options.timeout);
+    const driverOptions = isDataSource(dataSource) ? dataSource.options : checkedOptions(dataSource);
+    this.#statements = sessionStatements(tablePath(driverOptions, options.tableName), dialect.syntax);
+    this.#connection = dialect.connect(dataSource, options);
+    const { findByJson } = this.#statements;
+    this.#batchedFind =
+      findByJson === null ? null : new BatchedFind(this.#connection, findByJson, options.timeout);
+    this.#inserts = new InsertQueue(this.#connection, this.#statements, options.timeout);
   }
 
   /**
@@ -65,144 +66,51 @@ export class TypeOrmSessionBackend extends SessionBackend {
    *   has registered the entity of another table
    */
   async init(): Promise<void> {
-    this.checkRegistered();
-    return this.database.init();
+    this.#checkEntities();
+    return this.#connection.init();
   }
 
   close(): Promise<void> {
-    return this.database.close();
+    return this.#connection.close();
   }
 
   async find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>> {
     if (ids.length === 0) return [];
-    const found = await (this.lookups === null ? this.findAlone(ids) : this.lookups.find(ids));
+    const found = await (this.#batchedFind === null
+      ? findRows(this.#connection, this.#statements, ids)
+      : this.#batchedFind.find(ids));
     return ids.map((id) => found.get(id) ?? null);
   }
 
   insert(request: InsertRequest): Promise<InsertResult> {
-    const { userId, limit, replaces } = request;
-    const mayShare = this.statements.areRowsKept && limit?.onLimit === 'evict' && replaces === null;
-    return mayShare && userId !== null ? this.signIns.insert(userId, request) : this.insertAlone(request);
+    return this.#inserts.insert(request);
   }
 
-  async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
-    const { save, saveMany } = this.statements;
-    const hits = await updateRows(this.database, saveMany, changes, saveValues);
-    if (hits !== null) return hits;
-    return this.each(changes, async (sql, change) => {
-      const { lastActiveAt, expiresAt, version, keyId, payload, id, expectedVersion, now } = change;
-      const values = [lastActiveAt, expiresAt, version, keyId, payload, id, expectedVersion, now, now];
-      return (await sql.run(save, values)) > 0;
-    });
+  save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    return saveRows(this.#connection, this.#statements, changes);
   }
 
-  async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
-    const { touch, touchMany } = this.statements;
-    const hits = await updateRows(this.database, touchMany, touches, touchValues);
-    if (hits !== null) return hits;
-    return this.each(touches, async (sql, { lastActiveAt, expiresAt, id, now, unlessActiveAfter }) => {
-      const latest = unlessActiveAfter ?? Number.MAX_SAFE_INTEGER;
-      return (await sql.run(touch, [lastActiveAt, expiresAt, id, now, now, latest])) > 0;
-    });
+  touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    return touchRows(this.#connection, this.#statements, touches);
   }
 
-  async changeToken({ id, expected, next, authenticatedAt, now }: TokenChange): Promise<boolean> {
-    const { tokenHash, supersededHash, tokenIssuedAt, graceUntil, tokenUsed } = next;
-    const { tokenGeneration, replacedTokens } = next;
-    const token = [
-      tokenHash,
-      supersededHash,
-      tokenIssuedAt,
-      graceUntil,
-      tokenUsed,
-      tokenGeneration,
-      replacedTokens,
-    ];
-    const values = [...token, authenticatedAt ?? null, id, now, now, expected.tokenUsed];
-    const hash = expected.tokenHash === null ? [] : [expected.tokenHash];
-    const statement = this.statements.changeToken(hash.length > 0);
-    return this.database.write(async (sql) => (await sql.run(statement, [...values, ...hash])) > 0);
+  async changeToken(change: TokenChange): Promise<boolean> {
+    return changeToken(this.#connection, this.#statements, change);
   }
 
-  async delete(selection: RowSelection): Promise<readonly EndedRow[]> {
-    const parts = selectionOf(selection);
-    const [first, ...others] = parts;
-    if (first === undefined) return [];
-    const isStatement = others.length === 0 && isOneStatement(this.statements, first);
-    const work = (sql: SqlRunner) =>
-      selection === 'all' && this.statements.areRowsKept
-        ? deleteEvery(sql, this.statements)
-        : deleteRows(sql, this.statements, parts);
-    if (isStatement && isByIds(selection)) return this.database.write(work, ({ length }) => length > 0);
-    // All rows of one user while that user signs in: one after the other, or they would lock rows in two orders.
-    const userId = selection === 'all' || isByIds(selection) ? null : selection.userId;
-    return this.database.transaction(work, { userId, commitIf: () => true });
+  delete(selection: RowSelection): Promise<readonly EndedRow[]> {
+    return deleteSelection(this.#connection, this.#statements, selection);
   }
 
-  async list({ userId, now, orderBy, limit }: ListRequest): Promise<readonly SessionRow[]> {
-    const column = orderBy === 'createdAt' ? 'created_at' : 'last_active_at';
-    const values = [userId, now, now, ...(limit === null ? [] : [limit])];
-    const statement = this.statements.list(column, limit !== null);
-    return (await this.database.read((sql) => sql.all(statement, values))).map(rowOf);
+  list(request: ListRequest): Promise<readonly SessionRow[]> {
+    return listRows(this.#connection, this.#statements, request);
   }
 
   prune(step: PruneStep): Promise<PruneResult> {
-    return pruneStep(this.database, this.statements, step);
+    return pruneStep(this.#connection, this.#statements, step);
   }
 
-  async countByKey(now: EpochMs, newest?: number): Promise<ReadonlyMap<string, number>> {
-    const { countByKey, countNewestByKey } = this.statements;
-    const rows = await this.database.read((sql) =>
-      newest === undefined ? sql.all(countByKey, [now, now]) : sql.all(countNewestByKey, [newest, now, now]),
-    );
-    return new Map(rows.map((row) => [String(row.key_id), Number(row.total)]));
-  }
-
-  private findAlone(ids: readonly string[]): Promise<ReadonlyMap<string, SessionRow>> {
-    return this.database.read(async (sql) => {
-      const rows = new Map<string, SessionRow>();
-      for (const chunk of chunked(ids)) {
-        for (const raw of await sql.all(this.statements.find(chunk.length), chunk)) {
-          const row = rowOf(raw);
-          rows.set(row.id, row);
-        }
-      }
-      return rows;
-    });
-  }
-
-  private insertAlone(request: InsertRequest, since?: number): Promise<InsertResult> {
-    // A row that takes the place of another would be missed by a deletion of all the user's rows that waits for that one.
-    const isAlone = request.limit === null && request.replaces === null;
-    return this.database.transaction((sql) => insertSession(sql, this.statements, request), {
-      userId: isAlone ? null : request.userId,
-      commitIf: ({ status }) => status === 'inserted',
-      since,
-    });
-  }
-
-  /** One change is one statement; several share a transaction, each with an outcome of its own. */
-  private async each<T extends { readonly id: string }>(
-    changes: readonly T[],
-    apply: (sql: SqlRunner, change: T) => Promise<boolean>,
-  ): Promise<readonly boolean[]> {
-    const [first, ...others] = changes;
-    if (first === undefined) return [];
-    if (others.length === 0) {
-      return [
-        await this.database.write(
-          (sql) => apply(sql, first),
-          (hit) => hit,
-        ),
-      ];
-    }
-    // In one order everywhere, so that two of these never wait for each other in a circle.
-    const order = changes.map((change, index) => ({ change, index }));
-    order.sort((a, b) => (a.change.id < b.change.id ? -1 : 1));
-    return this.database.transaction(async (sql) => {
-      const hits = changes.map(() => false);
-      for (const { change, index } of order) hits[index] = await apply(sql, change);
-      return hits;
-    });
+  countByKey(now: EpochMs, newest?: number): Promise<ReadonlyMap<string, number>> {
+    return countByKey(this.#connection, this.#statements, now, newest);
   }
 }

@@ -7,16 +7,40 @@ export class DatabaseFailure extends Error {
     readonly code: string,
     message: string,
     /** Whether it was a statement that, had it succeeded, would have changed something for good. */
-    readonly isDecisive = false,
+    readonly isCommitting = false,
   ) {
     super(message);
     this.name = 'DatabaseFailure';
   }
 
   /** What TypeORM or the driver threw. It is not kept as the cause: both may carry the values bound. */
-  static of(error: unknown, isDecisive = false): DatabaseFailure {
+  static of(error: unknown, isCommitting = false): DatabaseFailure {
     if (error instanceof DatabaseFailure) return error;
     const { code, message } = driverErrorOf(error);
-    return new DatabaseFailure(code, message, isDecisive);
+    return new DatabaseFailure(code, message, isCommitting);
+  }
+
+  /**
+   * Whether the connection has ended, so that another one may do better.
+   *
+   * @param codes what the server says when it ends a connection
+   */
+  isConnectionLost(codes: readonly string[]): boolean {
+    const { code, message } = this;
+    return RESET.has(code) || codes.includes(code) || ENDED.test(message) || UNSENT.test(message);
+  }
+
+  /** Where the connection is lost: whether the statement may have been executed, so that something has been changed for good. */
+  get isOutcomeUnknown(): boolean {
+    return this.isCommitting && !UNSENT.test(this.message);
   }
 }
+
+/** What the network says of a connection that has ended. */
+const RESET: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST']);
+
+/** What is said of one that ended under a statement, without a code that the driver knows. */
+const ENDED = /^Connection (terminated|terminated unexpectedly|was killed)$/;
+
+/** What the drivers and TypeORM say of a statement that they have not sent, since its connection had ended before. */
+const UNSENT = /is not queryable$|in closed state$|^Query runner already released/;

@@ -1,45 +1,26 @@
 import type { DataSource, QueryRunner } from 'typeorm';
-import type { SqlRow, SqlSyntax, SqlValue } from '../sql-dialect.js';
+import type { SqlSyntax } from '../sql/sql-syntax.js';
+import type { SqlRow, SqlValue } from '../sql-connection.js';
 
-/** What two transactions that must not overlap have in common: 32 bytes, the same for the same words. */
-export type LockKey = Buffer;
-
-/** How a transaction ends. */
-export type Ending = 'COMMIT' | 'ROLLBACK';
-
-/** What a statement gave. */
-export interface PoolResult {
-  readonly records: readonly SqlRow[];
-  /** Rows that it inserted, deleted or found to update. */
-  readonly affected: number;
-}
-
-/** A connection, for the dialect's own statements, which bind nothing. */
-export interface PoolSession {
-  execute(sql: string): Promise<readonly SqlRow[]>;
-  /** A statement that ends a transaction: as long as it is under way the call waits, as far as the timeout permits. */
-  conclude(sql: string): Promise<void>;
-  /** The connection has something left that the next one must not meet: it is ended rather than given back. */
-  spoil(): void;
-}
-
-/** One kind of database server behind a pool of connections. */
+/** One kind of database server behind a pool of connections: what PostgreSQL and MySQL each do in their own way. */
 export interface PoolDialect {
   /** What its users call it. */
   readonly label: string;
+  /** TypeORM's names (`type` option) of the drivers that it serves. */
+  readonly drivers: readonly string[];
   readonly syntax: SqlSyntax;
   /** Codes of failures after which the database asks for another try. Nothing has been changed then. */
-  readonly retried: readonly string[];
+  readonly retryCodes: readonly string[];
   /** Codes of failures with which the server ends the connection. */
-  readonly lost: readonly string[];
+  readonly connectionLostCodes: readonly string[];
   /** Codes of a statement that failed because the table is missing, or is another than before. */
-  readonly missing: readonly string[];
+  readonly missingTableCodes: readonly string[];
   /** Code of an INSERT that failed because the primary key is taken. `null`: such a statement does not fail. */
-  readonly taken: string | null;
+  readonly duplicateKeyCode: string | null;
   /** A statement as the driver takes it; ours have `?` for each value. */
-  statement(sql: string): string;
+  driverSql(sql: string): string;
   /** A value as the driver takes it. */
-  bind(value: SqlValue): unknown;
+  driverValue(value: SqlValue): unknown;
   /**
    * Executes a statement on the driver's own connection: TypeORM's `query()` would hand the values bound to the app's
    * logger and subscribers.
@@ -51,15 +32,37 @@ export interface PoolDialect {
    *
    * @param left milliseconds after which the server is to give up as well
    */
-  begin(session: PoolSession, lock: LockKey | null, left: number): Promise<void>;
+  begin(control: TransactionControl, lock: LockKey | null, left: number): Promise<void>;
   /** Ends what `begin` began. */
-  end(session: PoolSession, ending: Ending, lock: LockKey | null): Promise<void>;
+  end(control: TransactionControl, ending: TransactionEnding, lock: LockKey | null): Promise<void>;
   /** Takes a connection out of the pool. Does not throw. */
   discard(connection: unknown): void;
   /** Has the server give up the statement that keeps a connection busy. Does not throw. */
-  interrupt(connection: unknown, dataSource: DataSource): void;
+  cancelStatement(connection: unknown, dataSource: DataSource): void;
   /** @throws SessionOptionsError when the server is one that sessions cannot rely on */
   checkServer(runner: QueryRunner): Promise<void>;
   /** Statements that follow the creation of a table, whose name is given in quotes. */
-  readonly settings: (table: string) => readonly string[];
+  readonly afterCreateTable: (table: string) => readonly string[];
+}
+
+/** The connection that a transaction is on, for the statements that begin and end it, which bind nothing. */
+export interface TransactionControl {
+  execute(sql: string): Promise<readonly SqlRow[]>;
+  /** A statement that ends the transaction: as long as it is under way the call waits, as far as the timeout permits. */
+  executeEnding(sql: string): Promise<void>;
+  /** The connection has something left that the next one must not meet: it is ended rather than given back. */
+  discardAfterUse(): void;
+}
+
+/** How a transaction ends. */
+export type TransactionEnding = 'COMMIT' | 'ROLLBACK';
+
+/** What two transactions that must not overlap have in common: 32 bytes, the same for the same words. */
+export type LockKey = Buffer;
+
+/** What a statement gave. */
+export interface PoolResult {
+  readonly records: readonly SqlRow[];
+  /** Rows that it inserted, deleted or found to update. */
+  readonly affected: number;
 }

@@ -1,7 +1,12 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import { isDataSource, type SessionDataSource } from '../data-source.js';
 import { property } from '../driver-error.js';
 import { DatabaseFailure } from './database-failure.js';
-import { outlive, outliveConnections } from './lost-connection.js';
+import { handleErrorsOf, handleErrorsOfPool } from './connection-errors.js';
+
+/*
+ * Where the pool of connections to a server comes from: a data source that the app opens, or one of our own.
+ */
 
 /** Where the pool of connections comes from. */
 export interface PoolSource {
@@ -12,18 +17,26 @@ export interface PoolSource {
   close(): Promise<void>;
 }
 
+/** The pool of a data source, or one of our own where only its options are given. */
+export function poolSourceOf(dataSource: SessionDataSource, timeout: number): PoolSource {
+  return isDataSource(dataSource) ? new GivenPool(dataSource) : new OwnPool(dataSource, timeout);
+}
+
 /** A data source that somebody else opens and closes: the app's own, or one for sessions alone. */
-export class GivenPool implements PoolSource {
+class GivenPool implements PoolSource {
   readonly options: DataSourceOptions;
 
-  constructor(private readonly dataSource: DataSource) {
+  readonly #dataSource: DataSource;
+
+  constructor(dataSource: DataSource) {
+    this.#dataSource = dataSource;
     this.options = dataSource.options;
   }
 
   async open(): Promise<DataSource> {
-    if (this.dataSource.isInitialized) {
-      outliveConnections(this.dataSource);
-      return this.dataSource;
+    if (this.#dataSource.isInitialized) {
+      handleErrorsOfPool(this.#dataSource);
+      return this.#dataSource;
     }
     throw new DatabaseFailure('', 'the data source is not open: initialize() it first');
   }
@@ -32,9 +45,9 @@ export class GivenPool implements PoolSource {
 }
 
 /** A pool of our own, from the options of a data source. */
-export class OwnPool implements PoolSource {
+class OwnPool implements PoolSource {
   readonly options: DataSourceOptions;
-  private opening: Promise<DataSource> | null = null;
+  #opening: Promise<DataSource> | null = null;
 
   /** @param timeout milliseconds until the attempt to reach the server is given up, unless the options say */
   constructor(given: DataSourceOptions, timeout: number) {
@@ -42,23 +55,23 @@ export class OwnPool implements PoolSource {
   }
 
   open(): Promise<DataSource> {
-    this.opening ??= this.initialize();
-    return this.opening;
+    this.#opening ??= this.#initialize();
+    return this.#opening;
   }
 
   async close(): Promise<void> {
-    const { opening } = this;
-    this.opening = null;
+    const opening = this.#opening;
+    this.#opening = null;
     await (await opening?.catch(() => null))?.destroy();
   }
 
-  private async initialize(): Promise<DataSource> {
+  async #initialize(): Promise<DataSource> {
     try {
       const dataSource = await new DataSource(this.options).initialize();
-      outliveConnections(dataSource);
+      handleErrorsOfPool(dataSource);
       return dataSource;
     } catch (error) {
-      this.opening = null;
+      this.#opening = null;
       throw error instanceof DatabaseFailure ? error : DatabaseFailure.of(error);
     }
   }
@@ -94,7 +107,7 @@ function watchedFromTheStart(given: unknown): object {
   return {
     ...(typeof given === 'object' ? given : {}),
     verify: (connection: unknown, done: (error?: unknown) => void): void => {
-      outlive(connection);
+      handleErrorsOf(connection);
       if (typeof verify === 'function') verify(connection, done);
       else done();
     },
@@ -102,7 +115,7 @@ function watchedFromTheStart(given: unknown): object {
 }
 
 /** The database as a person would name it, without a password. */
-export function nameOf(options: DataSourceOptions): string {
+export function databaseName(options: DataSourceOptions): string {
   const { url, host, port, database } = addressIn(options);
   if (url !== undefined && URL.canParse(url)) {
     const parsed = new URL(url);

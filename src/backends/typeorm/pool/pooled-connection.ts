@@ -2,36 +2,225 @@ import { createHash } from 'node:crypto';
 import type { DataSource, Table } from 'typeorm';
 import { SessionOptionsError } from '../../../core/session-errors.js';
 import { Deadline, DeadlineError } from '../deadline.js';
-import { KeyedMutex } from '../mutex.js';
+import { KeyedMutex } from '../../../core/mutex.js';
 import {
   createSessionTable,
   refuseToCreate,
   sessionTable,
   type TableStatus,
   tableStatus,
-  UPGRADED,
+  UPGRADE_NOTICE,
   upgradeSessionTable,
-} from '../session-table.js';
-import type {
-  SqlConnection,
-  SqlRunner,
-  TransactionOptions,
-  TypeOrmSessionBackendOptions,
-} from '../sql-dialect.js';
+} from '../schema/session-table.js';
+import type { SqlDialect } from '../sql-dialect.js';
+import type { SqlConnection, SqlRunner, TransactionOptions } from '../sql-connection.js';
+import type { TypeOrmSessionBackendOptions } from '../typeorm-session-backend-options.js';
 import { DatabaseFailure } from './database-failure.js';
 import type { LockKey, PoolDialect } from './pool-dialect.js';
-import { Failures } from './failures.js';
-import { PooledJob } from './pooled-job.js';
-import { nameOf, type PoolSource } from './pool-source.js';
+import { RetryPolicy } from './retry-policy.js';
+import { PooledRunner } from './pooled-runner.js';
+import { databaseName, type PoolSource, poolSourceOf } from './pool-source.js';
 import { sleep } from '../../../core/timers.js';
 
+/**
+ * A database server: each call takes a connection of its own from the pool, so that it never joins a transaction of
+ * the app, and gives it back or, when the time is up while a statement hangs, ends it.
+ */
+export class PooledConnection implements SqlConnection {
+  readonly #name: string;
+  readonly #perUser = new KeyedMutex();
+  readonly #underWay = new Set<Promise<unknown>>();
+  #table: Promise<Table> | null = null;
+  #restoring: Promise<void> | null = null;
+  #isClosed = false;
+  readonly #source: PoolSource;
+  readonly #dialect: PoolDialect;
+  readonly #options: TypeOrmSessionBackendOptions;
+
+  constructor(source: PoolSource, dialect: PoolDialect, options: TypeOrmSessionBackendOptions) {
+    this.#source = source;
+    this.#dialect = dialect;
+    this.#options = options;
+    this.#name = `Sessions in ${dialect.label} database ${databaseName(source.options)}`;
+  }
+
+  async init(): Promise<void> {
+    await this.#prepare();
+  }
+
+  read<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T> {
+    return this.#perform(null, { attempt: work });
+  }
+
+  write<T>(work: (sql: SqlRunner) => Promise<T>, hasHit?: (result: T) => boolean): Promise<T> {
+    return this.#perform(null, { attempt: work, isWrite: true, isFirst: hasHit });
+  }
+
+  transaction<T>(work: (sql: SqlRunner) => Promise<T>, options?: TransactionOptions<T>): Promise<T> {
+    const userId = options?.userId ?? null;
+    return this.#inTransaction(userId === null ? null : this.#lockKey(`user ${userId}`), work, options);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.allSettled(this.#underWay);
+    await this.#source.close();
+  }
+
+  /** Creates the table if it is absent and may be created, otherwise checks it. Whether it has been created here. */
+  async #prepare(): Promise<boolean> {
+    this.#table ??= sessionTable(this.#source.options, this.#options.tableName);
+    const table = await this.#table;
+    const look = async (runner: PooledRunner): Promise<TableStatus> => {
+      await runner.withQueryRunner((typeorm) => this.#dialect.checkServer(typeorm));
+      return runner.withQueryRunner((typeorm) => tableStatus(typeorm, table));
+    };
+    const status = await this.#perform(null, { attempt: look, isPreparation: true });
+    if (status === 'ready') return false;
+    if (!this.#options.createTable) refuseToCreate(table, status);
+    const create = (runner: PooledRunner): Promise<boolean> =>
+      runner.withQueryRunner(async (typeorm) => {
+        const now = await tableStatus(typeorm, table);
+        if (now === 'absent') await createSessionTable(typeorm, table, this.#dialect);
+        if (now === 'earlier') {
+          await upgradeSessionTable(typeorm, table);
+          this.#options.logger?.warn(`${this.#name}: ${UPGRADE_NOTICE}`);
+        }
+        return now === 'absent';
+      });
+    return this.#inTransaction(this.#lockKey('table'), create, { isPreparation: true });
+  }
+
+  /** The table has gone, or is another one: creates it again, once for all calls that have noticed. */
+  #restore(): Promise<void> {
+    this.#restoring ??= this.#recreate().finally(() => (this.#restoring = null));
+    return this.#restoring;
+  }
+
+  async #recreate(): Promise<void> {
+    try {
+      if (!(await this.#prepare())) return;
+    } catch (error) {
+      // At startup it is an option that is wrong; later, somebody has changed the database.
+      throw error instanceof SessionOptionsError ? new Error(`${this.#name}: ${error.message}`) : error;
+    }
+    const { logger, tableName } = this.#options;
+    logger?.warn(`${this.#name}: the table '${tableName}' was missing, and has been created again`);
+  }
+
+  #inTransaction<T>(
+    lock: LockKey | null,
+    work: (runner: PooledRunner) => Promise<T>,
+    {
+      commitIf = () => true,
+      since,
+      isPreparation,
+    }: Partial<TransactionOptions<T>> & Pick<Call<T>, 'isPreparation'> = {},
+  ): Promise<T> {
+    const attempt = async (runner: PooledRunner, deadline: Deadline): Promise<T> => {
+      runner.isInTransaction = true;
+      try {
+        await this.#dialect.begin(runner, lock, deadline.left);
+        const result = await work(runner);
+        const ending = commitIf(result) ? 'COMMIT' : 'ROLLBACK';
+        runner.isCommitting = ending === 'COMMIT';
+        await this.#dialect.end(runner, ending, lock);
+        runner.isInTransaction = false;
+        return result;
+      } catch (error) {
+        await this.#dialect.end(runner, 'ROLLBACK', lock).then(
+          () => (runner.isInTransaction = false),
+          () => undefined, // so the connection will be ended, and the transaction with it
+        );
+        throw error;
+      }
+    };
+    return this.#perform(lock, { attempt, isPreparation }, since);
+  }
+
+  /**
+   * Makes attempts until one is not refused for others' sake, or the time is up. Those with the same lock wait for each
+   * other here, so that they do not do so in all the connections of the pool.
+   */
+  async #perform<T>(lock: LockKey | null, what: Omit<Call<T>, 'deadline'>, since?: number): Promise<T> {
+    const deadline = new Deadline(this.#options.timeout, since);
+    deadline.stage = 'others with the same lock have not ended';
+    const attempts = () => deadline.limit(this.#attempts({ ...what, deadline }));
+    const call = lock === null ? attempts() : this.#perUser.run(lock.toString('base64'), attempts);
+    this.#underWay.add(call);
+    try {
+      return await deadline.limit(call);
+    } catch (error) {
+      throw this.#withName(error);
+    } finally {
+      this.#underWay.delete(call);
+    }
+  }
+
+  async #attempts<T>(call: Call<T>): Promise<T> {
+    const { deadline } = call;
+    const policy = new RetryPolicy(this.#dialect, !call.isPreparation);
+    for (let count = 1; ; count++) {
+      deadline.check();
+      if (this.#isClosed) throw new DatabaseFailure('', 'the backend is closed');
+      let result: T;
+      try {
+        result = await this.#attemptOnce(call, await this.#source.open());
+      } catch (error) {
+        if (!(error instanceof DatabaseFailure)) throw error;
+        const next = policy.after(error, call.isFirst !== undefined);
+        if (next === 'give-up') throw error;
+        if (next === 'restore-table') await this.#restore();
+        deadline.lastFailure = error;
+        const pause = BACKOFF * count * (0.5 + Math.random());
+        if (deadline.left <= pause) throw deadline.error();
+        await sleep(pause);
+        continue;
+      }
+      if (policy.unknownOutcome === null || call.isFirst?.(result) === true) return result;
+      throw policy.unknownOutcome; // nobody knows: the attempt before may have done it
+    }
+  }
+
+  async #attemptOnce<T>(call: Call<T>, dataSource: DataSource): Promise<T> {
+    const { deadline } = call;
+    const runner = new PooledRunner(dataSource, this.#dialect, deadline, call.isWrite ?? false);
+    try {
+      return await deadline.limit(runner.connect().then(() => call.attempt(runner, deadline)));
+    } finally {
+      await runner.release();
+    }
+  }
+
+  #lockKey(what: string): LockKey {
+    return createHash('sha256').update(`nest-sessions\0${this.#options.tableName}\0${what}`).digest();
+  }
+
+  #withName(error: unknown): unknown {
+    if (!(error instanceof DatabaseFailure || error instanceof DeadlineError)) return error;
+    return new Error(`${this.#name}: ${error.message}`, { cause: error });
+  }
+}
+
 /** Milliseconds before the next attempt, times the number of attempts so far, give or take half. */
-const PAUSE = 4;
+const BACKOFF = 4;
+
+/** A database server as the backend sees it, behind a pool of connections. */
+export function pooledDialect(dialect: PoolDialect): SqlDialect {
+  const { drivers, syntax, afterCreateTable } = dialect;
+  return {
+    drivers,
+    syntax,
+    afterCreateTable,
+    connect: (dataSource, options) =>
+      new PooledConnection(poolSourceOf(dataSource, options.timeout), dialect, options),
+  };
+}
 
 /** What one call wants done, however many attempts it takes. */
 interface Call<T> {
   readonly deadline: Deadline;
-  attempt(job: PooledJob, deadline: Deadline): Promise<T>;
+  attempt(runner: PooledRunner, deadline: Deadline): Promise<T>;
   /** Whether each statement that succeeds has changed something for good. */
   readonly isWrite?: boolean;
   /** Whether it makes the table ready, rather than needs it. */
@@ -41,186 +230,4 @@ interface Call<T> {
    * none does, so that such a call is not tried again.
    */
   readonly isFirst?: (result: T) => boolean;
-}
-
-/**
- * A database server: each call takes a connection of its own from the pool, so that it never joins a transaction of
- * the app, and gives it back or, when the time is up while a statement hangs, ends it.
- */
-export class PooledConnection implements SqlConnection {
-  private readonly name: string;
-  private readonly perUser = new KeyedMutex();
-  private readonly underWay = new Set<Promise<unknown>>();
-  private table: Promise<Table> | null = null;
-  private restoring: Promise<void> | null = null;
-  private isClosed = false;
-
-  constructor(
-    private readonly source: PoolSource,
-    private readonly dialect: PoolDialect,
-    private readonly options: TypeOrmSessionBackendOptions,
-  ) {
-    this.name = `Sessions in ${dialect.label} database ${nameOf(source.options)}`;
-  }
-
-  async init(): Promise<void> {
-    await this.prepare();
-  }
-
-  read<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T> {
-    return this.perform(null, { attempt: work });
-  }
-
-  write<T>(work: (sql: SqlRunner) => Promise<T>, hasHit?: (result: T) => boolean): Promise<T> {
-    return this.perform(null, { attempt: work, isWrite: true, isFirst: hasHit });
-  }
-
-  transaction<T>(work: (sql: SqlRunner) => Promise<T>, options?: TransactionOptions<T>): Promise<T> {
-    const userId = options?.userId ?? null;
-    return this.locked(userId === null ? null : this.lockOf(`user ${userId}`), work, options);
-  }
-
-  async close(): Promise<void> {
-    this.isClosed = true;
-    await Promise.allSettled(this.underWay);
-    await this.source.close();
-  }
-
-  /** Creates the table if it is absent and may be created, otherwise checks it. Whether it has been created here. */
-  private async prepare(): Promise<boolean> {
-    this.table ??= sessionTable(this.source.options, this.options.tableName);
-    const table = await this.table;
-    const look = async (job: PooledJob): Promise<TableStatus> => {
-      await job.on((runner) => this.dialect.checkServer(runner));
-      return job.on((runner) => tableStatus(runner, table));
-    };
-    const status = await this.perform(null, { attempt: look, isPreparation: true });
-    if (status === 'ready') return false;
-    if (!this.options.createTable) refuseToCreate(table, status);
-    const create = (job: PooledJob): Promise<boolean> =>
-      job.on(async (runner) => {
-        const now = await tableStatus(runner, table);
-        if (now === 'absent') await createSessionTable(runner, table, this.dialect);
-        if (now === 'earlier') {
-          await upgradeSessionTable(runner, table);
-          this.options.logger?.warn(`${this.name}: ${UPGRADED}`);
-        }
-        return now === 'absent';
-      });
-    return this.locked(this.lockOf('table'), create, { isPreparation: true });
-  }
-
-  /** The table has gone, or is another one: creates it again, once for all calls that have noticed. */
-  private restore(): Promise<void> {
-    this.restoring ??= this.recreate().finally(() => (this.restoring = null));
-    return this.restoring;
-  }
-
-  private async recreate(): Promise<void> {
-    try {
-      if (!(await this.prepare())) return;
-    } catch (error) {
-      // At startup it is an option that is wrong; later, somebody has changed the database.
-      throw error instanceof SessionOptionsError ? new Error(`${this.name}: ${error.message}`) : error;
-    }
-    const { logger, tableName } = this.options;
-    logger?.warn(`${this.name}: the table '${tableName}' was missing, and has been created again`);
-  }
-
-  private locked<T>(
-    lock: LockKey | null,
-    work: (job: PooledJob) => Promise<T>,
-    {
-      commitIf = () => true,
-      since,
-      isPreparation,
-    }: Partial<TransactionOptions<T>> & Pick<Call<T>, 'isPreparation'> = {},
-  ): Promise<T> {
-    const attempt = async (job: PooledJob, deadline: Deadline): Promise<T> => {
-      job.isInTransaction = true;
-      try {
-        await this.dialect.begin(job, lock, deadline.left);
-        const result = await work(job);
-        const ending = commitIf(result) ? 'COMMIT' : 'ROLLBACK';
-        job.isDecisive = ending === 'COMMIT';
-        await this.dialect.end(job, ending, lock);
-        job.isInTransaction = false;
-        return result;
-      } catch (error) {
-        await this.dialect.end(job, 'ROLLBACK', lock).then(
-          () => (job.isInTransaction = false),
-          () => undefined, // so the connection will be ended, and the transaction with it
-        );
-        throw error;
-      }
-    };
-    return this.perform(lock, { attempt, isPreparation }, since);
-  }
-
-  /**
-   * Makes attempts until one is not refused for others' sake, or the time is up. Those with the same lock wait for each
-   * other here, so that they do not do so in all the connections of the pool.
-   */
-  private async perform<T>(
-    lock: LockKey | null,
-    what: Omit<Call<T>, 'deadline'>,
-    since?: number,
-  ): Promise<T> {
-    const deadline = new Deadline(this.options.timeout, since);
-    deadline.stage = 'others with the same lock have not ended';
-    const attempts = () => deadline.bound(this.attempts({ ...what, deadline }));
-    const call = lock === null ? attempts() : this.perUser.run(lock.toString('base64'), attempts);
-    this.underWay.add(call);
-    try {
-      return await deadline.bound(call);
-    } catch (error) {
-      throw this.named(error);
-    } finally {
-      this.underWay.delete(call);
-    }
-  }
-
-  private async attempts<T>(call: Call<T>): Promise<T> {
-    const { deadline } = call;
-    const past = new Failures(this.dialect, !call.isPreparation);
-    for (let count = 1; ; count++) {
-      deadline.check();
-      if (this.isClosed) throw new DatabaseFailure('', 'the backend is closed');
-      let result: T;
-      try {
-        result = await this.once(call, await this.source.open());
-      } catch (error) {
-        if (!(error instanceof DatabaseFailure)) throw error;
-        const remedy = past.remedyFor(error, call.isFirst !== undefined);
-        if (remedy === 'none') throw error;
-        if (remedy === 'restore') await this.restore();
-        deadline.waitedFor = error;
-        const pause = PAUSE * count * (0.5 + Math.random());
-        if (deadline.left <= pause) throw deadline.error();
-        await sleep(pause);
-        continue;
-      }
-      if (past.unsure === null || call.isFirst?.(result) === true) return result;
-      throw past.unsure; // nobody knows: the attempt before may have done it
-    }
-  }
-
-  private async once<T>(call: Call<T>, dataSource: DataSource): Promise<T> {
-    const { deadline } = call;
-    const job = new PooledJob(dataSource, this.dialect, deadline, call.isWrite ?? false);
-    try {
-      return await deadline.bound(job.connect().then(() => call.attempt(job, deadline)));
-    } finally {
-      await job.end();
-    }
-  }
-
-  private lockOf(what: string): LockKey {
-    return createHash('sha256').update(`nest-sessions\0${this.options.tableName}\0${what}`).digest();
-  }
-
-  private named(error: unknown): unknown {
-    if (!(error instanceof DatabaseFailure || error instanceof DeadlineError)) return error;
-    return new Error(`${this.name}: ${error.message}`, { cause: error });
-  }
 }

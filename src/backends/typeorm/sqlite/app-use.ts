@@ -1,9 +1,9 @@
 import { realpathSync } from 'node:fs';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDataSource, optionsOf, type SessionDataSource } from '../data-source.js';
-import { isSessionEntity } from '../session.entity.js';
-import { isSessionMigration } from '../session-migrations.js';
-import { fileOf } from './sqlite-source.js';
+import { isSessionEntity } from '../schema/session.entity.js';
+import { isSessionMigration } from '../schema/session-migrations.js';
+import { databasePath } from './sqlite-path.js';
 
 /**
  * What shows that the app uses the database of a data source on SQLite too, as the end of a sentence; `null`: nothing does,
@@ -12,7 +12,7 @@ import { fileOf } from './sqlite-source.js';
  * @param others the other data sources of the app
  */
 export function appUseOf(given: SessionDataSource, others: readonly DataSource[]): string | null {
-  const file = fileOf(optionsOf(given));
+  const file = databasePath(optionsOf(given));
   if (file !== null && others.some(({ options }) => isOn(file, options)))
     return 'another data source of the app has the same file';
   if (!isDataSource(given)) return null;
@@ -47,7 +47,7 @@ function labelOf(entity: unknown): string {
 
 function isOn(file: string, options: DataSourceOptions): boolean {
   if (options.type !== 'sqlite' && options.type !== 'better-sqlite3') return false;
-  const other = fileOf(options);
+  const other = databasePath(options);
   return other !== null && resolved(other) === resolved(file);
 }
 

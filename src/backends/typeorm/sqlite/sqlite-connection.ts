@@ -1,226 +1,227 @@
 import type { QueryRunner, Table } from 'typeorm';
 import { SessionOptionsError } from '../../../core/session-errors.js';
-import { sessionTable, UPGRADED } from '../session-table.js';
-import type {
-  SqlConnection,
-  SqlRunner,
-  TransactionOptions,
-  TypeOrmSessionBackendOptions,
-} from '../sql-dialect.js';
+import { sessionTable, UPGRADE_NOTICE } from '../schema/session-table.js';
+import type { SqlConnection, SqlRunner, TransactionOptions } from '../sql-connection.js';
+import type { TypeOrmSessionBackendOptions } from '../typeorm-session-backend-options.js';
 import { Deadline, DeadlineError } from '../deadline.js';
-import { Mutex } from '../mutex.js';
+import { Mutex } from '../../../core/mutex.js';
 import { GroupCommit } from './group-commit.js';
-import { LockWait } from './lock-wait.js';
+import { BusyBackoff } from './busy-backoff.js';
 import { SqliteFailure } from './sqlite-failure.js';
 import { SqliteFile } from './sqlite-file.js';
-import { SqliteJob } from './sqlite-job.js';
-import { configure, prepareTable } from './sqlite-setup.js';
+import { SqliteRunner } from './sqlite-runner.js';
+import { setPragmas, prepareTable } from './sqlite-setup.js';
 import type { SqliteSource } from './sqlite-source.js';
-import { type SqliteStatements, statementsOf } from './sqlite-statements.js';
+import { type PreparedStatements, preparedStatements } from './prepared-statements.js';
 import { sleep } from '../../../core/timers.js';
-
-/** Where the sessions are. */
-interface Place {
-  readonly source: SqliteSource;
-  readonly file: SqliteFile | null;
-  readonly name: string;
-}
-
-function placeOf(source: SqliteSource): Place {
-  const { path } = source;
-  return path === null
-    ? { source, file: null, name: 'Sessions in memory' }
-    : { source, file: new SqliteFile(path), name: `Sessions in '${path}'` };
-}
 
 /**
  * One connection, with one job on it at a time, that looks before each job whether its file is still there, retries
  * while another process holds the lock, and is opened anew after a failure that a new connection may cure.
  */
 export class SqliteConnection implements SqlConnection {
-  private readonly mutex = new Mutex();
-  private readonly writes: GroupCommit;
-  private readonly lockWait = new LockWait();
-  private found: Place | null = null;
-  private table: Promise<Table> | null = null;
-  private runner: QueryRunner | null = null;
-  private statements: SqliteStatements | null = null;
-  private isTableReady = false;
-  private wasReady = false;
-  private isModeTold = false;
-  private dropped: SqliteFailure | null = null;
-  private closing: Promise<void> | null = null;
+  readonly #find: () => SqliteSource;
+  readonly #options: TypeOrmSessionBackendOptions;
+  readonly #mutex = new Mutex();
+  readonly #writes: GroupCommit;
+  readonly #backoff = new BusyBackoff();
+  #found: Location | null = null;
+  #table: Promise<Table> | null = null;
+  #runner: QueryRunner | null = null;
+  #statements: PreparedStatements | null = null;
+  #isTableReady = false;
+  #wasReady = false;
+  #isModeTold = false;
+  #disconnectReason: SqliteFailure | null = null;
+  #closing: Promise<void> | null = null;
 
-  constructor(
-    /** Asked once, when the connection is first needed: it may depend on what the app does with its data sources. */
-    private readonly find: () => SqliteSource,
-    private readonly options: TypeOrmSessionBackendOptions,
-  ) {
-    this.writes = new GroupCommit({
-      mutex: this.mutex,
-      use: (work) => this.useToWrite(work),
-      giveUp: (failure) => this.drop(failure),
+  /**
+   * @param find asked once, when the connection is first needed: it may depend on what the app does with its data sources
+   */
+  constructor(find: () => SqliteSource, options: TypeOrmSessionBackendOptions) {
+    this.#find = find;
+    this.#options = options;
+    this.#writes = new GroupCommit({
+      mutex: this.#mutex,
+      use: (work) => this.#useToWrite(work),
+      giveUp: (failure) => this.#disconnect(failure),
     });
   }
 
-  private get place(): Place {
-    return (this.found ??= placeOf(this.find()));
+  get #location(): Location {
+    return (this.#found ??= locationOf(this.#find()));
   }
 
   async init(): Promise<void> {
-    this.isTableReady = false;
+    this.#isTableReady = false;
     await this.read(async () => undefined);
   }
 
   read<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T> {
-    return this.perform((deadline) =>
-      this.mutex.run(() => {
+    return this.#perform((deadline) =>
+      this.#mutex.run(() => {
         deadline.check();
-        return this.use((statements) => work(new SqliteJob(statements, deadline)));
+        return this.#use((statements) => work(new SqliteRunner(statements, deadline)));
       }),
     );
   }
 
   write<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T> {
-    return this.perform((deadline) =>
-      this.writes.add({ deadline, work, isAtomic: false, commits: () => true }),
+    return this.#perform((deadline) =>
+      this.#writes.add({ deadline, work, isAtomic: false, commits: () => true }),
     );
   }
 
   transaction<T>(work: (sql: SqlRunner) => Promise<T>, options?: TransactionOptions<T>): Promise<T> {
     const commits = options?.commitIf ?? (() => true);
-    return this.perform((deadline) => this.writes.add({ deadline, work, isAtomic: true, commits }));
+    return this.#perform((deadline) => this.#writes.add({ deadline, work, isAtomic: true, commits }));
   }
 
   close(): Promise<void> {
-    this.closing ??= this.mutex.run(async () => {
-      this.runner = null;
-      await this.releaseStatements();
-      await this.found?.source.close();
+    this.#closing ??= this.#mutex.run(async () => {
+      this.#runner = null;
+      await this.#releaseStatements();
+      await this.#found?.source.close();
     });
-    return this.closing;
+    return this.#closing;
   }
 
   /** Makes attempts, one job at a time, until one does not find the file locked, or the time is up. */
-  private async perform<T>(attempt: (deadline: Deadline) => Promise<T>): Promise<T> {
-    const deadline = new Deadline(this.options.timeout);
+  async #perform<T>(attempt: (deadline: Deadline) => Promise<T>): Promise<T> {
+    const deadline = new Deadline(this.#options.timeout);
     try {
-      return await deadline.bound(this.attempts(attempt, deadline));
+      return await deadline.limit(this.#attempts(attempt, deadline));
     } catch (error) {
-      throw this.named(error);
+      throw this.#withName(error);
     }
   }
 
-  private async attempts<T>(attempt: (deadline: Deadline) => Promise<T>, deadline: Deadline): Promise<T> {
+  async #attempts<T>(attempt: (deadline: Deadline) => Promise<T>, deadline: Deadline): Promise<T> {
     for (;;) {
       try {
         return await attempt(deadline);
       } catch (error) {
         if (!(error instanceof SqliteFailure && error.isBusy)) throw error;
-        this.lockWait.failed(error);
-        deadline.waitedFor = error;
+        this.#backoff.failed(error);
+        deadline.lastFailure = error;
       }
-      const pause = this.lockWait.left + Math.random();
+      const pause = this.#backoff.left + Math.random();
       if (deadline.left <= pause) throw deadline.error();
       await sleep(pause);
     }
   }
 
-  private async useToWrite(work: (statements: SqliteStatements) => Promise<void>): Promise<void> {
-    this.lockWait.check();
-    await this.use(work);
-    this.lockWait.succeeded();
+  async #useToWrite(work: (statements: PreparedStatements) => Promise<void>): Promise<void> {
+    this.#backoff.check();
+    await this.#use(work);
+    this.#backoff.succeeded();
   }
 
-  private async use<T>(work: (statements: SqliteStatements) => Promise<T>): Promise<T> {
-    if (this.closing) throw new SqliteFailure('', 'the backend is closed');
+  async #use<T>(work: (statements: PreparedStatements) => Promise<T>): Promise<T> {
+    if (this.#closing) throw new SqliteFailure('', 'the backend is closed');
     try {
-      return await work(await this.ready());
+      return await work(await this.#ready());
     } catch (error) {
-      if (error instanceof SqliteFailure && error.endsConnection) await this.drop(error);
+      if (error instanceof SqliteFailure && error.endsConnection) await this.#disconnect(error);
       throw error;
     }
   }
 
   /** The connection, open, on the file that lies there now, with the table in it. */
-  private async ready(): Promise<SqliteStatements> {
-    const { file, source } = this.place;
-    if (this.runner && file?.isLost) {
+  async #ready(): Promise<PreparedStatements> {
+    const { file, source } = this.#location;
+    if (this.#runner && file?.isLost) {
       throw new SqliteFailure('', 'the file has been deleted, moved or replaced since it was opened');
     }
-    const runner = this.runner ?? (await this.open());
-    if (!this.isTableReady) await this.prepare(runner);
+    const runner = this.#runner ?? (await this.#open());
+    if (!this.#isTableReady) await this.#prepare(runner);
     const { type } = source.options;
-    return (this.statements ??= statementsOf(type, await runner.connect(), source.isOurs));
+    return (this.#statements ??= preparedStatements(type, await runner.connect(), source.isOurs));
   }
 
-  private async open(): Promise<QueryRunner> {
-    const { file, source } = this.place;
-    file?.checkPlace(this.options.createTable);
-    if (file !== null && source.isOurs) this.create(file);
+  async #open(): Promise<QueryRunner> {
+    const { file, source } = this.#location;
+    file?.checkAccess(this.#options.createTable);
+    if (file !== null && source.isOurs) this.#create(file);
     try {
-      this.runner = await source.open();
-      await configure(this.runner, file !== null);
+      this.#runner = await source.open();
+      await setPragmas(this.#runner, file !== null);
     } catch (error) {
       const failure = SqliteFailure.of(error);
-      await this.drop(failure);
+      await this.#disconnect(failure);
       throw failure;
     }
     file?.remember();
-    return this.runner;
+    return this.#runner;
   }
 
-  private create(file: SqliteFile): void {
+  #create(file: SqliteFile): void {
     const { isOpenToAll } = file.create();
-    if (!isOpenToAll || this.isModeTold) return;
-    this.isModeTold = true;
-    this.options.logger?.warn(
-      `${this.place.name}: every user of this machine may read or write the file, which holds user ids, times and hashes ` +
+    if (!isOpenToAll || this.#isModeTold) return;
+    this.#isModeTold = true;
+    this.#options.logger?.warn(
+      `${this.#location.name}: every user of this machine may read or write the file, which holds user ids, times and hashes ` +
         `of tokens. Take that from them: chmod o= '${file.path}'*`,
     );
   }
 
-  private async prepare(runner: QueryRunner): Promise<void> {
+  async #prepare(runner: QueryRunner): Promise<void> {
     try {
-      this.table ??= sessionTable(this.place.source.options, this.options.tableName);
-      const found = await prepareTable(runner, await this.table, this.options.createTable);
-      if (found === 'earlier') this.options.logger?.warn(`${this.place.name}: ${UPGRADED}`);
+      this.#table ??= sessionTable(this.#location.source.options, this.#options.tableName);
+      const found = await prepareTable(runner, await this.#table, this.#options.createTable);
+      if (found === 'earlier') this.#options.logger?.warn(`${this.#location.name}: ${UPGRADE_NOTICE}`);
     } catch (error) {
       // At startup it is an option that is wrong; later, somebody has changed the file.
-      if (error instanceof SessionOptionsError && !this.wasReady) throw error;
+      if (error instanceof SessionOptionsError && !this.#wasReady) throw error;
       throw SqliteFailure.of(error);
     }
-    this.isTableReady = true;
-    this.wasReady = true;
-    if (this.dropped)
-      this.options.logger?.warn(`${this.place.name}: opened again, after: ${this.dropped.message}`);
-    this.dropped = null;
+    this.#isTableReady = true;
+    this.#wasReady = true;
+    if (this.#disconnectReason)
+      this.#options.logger?.warn(
+        `${this.#location.name}: opened again, after: ${this.#disconnectReason.message}`,
+      );
+    this.#disconnectReason = null;
   }
 
   /** Gives the connection up, so that the next call opens another. What is in memory would be lost with it. */
-  private async drop(reason: SqliteFailure): Promise<void> {
-    const { file, source, name } = this.place;
-    if (this.runner === null || file === null) return;
-    this.runner = null;
-    this.isTableReady = false;
-    this.dropped ??= reason;
+  async #disconnect(reason: SqliteFailure): Promise<void> {
+    const { file, source, name } = this.#location;
+    if (this.#runner === null || file === null) return;
+    this.#runner = null;
+    this.#isTableReady = false;
+    this.#disconnectReason ??= reason;
     try {
       file.forget();
-      await this.releaseStatements();
-      await source.drop();
+      await this.#releaseStatements();
+      await source.disconnect();
     } catch (error) {
-      this.options.logger?.warn(`${name}: could not close a connection: ${SqliteFailure.of(error).message}`);
+      this.#options.logger?.warn(`${name}: could not close a connection: ${SqliteFailure.of(error).message}`);
     }
   }
 
-  private async releaseStatements(): Promise<void> {
-    const { statements } = this;
-    this.statements = null;
+  async #releaseStatements(): Promise<void> {
+    const statements = this.#statements;
+    this.#statements = null;
     await statements?.release();
   }
 
-  private named(error: unknown): unknown {
+  #withName(error: unknown): unknown {
     if (!(error instanceof SqliteFailure || error instanceof DeadlineError)) return error;
-    return new Error(`${this.place.name}: ${error.message}`, { cause: error.cause ?? error });
+    return new Error(`${this.#location.name}: ${error.message}`, { cause: error.cause ?? error });
   }
+}
+
+/** Where the sessions are. */
+interface Location {
+  readonly source: SqliteSource;
+  readonly file: SqliteFile | null;
+  readonly name: string;
+}
+
+function locationOf(source: SqliteSource): Location {
+  const { path } = source;
+  return path === null
+    ? { source, file: null, name: 'Sessions in memory' }
+    : { source, file: new SqliteFile(path), name: `Sessions in '${path}'` };
 }

@@ -1,4 +1,4 @@
-import { deleteByIds } from '../session-selection.js';
+import { deleteByIds } from '../sql/delete.js';
 import type { SqlDialect } from '../sql-dialect.js';
 import { SqliteConnection } from './sqlite-connection.js';
 import { checkSource, sourceOf } from './sqlite-source.js';
@@ -7,21 +7,21 @@ import { checkSource, sourceOf } from './sqlite-source.js';
 export const sqliteDialect: SqlDialect = {
   drivers: ['sqlite', 'better-sqlite3'],
   syntax: {
-    quote: (name) => `"${name}"`,
+    quoteIdentifier: (name) => `"${name}"`,
     greatest: 'MAX',
     least: 'MIN',
-    unlessTaken: ' ON CONFLICT (id) DO NOTHING',
+    onConflictDoNothing: ' ON CONFLICT (id) DO NOTHING',
     forUpdate: '',
-    skipLocked: '',
-    noWait: '',
-    byKey: '',
-    deleteByKey: deleteByIds,
-    place: () => '?',
-    packs: true,
+    forUpdateSkipLocked: '',
+    forUpdateNoWait: '',
+    forcePrimaryKey: '',
+    deleteByIds,
+    typedPlaceholder: () => '?',
+    jsonLookup: true,
     // TypeORM hands out the rows of no statement that starts with DELETE on sqlite3.
-    returning: false,
+    deleteReturning: false,
   },
-  settings: () => [],
+  afterCreateTable: () => [],
   connect(dataSource, options) {
     checkSource(dataSource);
     const { shared } = options;

@@ -1,14 +1,5 @@
 import { driverErrorOf } from '../driver-error.js';
 
-/** Codes that pass by themselves: another connection holds a lock. */
-const BUSY = /^SQLITE_(BUSY|LOCKED|PROTOCOL)/;
-
-/** Codes that say nothing against the connection. */
-const HARMLESS = /^SQLITE_(FULL|CONSTRAINT|TOOBIG|MISMATCH|RANGE)/;
-
-/** Codes of a statement that could not be, whatever the state of the database. */
-const OF_STATEMENT = /^SQLITE_(CONSTRAINT|TOOBIG|MISMATCH|RANGE)/;
-
 /** A statement, or the opening of the database, that failed. Never a mistake of the caller's own code. */
 export class SqliteFailure extends Error {
   constructor(
@@ -48,3 +39,12 @@ export class SqliteFailure extends Error {
     return this.message.includes('no transaction is active');
   }
 }
+
+/** Codes that pass by themselves: another connection holds a lock. */
+const BUSY = /^SQLITE_(BUSY|LOCKED|PROTOCOL)/;
+
+/** Codes that say nothing against the connection. */
+const HARMLESS = /^SQLITE_(FULL|CONSTRAINT|TOOBIG|MISMATCH|RANGE)/;
+
+/** Codes of a statement that could not be, whatever the state of the database. */
+const OF_STATEMENT = /^SQLITE_(CONSTRAINT|TOOBIG|MISMATCH|RANGE)/;

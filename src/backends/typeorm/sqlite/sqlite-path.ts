@@ -1,4 +1,20 @@
 import { parse, resolve, format } from 'node:path';
+import type { DataSourceOptions } from 'typeorm';
+
+/*
+ * Which file SQLite opens for the options of a data source, and which one holds the sessions beside it.
+ */
+
+/** The file of a data source on SQLite, as an absolute path. `null`: the database is in memory. */
+export function databasePath(options: DataSourceOptions): string | null {
+  return databaseFile(String(options.database), options.type === 'sqlite' ? options.flags : undefined);
+}
+
+/** The file for sessions beside the one of a data source, as an absolute path. `null`: both are in memory. */
+export function sessionsPath(options: DataSourceOptions): string | null {
+  const file = databasePath(options);
+  return file === null ? null : sessionsFileBeside(file);
+}
 
 /** SQLite's flags for opening: the name may be a URI; the database is in memory. */
 const OPEN_URI = 0x40;

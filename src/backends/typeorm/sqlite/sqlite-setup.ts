@@ -1,6 +1,15 @@
 import type { QueryRunner, Table } from 'typeorm';
-import { refuseToCreate, type TableStatus, tableStatus, upgradeSessionTable } from '../session-table.js';
+import {
+  refuseToCreate,
+  type TableStatus,
+  tableStatus,
+  upgradeSessionTable,
+} from '../schema/session-table.js';
 import { SqliteFailure } from './sqlite-failure.js';
+
+/*
+ * What a new connection to SQLite goes through before the first statement on sessions: its PRAGMAs, and the table.
+ */
 
 /** Milliseconds that SQLite itself waits for a lock. Short, since it waits in a thread that others need. */
 const BUSY_TIMEOUT = 20;
@@ -12,7 +21,7 @@ const FULL = 2;
  * Sets what a connection needs, and checks that it is in force: acknowledged means durable, and waiting for a lock
  * holds up nothing else.
  */
-export async function configure(runner: QueryRunner, isFile: boolean): Promise<void> {
+export async function setPragmas(runner: QueryRunner, isFile: boolean): Promise<void> {
   await runner.query(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
   if (isFile) expectPragma('journal_mode', 'wal', await runner.query('PRAGMA journal_mode = WAL'));
   await runner.query('PRAGMA synchronous = FULL');

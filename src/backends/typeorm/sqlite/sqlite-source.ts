@@ -1,7 +1,11 @@
 import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm';
 import { expected } from '../../../core/option-checks.js';
 import { isDataSource, optionsOf, type SessionDataSource } from '../data-source.js';
-import { databaseFile, sessionsFileBeside } from './sqlite-path.js';
+import { databasePath, sessionsPath } from './sqlite-path.js';
+
+/*
+ * Where the connection to SQLite comes from: a data source that the app opens, or one of our own.
+ */
 
 /** Where the connection for sessions comes from. */
 export interface SqliteSource {
@@ -14,7 +18,7 @@ export interface SqliteSource {
   /** Opens the connection, or opens it again. */
   open(): Promise<QueryRunner>;
   /** Closes a connection that is of no use any more, so that `open` makes a new one. */
-  drop(): Promise<void>;
+  disconnect(): Promise<void>;
   /** Ends what `open` made, and nothing else. */
   close(): Promise<void>;
 }
@@ -31,14 +35,8 @@ export function checkSource(given: SessionDataSource): void {
  */
 export function sourceOf(given: SessionDataSource, isShared: boolean): SqliteSource {
   const options = optionsOf(given);
-  if (isShared) return new OwnSource(options, sessionsFileOf(options));
-  return isDataSource(given) ? new NamedSource(given) : new OwnSource(options, fileOf(options));
-}
-
-/** The file for sessions beside the one of a data source, as an absolute path. `null`: both are in memory. */
-export function sessionsFileOf(options: DataSourceOptions): string | null {
-  const file = fileOf(options);
-  return file === null ? null : sessionsFileBeside(file);
+  if (isShared) return new OwnSource(options, sessionsPath(options));
+  return isDataSource(given) ? new GivenSource(given) : new OwnSource(options, databasePath(options));
 }
 
 /**
@@ -48,7 +46,7 @@ export function sessionsFileOf(options: DataSourceOptions): string | null {
 export class OwnSource implements SqliteSource {
   readonly isOurs = true;
   readonly options: DataSourceOptions;
-  private dataSource: DataSource | null = null;
+  #dataSource: DataSource | null = null;
 
   /** @param given options whose driver is used; of them, nothing that would act on tables */
   constructor(
@@ -59,56 +57,53 @@ export class OwnSource implements SqliteSource {
   }
 
   async open(): Promise<QueryRunner> {
-    this.dataSource = await new DataSource(this.options).initialize();
-    return this.dataSource.createQueryRunner();
+    this.#dataSource = await new DataSource(this.options).initialize();
+    return this.#dataSource.createQueryRunner();
   }
 
-  async drop(): Promise<void> {
-    const { dataSource } = this;
-    this.dataSource = null;
+  async disconnect(): Promise<void> {
+    const dataSource = this.#dataSource;
+    this.#dataSource = null;
     await dataSource?.destroy();
   }
 
   close(): Promise<void> {
-    return this.drop();
+    return this.disconnect();
   }
 }
 
 /** A data source that is there for sessions alone. Whoever opened it closes it; we only renew a lost connection. */
-export class NamedSource implements SqliteSource {
+export class GivenSource implements SqliteSource {
   readonly isOurs = false;
   readonly path: string | null;
   readonly options: DataSourceOptions;
-  private isDropped = false;
+  #isDisconnected = false;
+  readonly #dataSource: DataSource;
 
-  constructor(private readonly dataSource: DataSource) {
-    this.path = fileOf(dataSource.options);
+  constructor(dataSource: DataSource) {
+    this.#dataSource = dataSource;
+    this.path = databasePath(dataSource.options);
     this.options = driverOptions(dataSource.options, ':memory:');
   }
 
   async open(): Promise<QueryRunner> {
-    const { dataSource } = this;
+    const dataSource = this.#dataSource;
     if (!dataSource.isInitialized) throw new Error('the data source is not open: initialize() it first');
-    if (this.isDropped) {
+    if (this.#isDisconnected) {
       // Not initialize(): it would run the data source's migrations, or its `dropSchema`, once more.
       await dataSource.driver.connect();
       await dataSource.driver.afterConnect();
-      this.isDropped = false;
+      this.#isDisconnected = false;
     }
     return dataSource.createQueryRunner();
   }
 
-  async drop(): Promise<void> {
-    this.isDropped = true;
-    await this.dataSource.driver.disconnect();
+  async disconnect(): Promise<void> {
+    this.#isDisconnected = true;
+    await this.#dataSource.driver.disconnect();
   }
 
   async close(): Promise<void> {}
-}
-
-/** The file of a data source, as an absolute path. `null`: it is in memory. */
-export function fileOf(options: DataSourceOptions): string | null {
-  return databaseFile(String(options.database), options.type === 'sqlite' ? options.flags : undefined);
 }
 
 /** Of the options of a data source, what opening another database with the same driver takes. */

@@ -3,7 +3,7 @@ import sqlite3 from 'sqlite3';
 import { DataSource } from 'typeorm';
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
 import { insertLimited, inserting, row } from '../../../../src/testing/backend-contract/contract-rule.js';
-import type { TypeOrmSessionBackendOptions } from '../../../../src/backends/typeorm/sql-dialect.js';
+import type { TypeOrmSessionBackendOptions } from '../../../../src/backends/typeorm/typeorm-session-backend-options.js';
 import type { ChildCalls, ChildRequest } from './child.js';
 
 let backend: TypeOrmSessionBackend | undefined;

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { TypeOrmSessionBackendOptions } from '../../../../src/backends/typeorm/sql-dialect.js';
+import type { TypeOrmSessionBackendOptions } from '../../../../src/backends/typeorm/typeorm-session-backend-options.js';
 
 /** What a child process can be told. */
 export interface ChildCalls {

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
 import { row, store } from '../../../../src/testing/backend-contract/contract-rule.js';
 import { tempFolder } from './temp-folder.js';
-import type { TypeOrmSessionBackendOptions } from '../../../../src/backends/typeorm/sql-dialect.js';
+import type { TypeOrmSessionBackendOptions } from '../../../../src/backends/typeorm/typeorm-session-backend-options.js';
 
 /** Milliseconds for a call that is to succeed, on a machine that is busy. */
 export const PATIENCE = 60_000;

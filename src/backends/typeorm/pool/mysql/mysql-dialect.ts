@@ -1,0 +1,164 @@
+import type { QueryRunner } from 'typeorm';
+import { SessionOptionsError } from '../../../../core/session-errors.js';
+import { property } from '../../driver-error.js';
+import { DatabaseFailure } from '../database-failure.js';
+import type { LockKey, PoolDialect } from '../pool-dialect.js';
+import { clearTimeout, setTimeout } from '../../../../core/timers.js';
+
+/** MySQL and MariaDB, through `mysql2`. They differ in nothing that is used here. */
+export const mysqlDialect: PoolDialect = {
+  label: 'MySQL',
+  drivers: ['mysql', 'mariadb'],
+  syntax: {
+    quoteIdentifier: (name) => `\`${name}\``,
+    greatest: 'GREATEST',
+    least: 'LEAST',
+    onConflictDoNothing: '', // not INSERT IGNORE, which would cut what is too long
+    forUpdate: ' FOR UPDATE',
+    forUpdateSkipLocked: ' FOR UPDATE SKIP LOCKED',
+    forUpdateNoWait: ' FOR UPDATE NOWAIT',
+    // Without these the optimizer may read a whole table that is small, and waits for every row of it.
+    forcePrimaryKey: ' FORCE INDEX (PRIMARY)',
+    deleteByIds: (table, count) =>
+      count === 1
+        ? `DELETE FROM ${table} WHERE id = ?`
+        : `DELETE s FROM (${namedIds(count)}) AS v STRAIGHT_JOIN ${table} AS s ON s.id = v.id`,
+    typedPlaceholder: null,
+    jsonLookup: false,
+    deleteReturning: false,
+  },
+  retryCodes: [
+    'ER_LOCK_DEADLOCK',
+    'ER_LOCK_WAIT_TIMEOUT',
+    'ER_CHECKREAD',
+    'ER_USER_LOCK_DEADLOCK',
+    'ER_LOCK_NOWAIT',
+  ],
+  connectionLostCodes: ['ER_SERVER_SHUTDOWN', 'ER_CONNECTION_KILLED', 'ER_CLIENT_INTERACTION_TIMEOUT'],
+  missingTableCodes: ['ER_NO_SUCH_TABLE', 'ER_BAD_FIELD_ERROR', 'ER_TABLE_DEF_CHANGED'],
+  duplicateKeyCode: 'ER_DUP_ENTRY',
+
+  driverSql: (sql) => sql,
+  // As bytes, which is what the columns hold: neither a collation nor the connection's character set matters.
+  driverValue: (value) => (typeof value === 'string' ? Buffer.from(value) : value),
+
+  query: (connection, sql, values) =>
+    new Promise((resolve, reject) => {
+      (connection as Connection).query(sql, values, (error, result) => {
+        if (error) reject(error);
+        else if (Array.isArray(result)) resolve({ records: result, affected: 0 });
+        else resolve({ records: [], affected: Number(property(result, 'affectedRows') ?? 0) });
+      });
+    }),
+
+  async begin(control, lock, left) {
+    if (lock) {
+      const [row] = await control.execute(
+        `SELECT GET_LOCK(${lockName(lock)}, ${Math.ceil(left / 1000)}) AS got`,
+      );
+      if (Number(row?.got) !== 1) throw new DatabaseFailure('', 'the lock of the user was not to be had');
+    }
+    await control.execute('SET TRANSACTION ISOLATION LEVEL READ COMMITTED');
+    await control.execute('START TRANSACTION');
+  },
+
+  async end(control, ending, lock) {
+    await control.executeEnding(ending);
+    // What is committed is committed: a lock that cannot be given back goes with its connection.
+    if (lock)
+      await control
+        .executeEnding(`DO RELEASE_LOCK(${lockName(lock)})`)
+        .catch(() => control.discardAfterUse());
+  },
+
+  discard: destroy,
+
+  cancelStatement(connection, dataSource) {
+    const id = property(connection, 'threadId');
+    if (typeof id === 'number') void killConnection(dataSource.createQueryRunner('master'), id);
+  },
+
+  async checkServer(runner) {
+    const [row]: Array<{ version: string } | undefined> = await runner.query('SELECT VERSION() AS version');
+    if (row !== undefined && !isSupported(row.version)) {
+      throw new SessionOptionsError(
+        `\`dataSource\`: expected MySQL 8.0.1 or later, or MariaDB 10.6 or later, got '${row.version}'`,
+      );
+    }
+    if (countsFoundRows(await runner.connect())) return;
+    throw new SessionOptionsError(
+      "`dataSource`: expected the flag FOUND_ROWS, which is mysql2's default, got `flags` without it. Without it, a " +
+        'session whose row already says what is written would seem to have ended',
+    );
+  },
+
+  afterCreateTable: () => [],
+};
+
+/**
+ * Name of a lock, at most 64 characters. Names are of the whole server and ignore case, so it is a hash in hex that
+ * holds the name of the database too.
+ */
+const lockName = (lock: LockKey): string =>
+  `LEFT(SHA2(CONCAT(DATABASE(), ' ${lock.toString('hex')}'), 256), 60)`;
+
+/** A table of so many ids, for a join that looks each of them up. */
+const namedIds = (count: number): string =>
+  ['SELECT ? AS id', ...Array.from({ length: count - 1 }, () => 'SELECT ?')].join(' UNION ALL ');
+
+/** @see https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html */
+const FOUND_ROWS = 2;
+
+/** Milliseconds that the end of another connection may take. */
+const KILL_TIMEOUT = 2_000;
+
+/** What is used of a connection of `mysql2`. */
+interface Connection {
+  query(sql: string, values: readonly unknown[], done: (error: unknown, result: unknown) => void): void;
+}
+
+/** Earliest versions that can skip locked rows. */
+const EARLIEST_MYSQL = [8, 0, 1];
+const EARLIEST_MARIADB = [10, 6, 0];
+
+/** Whether sessions work on a server that calls itself so, such as `8.4.3` or `5.5.5-10.11.6-MariaDB-log`. */
+function isSupported(version: string): boolean {
+  const isMariaDb = /mariadb/i.test(version);
+  const numbers = version
+    .replace(/^5\.5\.5-/, '') // what MariaDB puts first for old clients
+    .split(/[.-]/, 3)
+    .map(Number);
+  return compareVersions(numbers, isMariaDb ? EARLIEST_MARIADB : EARLIEST_MYSQL) >= 0;
+}
+
+function compareVersions(one: readonly number[], other: readonly number[]): number {
+  const differing = other.findIndex((value, index) => one[index] !== value);
+  return differing < 0 ? 0 : (one[differing] ?? 0) - (other[differing] ?? 0);
+}
+
+/** Whether an UPDATE gives the number of rows that it found, rather than changed, as the driver has agreed with the server. */
+function countsFoundRows(connection: unknown): boolean {
+  const flags = property(property(connection, 'config'), 'clientFlags');
+  return typeof flags !== 'number' || (flags & FOUND_ROWS) !== 0;
+}
+
+/** Ends a connection at the server: it would notice only when the statement that hangs there has ended. */
+async function killConnection(runner: QueryRunner, id: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const connection: unknown = await runner.connect();
+    timer = setTimeout(() => destroy(connection), KILL_TIMEOUT).unref();
+    await runner.query(`KILL ${id}`);
+  } catch {
+    // It is gone already, or the server is.
+  } finally {
+    clearTimeout(timer);
+    await runner.release();
+  }
+}
+
+/** Takes a connection out of the pool, which may then make another one. */
+function destroy(connection: unknown): void {
+  const method = property(connection, 'destroy');
+  if (typeof method === 'function') method.call(connection);
+}

@@ -1,0 +1,116 @@
+import type { DataSource, QueryRunner } from 'typeorm';
+import { SessionOptionsError } from '../../../core/session-errors.js';
+import type { Deadline } from '../deadline.js';
+import type { SqlRow, SqlRunner, SqlValue } from '../sql-connection.js';
+import { handleErrorsOf } from './connection-errors.js';
+import { DatabaseFailure } from './database-failure.js';
+import type { PoolDialect, PoolResult, TransactionControl } from './pool-dialect.js';
+import { QueryLogger } from './query-logger.js';
+
+/**
+ * One connection of the pool for one attempt of a call, never one that the app holds. No statement starts after the
+ * deadline, so a transaction that is late is not committed.
+ */
+export class PooledRunner implements SqlRunner, TransactionControl {
+  /** Whether a transaction is open, or may be: such a connection does not go back to the pool. */
+  isInTransaction = false;
+  /** Whether a statement that succeeds has changed something for good. */
+  isCommitting: boolean;
+  readonly #dataSource: DataSource;
+  readonly #dialect: PoolDialect;
+  readonly #deadline: Deadline;
+  readonly #runner: QueryRunner;
+  readonly #logger: QueryLogger;
+  #connection: unknown = null;
+  #underWay = 0;
+  #isToDiscard = false;
+  #isReleased = false;
+
+  constructor(dataSource: DataSource, dialect: PoolDialect, deadline: Deadline, isCommitting: boolean) {
+    this.#dataSource = dataSource;
+    this.#dialect = dialect;
+    this.#deadline = deadline;
+    this.isCommitting = isCommitting;
+    this.#runner = dataSource.createQueryRunner('master');
+    this.#logger = new QueryLogger(dataSource, this.#runner);
+  }
+
+  /** Waits for a connection. One that comes after `release()` goes straight back. */
+  async connect(): Promise<void> {
+    this.#deadline.stage = 'no connection of the pool became free';
+    const connection: unknown = await this.#runner.connect().catch((error: unknown) => {
+      throw DatabaseFailure.of(error);
+    });
+    this.#deadline.stage = 'the statement under way has not ended';
+    if (this.#isReleased) await this.#runner.release();
+    else this.#connection = connection;
+    handleErrorsOf(connection);
+  }
+
+  async all(sql: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]> {
+    return (await this.#query(sql, values)).records;
+  }
+
+  async run(sql: string, values: readonly SqlValue[]): Promise<number> {
+    try {
+      return (await this.#query(sql, values)).affected;
+    } catch (error) {
+      if (error instanceof DatabaseFailure && error.code === this.#dialect.duplicateKeyCode) return 0;
+      throw error;
+    }
+  }
+
+  async execute(sql: string): Promise<readonly SqlRow[]> {
+    return (await this.#send(sql, [])).records;
+  }
+
+  async executeEnding(sql: string): Promise<void> {
+    await this.#deadline.execute(() => this.execute(sql));
+  }
+
+  discardAfterUse(): void {
+    this.#isToDiscard = true;
+  }
+
+  /** TypeORM's own work on the connection, which may go to the app's log. */
+  withQueryRunner<T>(work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    return this.#use(() => work(this.#runner));
+  }
+
+  /** Gives the connection back, or ends it when it is not fit for the next one. */
+  async release(): Promise<void> {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    const connection = this.#connection;
+    if (connection === null) return; // still to come, or never
+    if (this.#underWay > 0 || this.isInTransaction || this.#isToDiscard) this.#dialect.discard(connection);
+    if (this.#underWay > 0) this.#dialect.cancelStatement(connection, this.#dataSource);
+    await this.#runner.release();
+  }
+
+  #query(sql: string, values: readonly SqlValue[]): Promise<PoolResult> {
+    const bound = values.map((value) => this.#dialect.driverValue(value));
+    return this.#send(this.#dialect.driverSql(sql), bound);
+  }
+
+  #send(sql: string, bound: readonly unknown[]): Promise<PoolResult> {
+    const execute = () => this.#dialect.query(this.#connection, sql, bound);
+    return this.#use(() => this.#logger.log(sql, bound, execute));
+  }
+
+  async #use<T>(work: () => Promise<T>): Promise<T> {
+    this.#deadline.check();
+    if (this.#isReleased) throw new DatabaseFailure('', 'the call has been given up');
+    this.#underWay++;
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof SessionOptionsError) throw error;
+      const failure = DatabaseFailure.of(error, this.isCommitting);
+      if (failure.isConnectionLost(this.#dialect.connectionLostCodes)) this.discardAfterUse();
+      throw failure;
+    } finally {
+      this.#underWay--;
+    }
+  }
+}

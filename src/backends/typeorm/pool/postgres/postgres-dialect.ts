@@ -1,0 +1,104 @@
+import { EventEmitter } from 'node:events';
+import { SessionOptionsError } from '../../../../core/session-errors.js';
+import type { PoolDialect } from '../pool-dialect.js';
+import { POSTGRES_TYPES } from '../../schema/column-types.js';
+import { deleteByIds } from '../../sql/delete.js';
+import type { SqlRow } from '../../sql-connection.js';
+import { cancelStatement } from './cancel-statement.js';
+
+/**
+ * PostgreSQL, through `pg`. Nothing outlives a transaction and no statement is named, so PgBouncer may share connections
+ * out.
+ */
+export const postgresDialect: PoolDialect = {
+  label: 'PostgreSQL',
+  drivers: ['postgres'],
+  syntax: {
+    quoteIdentifier: (name) => `"${name}"`,
+    greatest: 'GREATEST',
+    least: 'LEAST',
+    onConflictDoNothing: ' ON CONFLICT (id) DO NOTHING',
+    forUpdate: ' FOR UPDATE',
+    forUpdateSkipLocked: ' FOR UPDATE SKIP LOCKED',
+    forUpdateNoWait: ' FOR UPDATE NOWAIT',
+    forcePrimaryKey: '',
+    deleteByIds,
+    typedPlaceholder: (type) => `?::${POSTGRES_TYPES[type]}`,
+    jsonLookup: false,
+    deleteReturning: true,
+  },
+  // serialization_failure, deadlock_detected, lock_not_available
+  retryCodes: ['40001', '40P01', '55P03'],
+  // admin_shutdown, crash_shutdown, idle_session_timeout; the connection exceptions, which poolers give too
+  connectionLostCodes: ['57P01', '57P02', '57P05', '08000', '08003', '08006', '08P01'],
+  // undefined_table, undefined_column
+  missingTableCodes: ['42P01', '42703'],
+  duplicateKeyCode: null,
+
+  driverSql(sql) {
+    const known = NUMBERED.get(sql);
+    if (known !== undefined) return known;
+    let count = 0;
+    const statement = sql.replaceAll('?', () => `$${++count}`);
+    NUMBERED.set(sql, statement);
+    return statement;
+  },
+
+  driverValue: (value) => value,
+
+  async query(connection, sql, values) {
+    const { rows = [], rowCount } = await (connection as Client).query(
+      sql,
+      values.length === 0 ? undefined : values,
+    );
+    return { records: rows, affected: rowCount ?? 0 };
+  },
+
+  async begin(control, lock, left) {
+    const milliseconds = Math.max(1, Math.ceil(left));
+    const statements = [
+      'BEGIN ISOLATION LEVEL READ COMMITTED',
+      `SET LOCAL statement_timeout = ${milliseconds}`,
+      // A process that freezes here must not hold the lock of a user for ever.
+      `SET LOCAL idle_in_transaction_session_timeout = ${2 * milliseconds}`,
+    ];
+    if (lock) statements.push(`SELECT pg_advisory_xact_lock(${lock.readBigInt64BE()})`);
+    await control.execute(statements.join('; '));
+  },
+
+  end: (control, ending) => control.executeEnding(ending),
+
+  cancelStatement,
+
+  discard(connection) {
+    // TypeORM takes an error of the connection as the word not to give it back to the pool.
+    if (connection instanceof EventEmitter) connection.emit('error', new Error('given up by nest-sessions'));
+  },
+
+  async checkServer(runner) {
+    const [row]: Array<{ version: string } | undefined> = await runner.query('SELECT version() AS version');
+    if (row === undefined || row.version.startsWith('PostgreSQL')) return;
+    throw new SessionOptionsError(
+      `\`dataSource\`: expected PostgreSQL, whose advisory locks keep the limit of sessions, got '${row.version}'`,
+    );
+  },
+
+  afterCreateTable: (table) => [`ALTER TABLE ${table} SET (fillfactor = ${FILLFACTOR})`],
+};
+
+/** Statements with numbered placeholders. There are as many as there are lengths of lists, so few hundred. */
+const NUMBERED = new Map<string, string>();
+
+/**
+ * Percent of a page that an INSERT fills. The rest lets a touch put the next version of a row beside the last one, so
+ * that no index has to learn of it.
+ */
+const FILLFACTOR = 80;
+
+/** What is used of a connection of `pg`. Several statements at once give an array, and nothing here reads that. */
+interface Client {
+  query(
+    sql: string,
+    values: readonly unknown[] | undefined,
+  ): Promise<{ readonly rows?: readonly SqlRow[]; readonly rowCount?: number | null }>;
+}

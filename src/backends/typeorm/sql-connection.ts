@@ -1,0 +1,49 @@
+/**
+ * The way to one database, which each dialect makes: it executes the statements of `sql/`, whatever stands between. Every
+ * call rejects within the timeout, naming the database and the cause.
+ */
+export interface SqlConnection {
+  /** Creates the table if it is absent and may be created, otherwise checks it. */
+  init(): Promise<void>;
+  /** Runs SELECTs that need no common instant. */
+  read<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T>;
+  /**
+   * Runs a statement that changes something, or several that need no common instant: each is atomic on its own.
+   * The work may be called again while nothing has been changed.
+   *
+   * @param hasHit for work that changes nothing a second time: whether a result shows that this time it has. Then the work
+   *   is called again also when the connection was lost before the answer came, and fails when the result does not show it
+   */
+  write<T>(work: (sql: SqlRunner) => Promise<T>, hasHit?: (result: T) => boolean): Promise<T>;
+  /**
+   * Runs statements as one atomic step. The work may be called again when the database asks for another try. What
+   * it throws is rethrown, and everything is rolled back.
+   */
+  transaction<T>(work: (sql: SqlRunner) => Promise<T>, options?: TransactionOptions<T>): Promise<T>;
+  /** Ends what was opened, after the work under way. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Executes the statements of one piece of work, all on one connection. */
+export interface SqlRunner {
+  /** Rows of a SELECT. */
+  all(sql: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]>;
+  /** Number of rows that an INSERT, UPDATE or DELETE matched. */
+  run(sql: string, values: readonly SqlValue[]): Promise<number>;
+}
+
+/** What a transaction is for. */
+export interface TransactionOptions<T> {
+  /** Owner whose sessions the work counts or ends: two such transactions of one user never overlap. `null`: none. */
+  readonly userId: string | null;
+  /** Whether a result is to be committed. Otherwise all is rolled back, and the result returned all the same. */
+  readonly commitIf: (result: T) => boolean;
+  /** When the call came, on the clock of `performance.now()`, if it has waited before. Its time runs from then. */
+  readonly since?: number;
+}
+
+/** What a statement binds. */
+export type SqlValue = string | number | boolean | Buffer | null;
+
+/** A row as the driver returns it. */
+export type SqlRow = Readonly<Record<string, unknown>>;

@@ -1,0 +1,94 @@
+import type { InsertRequest, InsertResult } from '../../../core/session-backend.js';
+import { chooseVictims } from '../../../core/session-limit.js';
+import type { EndedRow, SessionRow } from '../../../core/session-row.js';
+import { COLUMN_NAMES } from '../schema/columns.js';
+import type { SqlConnection, SqlRunner } from '../sql-connection.js';
+import { deleteIds, type DeleteStatements } from './delete.js';
+import type { FindStatements } from './find.js';
+import type { LockStatements } from './lock-rows.js';
+import { placeholders, repeated, statementByCount } from './placeholders.js';
+import { ALL_COLUMNS, rowOf, valuesOf } from './row-mapping.js';
+import { countedRows, evictedRow, type LimitStatements } from './session-limit.js';
+import type { SqlSyntax } from './sql-syntax.js';
+
+/** New sessions. `insert-queue.ts` says which of them share a transaction. */
+export function insertStatements(table: string, { onConflictDoNothing }: SqlSyntax) {
+  const row = `(${placeholders(COLUMN_NAMES.length)})`;
+  return {
+    /** all columns of each row; no row where an id is taken */
+    insert: statementByCount(
+      (count) => `INSERT INTO ${table} (${ALL_COLUMNS}) VALUES ${repeated(row, count)}${onConflictDoNothing}`,
+    ),
+  };
+}
+
+/** The statements that an insert needs. */
+export type InsertStatements = ReturnType<typeof insertStatements> &
+  LimitStatements &
+  LockStatements &
+  Pick<FindStatements, 'findForUpdate'> &
+  Pick<DeleteStatements, 'delete'>;
+
+/**
+ * `SessionBackend.insert`, as a transaction of its own.
+ *
+ * @param since when the call came, if it has waited before, on the clock of `performance.now()`
+ */
+export function insertRow(
+  connection: SqlConnection,
+  statements: InsertStatements,
+  request: InsertRequest,
+  since?: number,
+): Promise<InsertResult> {
+  // A row that takes the place of another would be missed by a deletion of all the user's rows that waits for that one.
+  const isAlone = request.limit === null && request.replaces === null;
+  return connection.transaction((sql) => insertInTransaction(sql, statements, request), {
+    userId: isAlone ? null : request.userId,
+    commitIf: ({ status }) => status === 'inserted',
+    since,
+  });
+}
+
+async function insertInTransaction(
+  sql: SqlRunner,
+  statements: InsertStatements,
+  request: InsertRequest,
+): Promise<InsertResult> {
+  const replaced = await rowToReplace(sql, statements, request.replaces);
+  const row = request.build(replaced);
+  if (row === null) return { status: 'refused' };
+
+  const evicted = await rowsToEvict(sql, statements, request, row);
+  if (evicted.length > 0 && request.limit?.onLimit === 'reject') return { status: 'limit' };
+
+  const evictedIds = evicted.map(({ id }) => id);
+  const ending = evictedIds.concat(replaced?.id ?? []);
+  // The replaced row is locked already, so these are not waited for: whoever has locked one may wait for that.
+  if (statements.locksRows && evicted.length > 0 && ending.length > 1)
+    await sql.all(statements.lockRows(evicted.length), evictedIds);
+  await deleteIds(sql, statements, ending);
+  const inserted = await sql.run(statements.insert(1), valuesOf(row));
+  return inserted === 0 ? { status: 'taken' } : { status: 'inserted', row, replaced, evicted };
+}
+
+async function rowToReplace(
+  sql: SqlRunner,
+  { findForUpdate }: InsertStatements,
+  id: string | null,
+): Promise<SessionRow | null> {
+  if (id === null) return null;
+  const [found] = await sql.all(findForUpdate, [id]);
+  return found ? rowOf(found) : null;
+}
+
+async function rowsToEvict(
+  sql: SqlRunner,
+  statements: InsertStatements,
+  { limit, replaces }: InsertRequest,
+  row: SessionRow,
+): Promise<readonly EndedRow[]> {
+  if (limit === null || row.userId === null || row.tokenHash === null) return [];
+  const now = Math.max(row.createdAt, row.lastActiveAt);
+  const counted = await countedRows(sql, statements, row.userId, now, replaces);
+  return chooseVictims(counted, limit.max).map(evictedRow);
+}

@@ -1,0 +1,27 @@
+import type { ListRequest } from '../../../core/session-backend.js';
+import type { SessionRow } from '../../../core/session-row.js';
+import { COLUMNS } from '../schema/columns.js';
+import type { SqlConnection } from '../sql-connection.js';
+import { IS_ACTIVE } from './expiry.js';
+import { ALL_COLUMNS, rowOf } from './row-mapping.js';
+
+/** The active sessions of a user, those with the latest instant first. */
+export function listStatements(table: string) {
+  return {
+    /** user id, now, now, limit if any */
+    list: (orderBy: ListRequest['orderBy'], isLimited: boolean) =>
+      `SELECT ${ALL_COLUMNS} FROM ${table} WHERE user_id = ? AND ${IS_ACTIVE} ` +
+      `ORDER BY ${COLUMNS[orderBy].name} DESC, id DESC${isLimited ? ' LIMIT ?' : ''}`,
+  };
+}
+
+/** `SessionBackend.list`. */
+export async function listRows(
+  connection: SqlConnection,
+  { list }: ReturnType<typeof listStatements>,
+  { userId, now, orderBy, limit }: ListRequest,
+): Promise<readonly SessionRow[]> {
+  const values = [userId, now, now, ...(limit === null ? [] : [limit])];
+  const rows = await connection.read((sql) => sql.all(list(orderBy, limit !== null), values));
+  return rows.map(rowOf);
+}

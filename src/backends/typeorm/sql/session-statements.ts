@@ -1,0 +1,36 @@
+import { changeTokenStatements } from './change-token.js';
+import { countByKeyStatements } from './count-by-key.js';
+import { deleteStatements } from './delete.js';
+import { findStatements } from './find.js';
+import { insertStatements } from './insert.js';
+import { listStatements } from './list.js';
+import { lockStatements } from './lock-rows.js';
+import { pruneStatements } from './prune.js';
+import { updateStatements } from './save-and-touch.js';
+import { limitStatements } from './session-limit.js';
+import type { SqlSyntax } from './sql-syntax.js';
+
+/**
+ * Every statement on one table of sessions, as SQL. The files that they come from, named for what they do, have each
+ * beside the code that binds its values.
+ *
+ * @param path the name of the table, behind that of its schema if it has one
+ */
+export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
+  const table = path.map(syntax.quoteIdentifier).join('.');
+  return {
+    ...findStatements(table, syntax),
+    ...insertStatements(table, syntax),
+    ...limitStatements(table),
+    ...updateStatements(table, syntax),
+    ...changeTokenStatements(table),
+    ...deleteStatements(table, syntax),
+    ...lockStatements(table, syntax),
+    ...listStatements(table),
+    ...pruneStatements(table, syntax),
+    ...countByKeyStatements(table),
+  };
+}
+
+/** What `sessionStatements` makes. */
+export type SessionStatements = ReturnType<typeof sessionStatements>;

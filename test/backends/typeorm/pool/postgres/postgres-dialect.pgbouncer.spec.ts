@@ -1,0 +1,117 @@
+import { DataSource } from 'typeorm';
+import { TypeOrmSessionBackend } from '../../../../../src/backends/typeorm/typeorm-session-backend.js';
+import { SessionStore } from '../../../../../src/core/session-store.js';
+import {
+  inserting,
+  row,
+  store as storeRows,
+  MINUTE,
+  NOW,
+} from '../../../../../src/testing/backend-contract/contract-rule.js';
+import { describeSessionBackend } from '../../../../../src/testing/describe-session-backend.js';
+import { OwnServer } from '../../../../support/own-server.js';
+import { PgBouncer, SERVER_CONNECTIONS } from '../../../../support/pg-bouncer.js';
+import { withPrograms } from '../../../../support/programs.js';
+import { OPTIONS, PATIENCE } from '../../support/open-backend.js';
+
+const MAX = 3;
+
+describe('PgBouncer in transaction mode', () => {
+  withPrograms(['initdb', 'postgres', 'pgbouncer'], () => {
+    let server: OwnServer;
+    let bouncer: PgBouncer;
+    let direct: DataSource;
+    let tables = 0;
+
+    beforeAll(async () => {
+      server = await OwnServer.make('postgres');
+      bouncer = await PgBouncer.before(server);
+      direct = await new DataSource(server.options()).initialize();
+    });
+    afterAll(async () => {
+      await direct?.destroy();
+      await bouncer?.stop();
+      await server?.remove();
+    });
+
+    const open = (tableName = `sessions_${++tables}`, timeout = PATIENCE): TypeOrmSessionBackend => {
+      return new TypeOrmSessionBackend(bouncer.options(), { ...OPTIONS, shared: false, tableName, timeout });
+    };
+
+    /** What each connection of PgBouncer's to the server says. */
+    async function onEachConnection(sql: string): Promise<unknown[]> {
+      const through = await new DataSource({ ...bouncer.options(), poolSize: 10 } as never).initialize();
+      const said = await Promise.all(
+        Array.from({ length: 4 * SERVER_CONNECTIONS }, () =>
+          through.transaction(async (manager) => {
+            const [{ pid }]: [{ pid: number }] = await manager.query('SELECT pg_backend_pid() AS pid');
+            await manager.query('SELECT pg_sleep(0.05)');
+            const rows: Array<{ value: unknown }> = await manager.query(sql);
+            return [pid, rows[0]?.value] as const;
+          }),
+        ),
+      );
+      await through.destroy();
+      const byConnection = new Map(said);
+      expect(byConnection.size).toBe(SERVER_CONNECTIONS);
+      return [...byConnection.values()];
+    }
+
+    describeSessionBackend('through it', () => open());
+
+    it('keeps the limit of a user between two pools that share its connections', async () => {
+      const tableName = `sessions_${++tables}`;
+      const stores = [1, 2].map(
+        () => new SessionStore(open(tableName), { plaintext: true, maxPerUser: MAX, timeout: PATIENCE }),
+      );
+      const [one] = stores as [SessionStore, SessionStore];
+      await one.initSchema();
+      await Promise.all(stores.flatMap((store) => Array.from({ length: 16 }, () => store.create({}, 'ada'))));
+      expect(await one.listForUser('ada')).toHaveLength(MAX);
+      await Promise.all(stores.map((store) => store.close()));
+    });
+
+    it('leaves no lock, no prepared statement and no setting behind on a connection that others get', async () => {
+      const store = new SessionStore(open(), { plaintext: true, maxPerUser: MAX });
+      const created = await Promise.all(Array.from({ length: 10 }, () => store.create({}, 'ada')));
+      await Promise.all(created.map(({ token }) => store.readByToken(token)));
+      await store.put('key', { userId: 'ada', data: { a: 1 } }, '1h');
+      await store.cleanupExpired();
+      await store.destroyAllForUser('ada');
+      const locks: unknown[] = await direct.query("SELECT * FROM pg_locks WHERE locktype = 'advisory'");
+      expect(locks).toEqual([]);
+      const none = Array.from({ length: SERVER_CONNECTIONS }, () => 0);
+      expect(await onEachConnection('SELECT COUNT(*)::int AS value FROM pg_prepared_statements')).toEqual(
+        none,
+      );
+      const defaults = none.map(() => '0');
+      for (const setting of ['statement_timeout', 'idle_in_transaction_session_timeout', 'lock_timeout']) {
+        expect(await onEachConnection(`SELECT current_setting('${setting}') AS value`)).toEqual(defaults);
+      }
+      await store.close();
+    });
+
+    it('gives back the connection of a statement that hangs, and goes on', async () => {
+      const tableName = `sessions_${++tables}`;
+      const backend = open(tableName, 3_000);
+      await backend.init();
+      await storeRows(backend, row('a'));
+      const holder = direct.createQueryRunner();
+      await holder.startTransaction();
+      await holder.query(`SELECT id FROM ${tableName} FOR UPDATE`);
+      const use = { id: 'a', lastActiveAt: NOW + 1, expiresAt: NOW + 61 * MINUTE, now: NOW };
+      const began = performance.now();
+      const hanging = Array.from({ length: 5 }, () => backend.touch([use]));
+      const results = await Promise.allSettled(hanging);
+      expect(results.map(({ status }) => status)).toEqual(results.map(() => 'rejected'));
+      expect(performance.now() - began).toBeLessThan(15_000);
+      await holder.rollbackTransaction();
+      await holder.release();
+      const after = await Promise.all(
+        Array.from({ length: 10 }, (_, index) => backend.insert(inserting(row(`b${index}`)))),
+      );
+      expect(after.map(({ status }) => status)).toEqual(after.map(() => 'inserted'));
+      await backend.close();
+    });
+  });
+});
