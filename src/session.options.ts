@@ -9,7 +9,7 @@ import {
   type SessionStoreOptions,
   STORE_OPTION_NAMES,
 } from './core/session-options.js';
-import { expected, refuseUnknown } from './core/option-checks.js';
+import { expected, refuseUnknown, requireObject } from './core/option-checks.js';
 import {
   HTTP_OPTION_NAMES,
   type ResolvedHttpOptions,
@@ -82,7 +82,7 @@ const SETTING_NAMES = [
  * @throws SessionOptionsError "expected …, got …"
  */
 export function resolveOptions(settings: SessionSettings, clock: Clock): ResolvedOptions {
-  if (typeof settings !== 'object' || settings === null) throw expected('options', 'an object', settings);
+  requireObject('options', 'an object', settings);
   refuseMisplaced(settings, STRUCTURE_NAMES, 'beside the factory of `forRootAsync`', 'in what it returns');
   refuseUnknown('option', settings, SETTING_NAMES);
   const { cleanup, tableName = 'sessions', createTable = true } = settings;
@@ -106,7 +106,7 @@ export function splitOptions(options: SessionOptions): {
   structure: SessionStructure;
   settings: SessionSettings;
 } {
-  if (typeof options !== 'object' || options === null) throw expected('options', 'an object', options);
+  requireObject('options', 'an object', options);
   refuseUnknown('option', options, [...SETTING_NAMES, ...STRUCTURE_NAMES]);
   const { dataSource, backend, clock, ...settings } = options;
   return { structure: checkStructure({ dataSource, backend, clock }), settings };
