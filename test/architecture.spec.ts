@@ -24,11 +24,6 @@ function read(root: string): Sources {
 
 const sources = read(ROOT);
 
-/** Specs, or folders of them, that lie elsewhere than their sources for now, each with the reason. */
-const MISPLACED: Readonly<Record<string, string>> = {
-  'backends/typeorm/': 'many are named for what a database does, and cross the folders of the backend',
-};
-
 describe('src', () => {
   it('was read', () => {
     expect(sources.size).toBeGreaterThan(60);
@@ -66,16 +61,10 @@ describe('test', () => {
   const problems = misplacedSpecs(specs, [...sources.keys()], {
     'http/session': members.map((member) => member.split('(', 1)[0] ?? ''),
   });
-  const about = (place: string) => (problem: string) => problem.startsWith(`test/${place}`);
 
   it('mirrors src', () => {
     expect(specs.length).toBeGreaterThan(100);
-    const known = Object.keys(MISPLACED);
-    expect(problems.filter((problem) => !known.some((place) => about(place)(problem)))).toEqual([]);
-  });
-
-  it.each(Object.entries(MISPLACED))('does not but for %s: %s', (place) => {
-    expect(problems.some(about(place))).toBe(true);
+    expect(problems).toEqual([]);
   });
 });
 

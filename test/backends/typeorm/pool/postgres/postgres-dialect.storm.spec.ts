@@ -1,0 +1,3 @@
+import { describeStorm } from '../../support/describe-storm.js';
+
+describeStorm('postgres');

@@ -1,3 +1,0 @@
-import { describeStorm } from '../support/describe-storm.js';
-
-describeStorm('postgres');
