@@ -65,7 +65,7 @@ const OTHER_MUTATIONS = [
 ];
 
 /** Native ESM keeps each module that a spec has loaded, so a process is given up after so many mutants. */
-const MUTANTS_PER_PROCESS = 40;
+const MUTANTS_PER_PROCESS = 15;
 
 const HELP = `Flips each condition of what decides, one at a time, and runs the specs that reach it.
 
@@ -73,6 +73,7 @@ const HELP = `Flips each condition of what decides, one at a time, and runs the 
   --files <path>     these files instead; may be given several times
   --list             say what would be flipped, and run nothing
   --stage <name>     ask these specs only: core, models or http; may be given several times
+  --specs <glob>     of these stages, these specs only; may be given several times
   --resume           take what an earlier run found of what has not changed since
   --workers <n>      mutants at the same time; 1 without it
 
@@ -87,6 +88,7 @@ const { values: options } = parseArgs({
     files: { type: 'string', multiple: true },
     list: { type: 'boolean', default: false },
     stage: { type: 'string', multiple: true },
+    specs: { type: 'string', multiple: true },
     resume: { type: 'boolean', default: false },
     workers: { type: 'string', default: '1' },
     help: { type: 'boolean', default: false },
@@ -153,12 +155,16 @@ function isOpen(mutant) {
 }
 
 async function ask({ name, specs }, mutate) {
-  process.env.MUTANTS_SPECS = JSON.stringify(specs);
+  process.env.MUTANTS_SPECS = JSON.stringify(options.specs ?? specs);
   process.env.MUTANTS_NOTES = join(ROOT, OUT, `${name}-specs.json`);
   console.log(`Asking the specs of stage ${name} about ${mutate.join(', ')}`);
   return stryker(name, mutate, {
     testRunner: 'jest',
-    testRunnerNodeArgs: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
+    testRunnerNodeArgs: [
+      '--experimental-vm-modules',
+      '--disable-warning=ExperimentalWarning',
+      '--max-old-space-size=8192', // the first run is one process for all specs
+    ],
     coverageAnalysis: 'perTest',
     jest: { configFile: 'scripts/mutants/jest.config.mjs', enableFindRelatedTests: false },
     maxTestRunnerReuse: MUTANTS_PER_PROCESS,
