@@ -1,7 +1,8 @@
-import { CLOCK_TOLERANCE } from '../../src/core/replaced-tokens.js';
+import { CLOCK_TOLERANCE, readReplaced } from '../../src/core/replaced-tokens.js';
 import {
   firstToken,
   followed,
+  isKnownToken,
   isRotationDue,
   judgeToken,
   nextGeneration,
@@ -225,6 +226,29 @@ describe('followed', () => {
     expect(judge(state, D, 5, 89_999)).toBe('stale');
     expect(judge(state, D, 5, 90_000)).toBe('reuse');
     expect(judge(state, B, 1, 60_000)).toBe('reuse');
+  });
+
+  it('supersedes a token that somebody has used', () => {
+    const state = followed(used, { hash: E, generation: 3 }, { ...AT, now: NOW + 60_000 });
+    expect(state.supersededHash).toBe(C);
+    expect(readReplaced(state.replacedTokens).superseded).toBeNull();
+  });
+
+  it('drops a token that nobody has used: the one before stays the superseded one', () => {
+    const state = followed(unused, { hash: E, generation: 3 }, { ...AT, now: NOW + 60_000 });
+    expect(state.supersededHash).toBe(B);
+    expect(readReplaced(state.replacedTokens).superseded).toBe(1);
+  });
+});
+
+describe('isKnownToken', () => {
+  it.each([
+    ['the current one', C, true],
+    ['the superseded one', B, true],
+    ['an older one', A, false],
+    ['one that was never there', E, false],
+  ])('of %s', (_, letterHash, isKnown) => {
+    expect(isKnownToken(used, { hash: letterHash, generation: 2 })).toBe(isKnown);
   });
 });
 

@@ -204,6 +204,49 @@ describe('what is changed while a save is under way', () => {
   });
 });
 
+describe('what a glance tells', () => {
+  const opened = (): WorkingCopy => new WorkingCopy(contentOf({ a: 1 }, [flash('a')]));
+
+  it('is nothing to save when nothing was done, and when data was only read', () => {
+    const copy = opened();
+    expect([copy.isUntouched, copy.isUnchanged]).toEqual([true, true]);
+    expect(copy.data).toEqual({ a: 1 });
+    expect([copy.isUntouched, copy.isUnchanged]).toEqual([false, true]);
+  });
+
+  it.each<[string, (copy: WorkingCopy) => unknown]>([
+    ['data was changed', (copy) => (copy.data['a'] = 2)],
+    ['data was replaced, if only by the same', (copy) => copy.replace({ a: 1 })],
+    ['a message was added', (copy) => copy.addFlash(flash('b'))],
+    ['a message was read', (copy) => copy.readFlashes()],
+  ])('is no such thing when %s', (_, change) => {
+    const copy = opened();
+    change(copy);
+    expect([copy.isUntouched, copy.isUnchanged]).toEqual([false, false]);
+  });
+
+  it('is nothing to save once all of it is stored', () => {
+    const stored = new Stored(contentOf({ a: 1 }, [flash('a')]));
+    const copy = stored.open();
+    copy.readFlashes();
+    copy.addFlash(flash('b'));
+    copy.data['a'] = 2;
+    stored.save(copy);
+    expect(copy.isUnchanged).toBe(true);
+    expect(hasChanges(copy.take().changes)).toBe(false);
+  });
+});
+
+describe('data that is read for the first time after a save', () => {
+  it('is what was stored by then, with what others wrote', () => {
+    const stored = new Stored(contentOf({ a: 1 }));
+    const copy = stored.open();
+    copy.addFlash(flash('a'));
+    stored.save(copy, () => stored.write({ theirs: true }));
+    expect(copy.data).toEqual({ a: 1, theirs: true });
+  });
+});
+
 describe('replacing data', () => {
   it('leaves nothing of what is stored, nor of what others store meanwhile', () => {
     const stored = new Stored(contentOf({ a: 1, b: 1 }));
