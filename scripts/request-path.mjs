@@ -26,8 +26,9 @@ const HELP = `Files that one read, one sign-in and one save pass.
   --trace              every class and helper file that is entered, in order
   --json               the same as JSON
 
-"visited" names classes that are entered again from the outside on the way in, in the handler or on the way out;
-"asked again" names those among them that call no other class, such as a clock. See request-path/visits.mjs.`;
+"visited" names classes that are entered again from the outside while the platform calls the library once, on the way in,
+in the handler or on the way out; "asked again" names those among them that call no other class, such as a clock. See
+request-path/visits.mjs.`;
 
 const { values: options } = parseArgs({
   options: {

@@ -10,6 +10,7 @@ export class Recorder {
   #calls = null;
   #part = null;
   #openPerClass = new Map();
+  #passes = 0;
   #current = new AsyncLocalStorage();
 
   /** @param sites what the ids in instrumented code stand for */
@@ -63,6 +64,7 @@ export class Recorder {
     const open = this.#openPerClass.get(key) ?? 0;
     if (key !== null) this.#openPerClass.set(key, open + 1);
     const parent = this.#current.getStore() ?? null;
+    const caller = openAncestor(parent);
     return {
       file,
       className,
@@ -70,12 +72,23 @@ export class Recorder {
       key,
       part: this.#part,
       parent,
+      isOpen: true,
+      pass: caller?.pass ?? ++this.#passes,
       isFromOutside: open === 0 && parent?.key !== key,
     };
   }
 
-  #end({ key }, calls) {
+  #end(call, calls) {
+    call.isOpen = false;
+    const { key } = call;
     if (key === null || calls !== this.#calls) return;
     this.#openPerClass.set(key, (this.#openPerClass.get(key) ?? 1) - 1);
   }
+}
+
+/** The closest call around that has not ended. Without one, it is the platform that calls. */
+function openAncestor(call) {
+  let at = call;
+  while (at !== null && !at.isOpen) at = at.parent;
+  return at;
 }

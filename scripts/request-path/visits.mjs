@@ -21,18 +21,33 @@ function filesOf(calls, part) {
 }
 
 /**
- * Classes that are visited more than once in one part of a request.
+ * Classes that are visited more than once in one pass. A pass is one call of the platform into the library: Nest calls a
+ * guard, an interceptor and a parameter decorator on the way in, and on the way out tells of a value and of the end; Node
+ * sends the response and says that it is closed. What a call leads to after an `await` is of the same pass.
  *
  * A visit begins where a class is entered while no call of it is open, so that callbacks and nested calls belong to the
  * visit that they come from; so does what an async method calls after an `await`. A second entry begins a second
  * visit only if another class was entered since that this class had not called, directly or not: a caller that asks
- * the same class two things in a row visits it once. Functions outside classes are helpers: they are passed through,
- * and are no visit themselves.
+ * the same class two things in a row visits it once. To make an object is no visit. Functions outside classes are
+ * helpers: they are passed through, and are no visit themselves.
  *
- * `isLeaf`: the class has called no other class in that part. A clock or a value that is asked again is one of these.
+ * `isLeaf`: the class has called no other class in that pass. A clock or a value that is asked again is one of these.
  */
 export function visitedTwice(calls, part) {
-  const inPart = calls.filter((call) => call.part === part && call.key !== null);
+  const passes = groupedByPass(calls);
+  return [...passes.values()].flatMap((pass) => visitedTwiceIn(pass, part));
+}
+
+function groupedByPass(calls) {
+  const passes = new Map();
+  for (const call of calls) passes.set(call.pass, [...(passes.get(call.pass) ?? []), call]);
+  return passes;
+}
+
+function visitedTwiceIn(pass, part) {
+  const inPart = pass.filter(
+    (call) => call.part === part && call.key !== null && call.name !== 'constructor',
+  );
   const visits = new Map();
   inPart.forEach((call, index) => {
     const known = visits.get(call.key) ?? { count: 0, entries: [], last: -1 };

@@ -43,12 +43,14 @@ export class BackendClient {
   #isReady = false;
   #pending = new Map<string, PendingLookup[]>();
   #saves: PendingSave[] = [];
-  readonly #outage: Outage;
+  readonly #logger: SessionLogger;
+  /** `null`: no call has failed yet. */
+  #outage: Outage | null = null;
 
   constructor(backend: SessionBackend, timeout: number, logger: SessionLogger) {
     this.#backend = backend;
     this.#timeout = timeout;
-    this.#outage = new Outage(logger);
+    this.#logger = logger;
   }
 
   /** Creates what the storage needs. After a failure the next call tries again. */
@@ -175,12 +177,12 @@ export class BackendClient {
   async #bounded<T>(kind: CallKind, what: string, call: () => Promise<T>): Promise<T> {
     try {
       const result = await this.#withinTimeout(call);
-      this.#outage.succeeded(kind);
+      this.#outage?.succeeded(kind);
       return result;
     } catch (cause) {
       if (cause instanceof SessionError) throw cause;
       const error = storeError(what, cause);
-      this.#outage.failed(kind, error.message);
+      (this.#outage ??= new Outage(this.#logger)).failed(kind, error.message);
       throw error;
     }
   }

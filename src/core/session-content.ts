@@ -1,6 +1,5 @@
 import type { JsonObject } from './json-data.js';
 import type { SessionRow } from './session-row.js';
-import type { Transport } from './session-token.js';
 
 /** A message that is kept until it has been read once. */
 export interface FlashMessage {
@@ -28,11 +27,6 @@ export interface SessionContent {
   readonly flashes: readonly FlashEntry[];
   readonly meta: JsonObject;
   readonly marks?: SessionMarks;
-}
-
-/** How the tokens of a session are sent. */
-export function transportOf({ marks }: SessionContent): Transport {
-  return marks?.transport ?? 'cookie';
 }
 
 /** A row, and its payload opened. */

@@ -6,19 +6,14 @@ import { toInstant } from './instant.js';
 import type { JsonObject } from './json-data.js';
 import type { InsertRequest, InsertResult } from './session-backend.js';
 import { applyChanges, mergeData, type SessionChanges } from './merge-changes.js';
-import {
-  type SessionContent,
-  type SessionMarks,
-  type StoredSession,
-  transportOf,
-} from './session-content.js';
+import { type SessionContent, type SessionMarks, type StoredSession } from './session-content.js';
 import type { PayloadSealer } from './payload-sealer.js';
 import { gone, SessionDataError, SessionLimitError, SessionTamperedError } from './session-errors.js';
 import { isActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
 import { firstToken, tokenState } from './session-rotation.js';
 import type { SessionRow, TokenState } from './session-row.js';
-import { newKin, type SessionToken, type TokenIssuer } from './session-token.js';
+import { newKin, type SessionToken, type TokenIssuer, transportOf } from './session-token.js';
 
 /** A new session that carries a token. */
 export interface NewSession {

@@ -33,23 +33,22 @@ export class SessionManager {
     return this.#parts.clock;
   }
 
-  /** The token in `text`, without touching storage; `null` when it is malformed, or no key confirms it for that transport. */
-  recognise(text: string, transport: Transport): SessionToken | null {
-    return this.#parts.issuer.recognise(text, transport);
-  }
-
   /**
-   * The session that a recognised token leads to, served or not; `null` when it leads to no live one. A token that was
+   * The session that a token leads to, served or not; resolves to `null` when it leads to no live one. A token that was
    * replaced and comes back ends its session.
    *
+   * @param text what a client has sent
    * @param arrivedAt when the head of the request arrived, in epoch milliseconds. @default now
+   * @returns `null`, and storage is not asked, when `text` is no token for that transport that a key confirms
    */
   load(
-    token: SessionToken,
+    text: string,
+    transport: Transport,
     client?: Client,
     arrivedAt?: EpochMs,
-  ): Promise<ResolvedSession | UnservedSession | null> {
-    return this.#parts.resolver.present(token, client, arrivedAt);
+  ): Promise<ResolvedSession | UnservedSession | null> | null {
+    const token = this.#parts.issuer.recognise(text, transport);
+    return token && this.#parts.resolver.present(token, client, arrivedAt);
   }
 
   /** Stores a new session that carries a token, and ends what it replaces or what is over the limit. */

@@ -2,20 +2,20 @@ import type { Clock } from './clock.js';
 import type { BackendClient } from './backend-client.js';
 import { OncePerSession } from './once-per-session.js';
 import type { SessionConfig } from './session-options.js';
-import { type StoredSession, transportOf } from './session-content.js';
+import { type StoredSession } from './session-content.js';
 import type { PayloadSealer } from './payload-sealer.js';
 import { SessionConflictError, SessionTamperedError } from './session-errors.js';
 import { eventOf, type SessionEvent, type SessionEvents } from './session-events.js';
 import { isActive } from './session-expiry.js';
 import type { SessionLogger } from './session-logger.js';
-import { followed, isKnownToken, judgeToken, tokenState } from './session-rotation.js';
+import { followed, isKnownToken, judgeToken, type Standing, tokenState } from './session-rotation.js';
 import type { EpochMs, SessionRow, TokenState } from './session-row.js';
-import type { SessionToken } from './session-token.js';
+import { type SessionToken, transportOf } from './session-token.js';
 
 /** A session that a token led to. */
 export interface ResolvedSession extends StoredSession {
   /** `current`: may be rotated. `superseded`: served within its grace. `lost`: to be reissued with the response. */
-  readonly standing: 'current' | 'superseded' | 'lost';
+  readonly standing: Standing;
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   writeReplaced,
 } from './replaced-tokens.js';
 import type { EpochMs, TokenState } from './session-row.js';
+import type { Transport } from './session-token.js';
 
 /**
  * Tokens that may get lost one after the other. Of a browser that loses three answers of ten, one in 10^10 sign-ins
@@ -139,9 +140,28 @@ export function followed(state: TokenState, presented: PresentedToken, at: Repla
   return state.tokenUsed ? next : { ...next, supersededHash: state.supersededHash };
 }
 
-/** Whether periodic rotation is due. `every` is `null` when it is off. */
-export function isRotationDue(state: TokenState, now: EpochMs, every: number | null): boolean {
-  return every !== null && now - state.tokenIssuedAt >= every;
+/** How the session that a token led to stands: its token may be replaced, or is superseded, or its successor was lost. */
+export type Standing = 'current' | 'superseded' | 'lost';
+
+/** What decides whether the response to a request carries a new token. */
+export interface RotationFacts {
+  readonly standing: Standing;
+  readonly transport: Transport;
+  /** Whether the app has asked for a new token. */
+  readonly isWanted: boolean;
+  readonly now: EpochMs;
+  /** Milliseconds after which a token is replaced; `null`: only when that is asked for. */
+  readonly every: number | null;
+}
+
+/**
+ * Whether the response to a request should carry a new token: rotation is asked for or due, or the response with the last
+ * new one was lost. Never a bearer token: no response carries one by itself.
+ */
+export function isRotationDue(state: TokenState, facts: RotationFacts): boolean {
+  const { standing, transport, isWanted, now, every } = facts;
+  if (standing === 'superseded' || transport === 'bearer') return false;
+  return standing === 'lost' || isWanted || (every !== null && now - state.tokenIssuedAt >= every);
 }
 
 function withToken(

@@ -32,6 +32,11 @@ const UNCOUNTED = -1;
 /** How a client keeps and sends its token: in a cookie, or in `Authorization: Bearer`. */
 export type Transport = 'cookie' | 'bearer';
 
+/** How the tokens of a session are sent, by what its payload holds. */
+export function transportOf({ marks }: { readonly marks?: { readonly transport?: Transport } }): Transport {
+  return marks?.transport ?? 'cookie';
+}
+
 /** What is signed begins with this, so that a token for one transport is not a token for the other. */
 const DOMAINS: Readonly<Record<Transport, string>> = { cookie: 'cookie token ', bearer: 'bearer token ' };
 

@@ -1,7 +1,7 @@
 import type { BackendClient } from './backend-client.js';
 import type { Clock } from './clock.js';
 import type { PayloadSealer } from './payload-sealer.js';
-import { type StoredSession, transportOf } from './session-content.js';
+import { type StoredSession } from './session-content.js';
 import { SessionConflictError, SessionDataError } from './session-errors.js';
 import { eventOf, type SessionEvent, type SessionEvents } from './session-events.js';
 import { requireActive } from './session-expiry.js';
@@ -9,7 +9,7 @@ import type { SessionConfig } from './session-options.js';
 import type { ResolvedSession } from './session-resolver.js';
 import { isRotationDue, nextGeneration, reissued, renewed, rotated, tokenState } from './session-rotation.js';
 import type { SessionRow, TokenState } from './session-row.js';
-import type { SessionToken, TokenIssuer, TokenPlan } from './session-token.js';
+import { type SessionToken, type TokenIssuer, type TokenPlan, transportOf } from './session-token.js';
 
 /** A renewed token, and what changed in the row with it. */
 export interface Renewal {
@@ -48,20 +48,16 @@ export class TokenRotation {
     this.#events = events;
   }
 
-  /**
-   * Whether the response to a request of that session should carry a new token: rotation is asked for or due, or the
-   * response with the last new one was lost. Never a bearer token: no response carries one by itself.
-   */
-  isDue({ row, standing, content }: ResolvedSession, wanted: boolean): boolean {
-    if (standing === 'superseded' || transportOf(content) === 'bearer') return false;
-    return (
-      standing === 'lost' || wanted || isRotationDue(row, this.#clock.now(), this.#config.rotation.every)
-    );
+  /** Whether the response to a request of that session should carry a new token. */
+  isDue({ row, standing, content }: ResolvedSession, isWanted: boolean): boolean {
+    const { every } = this.#config.rotation;
+    const now = this.#clock.now();
+    return isRotationDue(row, { standing, transport: transportOf(content), isWanted, now, every });
   }
 
   /** The token that the response should carry instead of the presented one; `null` when none is due, or another request got it. */
-  async rotateIfDue(resolved: ResolvedSession, wanted: boolean): Promise<SessionToken | null> {
-    if (!this.isDue(resolved, wanted)) return null;
+  async rotateIfDue(resolved: ResolvedSession, isWanted: boolean): Promise<SessionToken | null> {
+    if (!this.isDue(resolved, isWanted)) return null;
     const { row, standing } = resolved;
     const token = this.#issuer.issue(row.id, {
       generation: nextGeneration(row),

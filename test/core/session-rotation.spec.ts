@@ -4,6 +4,7 @@ import {
   followed,
   isKnownToken,
   isRotationDue,
+  type RotationFacts,
   judgeToken,
   nextGeneration,
   reissued,
@@ -253,10 +254,21 @@ describe('isKnownToken', () => {
 });
 
 describe('isRotationDue', () => {
+  const facts = { standing: 'current', transport: 'cookie', isWanted: false, now: NOW, every: null } as const;
+
   it('when the token is as old as `every` says, and never without it', () => {
-    expect(isRotationDue(fresh, NOW + 899_999, 900_000)).toBe(false);
-    expect(isRotationDue(fresh, NOW + 900_000, 900_000)).toBe(true);
-    expect(isRotationDue(fresh, NOW + 9e9, null)).toBe(false);
+    expect(isRotationDue(fresh, { ...facts, now: NOW + 899_999, every: 900_000 })).toBe(false);
+    expect(isRotationDue(fresh, { ...facts, now: NOW + 900_000, every: 900_000 })).toBe(true);
+    expect(isRotationDue(fresh, { ...facts, now: NOW + 9e9 })).toBe(false);
+  });
+
+  it.each<[string, Partial<RotationFacts>, boolean]>([
+    ['when it is asked for', { isWanted: true }, true],
+    ['when the response with the last new token was lost', { standing: 'lost' }, true],
+    ['not of a superseded token, even if it is asked for', { standing: 'superseded', isWanted: true }, false],
+    ['not of a bearer token, even if it is asked for', { transport: 'bearer', isWanted: true }, false],
+  ])('%s', (_, changed, isDue) => {
+    expect(isRotationDue(fresh, { ...facts, ...changed })).toBe(isDue);
   });
 });
 

@@ -1,7 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { Clock } from '../../core/clock.js';
-import { rawRequest } from './platform-request.js';
 import { RequestLocal } from './request-local.js';
 
 /** When the head of a request arrived, in epoch milliseconds. */
@@ -18,5 +17,5 @@ export function noteArrivalTimes(clock: Clock, { httpAdapter }: HttpAdapterHost)
 
 /** When the head of the request arrived, in epoch milliseconds; `undefined` where no server has told, as with `inject`. */
 export function arrivalTimeOf(request: object): number | undefined {
-  return arrivals.get(rawRequest(request));
+  return arrivals.get(request);
 }

@@ -1,5 +1,7 @@
+import { rawRequest } from './platform-request.js';
+
 /**
- * A value for each raw request of Node, kept with its array of raw headers.
+ * A value for each request, whatever wraps it: it is that of the raw request of Node, kept with its array of raw headers.
  *
  * Not in a WeakMap: its table is old, so that what it holds of a request that is over, which leads to all of that
  * request, is moved to the old generation and stays until the next full garbage collection. Nor as a property of
@@ -13,11 +15,11 @@ export class RequestLocal<T> {
   }
 
   get(request: object): T | undefined {
-    return carrierOf(request)[this.#key] as T | undefined;
+    return carrierOf(rawRequest(request))[this.#key] as T | undefined;
   }
 
   set(request: object, value: T | undefined): void {
-    carrierOf(request)[this.#key] = value;
+    carrierOf(rawRequest(request))[this.#key] = value;
   }
 }
 

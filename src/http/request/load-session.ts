@@ -1,6 +1,5 @@
 import { SessionStoreError } from '../../core/session-errors.js';
 import type { ResolvedSession, UnservedSession } from '../../core/session-resolver.js';
-import type { SessionToken } from '../../core/session-token.js';
 import { TwoTokensException } from '../errors/exceptions.js';
 import { toHttpException } from '../errors/to-http-exception.js';
 import type { HttpRuntime } from '../http-options.js';
@@ -44,44 +43,49 @@ export function loadSession(
   const { sessions, options } = runtime;
   const cookies = options.cookie.read(request.headers.cookie);
   const bearer = options.acceptsBearer ? bearerOf(request.headers['authorization']) : null;
-  const isBearer = bearer !== null;
-  if (isBearer && cookies.length > 0) throw new TwoTokensException();
-  const values = isBearer ? [bearer] : cookies;
-  for (let i = 0; i < values.length; i++) {
-    const token = sessions.recognise(values[i] ?? '', isBearer ? 'bearer' : 'cookie');
-    if (token) return lookUp(runtime, request, token, values.slice(i + 1));
+  if (bearer !== null && cookies.length > 0) throw new TwoTokensException();
+  if (bearer !== null) {
+    const loading = sessions.load(bearer, 'bearer', request, arrivalTimeOf(request));
+    return loading === null ? DEAD_BEARER : firstServed(runtime, request, loading, [], DEAD_BEARER);
   }
-  return isBearer ? DEAD_BEARER : NO_TOKEN;
+  for (let i = 0; i < cookies.length; i++) {
+    const loading = sessions.load(cookies[i] ?? '', 'cookie', request, arrivalTimeOf(request));
+    if (loading) return firstServed(runtime, request, loading, cookies.slice(i), NO_TOKEN);
+  }
+  return NO_TOKEN;
 }
 
-/** The session of a genuine token, or else of the cookies behind it. */
-async function lookUp(
+/**
+ * The session that is being loaded, if it may be served, or else that of the cookies behind it.
+ *
+ * @param cookies the one whose session is being loaded, and those behind it
+ */
+async function firstServed(
   runtime: HttpRuntime,
   request: PlatformRequest,
-  genuine: SessionToken,
-  cookies: readonly string[],
+  loading: Promise<ResolvedSession | UnservedSession | null>,
+  [cookie, ...others]: readonly string[],
+  nothing: LoadedToken,
 ): Promise<LoadedToken> {
-  const isBearer = genuine.transport === 'bearer';
+  const { isBearer } = nothing;
   try {
-    const arrivedAt = arrivalTimeOf(request);
-    const { sessions } = runtime;
-    const first = await sessions.load(genuine, request, arrivedAt);
+    const first = await loading;
     if (first && isServed(first) && (await isKnownClient(runtime, request, first)))
       return { session: { resolved: first, unserved: null }, isBearer };
     let unserved = first && !isServed(first) ? first : null;
-    const tried = cookies.length > 0 ? [genuine.hash] : [];
-    for (const value of cookies) {
+    const tried = [cookie];
+    for (const value of others) {
       if (tried.length === MAX_LOOK_UPS) break;
-      const token = sessions.recognise(value, 'cookie');
-      if (token === null || tried.includes(token.hash)) continue;
-      tried.push(token.hash);
-      const found = await sessions.load(token, request, arrivedAt);
+      if (tried.includes(value)) continue;
+      const next = runtime.sessions.load(value, 'cookie', request, arrivalTimeOf(request));
+      if (next === null) continue;
+      tried.push(value);
+      const found = await next;
       if (found && !isServed(found)) unserved ??= found;
       else if (found && (await isKnownClient(runtime, request, found)))
         return { session: { resolved: found, unserved: null }, isBearer };
     }
-    if (unserved !== null) return { session: { resolved: null, unserved }, isBearer };
-    return isBearer ? DEAD_BEARER : NO_TOKEN;
+    return unserved === null ? nothing : { session: { resolved: null, unserved }, isBearer };
   } catch (error) {
     // An outage, which has a cause, is in the log already; an unknown key is not.
     if (error instanceof SessionStoreError && error.cause === undefined)

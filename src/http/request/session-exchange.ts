@@ -11,9 +11,6 @@ import { RequestSessionState } from '../session/request-session-state.js';
 import { SessionHandle } from '../session/session-handle.js';
 import { type LoadedToken, loadSession, NO_TOKEN } from './load-session.js';
 
-/** Data that never equals its stored form (a `toJSON` that differs each time) must not hold a response for ever. */
-const SETTLE_ROUNDS = 3;
-
 /** A request, the response to it, and whether serving it counts as use of the session: `null` before it is routed. */
 export interface ExchangeInput {
   readonly request: PlatformRequest;
@@ -34,7 +31,6 @@ export class SessionExchange implements ResponseExit {
   readonly #gate: ResponseGate;
   readonly #isBearer: boolean;
   #request: PlatformRequest;
-  #flushing: Promise<unknown> | null = null;
   /** How old a sign-in may be on this route, in milliseconds, where this one was older. */
   #within: number | null = null;
 
@@ -97,8 +93,7 @@ export class SessionExchange implements ResponseExit {
     if (this.#gate.isHolding) return;
     if (!this.#gate.isHeadPending) return this.state.flushLate();
     try {
-      this.#flushing = this.state.flush();
-      await this.#flushing;
+      await this.state.flush();
     } catch (error) {
       // An answer that began meanwhile waits for this: the failure takes its place.
       if (this.#gate.isHolding) return;
@@ -106,42 +101,27 @@ export class SessionExchange implements ResponseExit {
       this.state.discard();
       this.noteFailure(error);
       throw toHttpException(error);
-    } finally {
-      this.#flushing = null;
     }
   }
 
   settle(): Promise<void> | null {
-    return this.state.status !== 'clean' || this.state.isRotationDue ? this.#settle() : null;
-  }
-
-  /** Promises that nobody awaited are waited for too, and what they or others change meanwhile is still saved. */
-  async #settle(): Promise<void> {
-    await this.#flushing;
-    for (let round = 0; round < SETTLE_ROUNDS && this.state.status !== 'clean'; round++)
-      await this.state.flush();
-    await this.state.rotateIfDue();
+    return this.state.settle();
   }
 
   setHeaders(response: ServerResponse): void {
-    const { state } = this;
-    state.commit();
     const { logger, options, sessions } = this.runtime;
+    const { failure, ...session } = this.state.leave();
     setSessionHeaders(response, options, {
+      ...session,
       request: this.#request,
       now: sessions.clock.now(),
       logger,
-      cookie: state.cookie,
-      isRead: state.isRead,
-      userId: state.shownUserId,
       isBearer: this.#isBearer,
       within: this.#within,
     });
-    state.touchIfDue();
-    if (state.failure === null) return;
+    if (failure === null) return;
     const { statusCode: status } = response;
-    const route = routeOf(this.#request);
-    reportFailure(logger, { failure: state.failure, status, route, response });
+    reportFailure(logger, { failure, status, route: routeOf(this.#request), response });
     // What the handler had decided is not what happens.
     if (status >= 400) response.removeHeader('Location');
   }

@@ -1,24 +1,22 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { SessionData } from '../../core/session-data.js';
-import { rawRequest } from '../platform/platform-request.js';
 import { RequestLocal } from '../platform/request-local.js';
 import type { SessionExchange } from './session-exchange.js';
 import type { RequestSession } from '../session.interface.js';
 
-/** By raw request: whatever wraps it, there is one exchange. A function makes it, or refuses, when it is asked for. */
+/** The exchange of each request. A function makes it, or refuses, when it is asked for. */
 const exchanges = new RequestLocal<SessionExchange | (() => SessionExchange)>('nest-sessions exchange');
 
 export function keepExchange(request: object, exchange: SessionExchange | (() => SessionExchange)): void {
-  exchanges.set(rawRequest(request), exchange);
+  exchanges.set(request, exchange);
 }
 
 /** From now on the request has no session. What has been changed in it so far is saved all the same. */
 export function skipExchange(request: object): void {
-  const raw = rawRequest(request);
-  const exchange = exchanges.get(raw);
+  const exchange = exchanges.get(request);
   if (exchange === undefined) return;
   if (typeof exchange !== 'function') exchange.state.countAsTouch(false); // serving a route without it is no use of it
-  exchanges.set(raw, undefined);
+  exchanges.set(request, undefined);
 }
 
 /**
@@ -29,12 +27,11 @@ export function skipExchange(request: object): void {
 export function exchangeOf(source: object): SessionExchange | null {
   const request = 'switchToHttp' in source ? requestOf(source as ExecutionContext) : source;
   if (request === null) return null;
-  const raw = rawRequest(request);
-  const known = exchanges.get(raw) ?? null;
+  const known = exchanges.get(request) ?? null;
   if (typeof known !== 'function') return known;
-  exchanges.set(raw, undefined); // what refuses does so once: the answer to that may look for the session too
+  exchanges.set(request, undefined); // what refuses does so once: the answer to that may look for the session too
   const exchange = known();
-  exchanges.set(raw, exchange);
+  exchanges.set(request, exchange);
   return exchange;
 }
 

@@ -8,13 +8,13 @@ import {
 } from '../../core/json-data.js';
 import { applyChanges, hasChanges } from '../../core/merge-changes.js';
 import { Mutex } from '../../core/mutex.js';
-import { type SessionContent, type StoredSession, transportOf } from '../../core/session-content.js';
+import { type SessionContent, type StoredSession } from '../../core/session-content.js';
 import type { CreatedSession } from '../../core/session-creation.js';
 import { gone, SessionConflictError, SessionError, SessionStoreError } from '../../core/session-errors.js';
 import type { SessionManager } from '../../core/session-manager.js';
 import type { ResolvedSession, UnservedSession } from '../../core/session-resolver.js';
 import type { SessionRow } from '../../core/session-row.js';
-import type { SessionToken } from '../../core/session-token.js';
+import { type SessionToken, transportOf } from '../../core/session-token.js';
 import { type ContentWrite, unused, usedAt } from '../../core/session-writer.js';
 import { setImmediate } from '../../core/timers.js';
 import { type Snapshot, WorkingCopy } from '../../core/working-copy.js';
@@ -46,11 +46,26 @@ export interface LoadedSession {
   readonly unserved: UnservedSession | null;
 }
 
+/** What a response has to say of its session. */
+export interface LeavingSession {
+  /** `null`: the client keeps the cookie that it has. */
+  readonly cookie: CookieChange | null;
+  /** Whether something looked at the session, so that the response depends on the token of the request. */
+  readonly isRead: boolean;
+  /** Whose session the response may show; `null`: nobody's. */
+  readonly userId: string | null;
+  /** Why the last call to the session failed; `null`: none did. */
+  readonly failure: unknown;
+}
+
 /** What has to be done before changes are saved: a session that Passport has signed out ends, for instance. */
 export interface BeforeSave {
   readonly isDue: boolean;
   run(): Promise<void>;
 }
+
+/** Data that never equals its stored form (a `toJSON` that differs each time) must not hold a response for ever. */
+const SETTLE_ROUNDS = 3;
 
 const NOTHING_STORED: Pick<SessionContent, 'data' | 'flashes'> = { data: {}, flashes: [] };
 
@@ -70,6 +85,7 @@ export class RequestSessionState {
   #cookie: CookieChange | null = null;
   #beforeSave: BeforeSave | null = null;
   #promises: FloatingPromises | null = null;
+  #flushing: Promise<unknown> | null = null;
   readonly #steps = new Mutex();
 
   /** Whether serving the request counts as use of the session; `null`: it does once something reads the session. */
@@ -149,21 +165,6 @@ export class RequestSessionState {
     const now = this.#sessions.clock.now();
     const { absoluteTtl } = this.#sessions.config;
     return { persistent: this.#facts.persistent, createdAt: now, absoluteExpiresAt: now + absoluteTtl };
-  }
-
-  /** Whose session the response may show; `null`: nobody's. */
-  get shownUserId(): string | null {
-    return this.#stored?.row.userId ?? this.#resolved?.row.userId ?? null;
-  }
-
-  /** Whether something looked at the session, so that the response depends on the token of the request. */
-  get isRead(): boolean {
-    return this.#isRead;
-  }
-
-  /** Why the last call to the session failed; `null`: none did. */
-  get failure(): unknown {
-    return this.#failure;
   }
 
   /** The data and messages as this request sees and changes them. */
@@ -267,11 +268,34 @@ export class RequestSessionState {
    *
    * @throws the first of their failures that nobody handles, when everything else has been saved
    */
-  flush(): Promise<unknown> {
-    return this.#beforeSave === null && this.#promises === null ? this.save() : this.#flushBehindPromises();
+  async flush(): Promise<void> {
+    this.#flushing = this.#saveAll();
+    try {
+      await this.#flushing;
+    } finally {
+      this.#flushing = null;
+    }
   }
 
-  async #flushBehindPromises(): Promise<void> {
+  /**
+   * What has to be done before the first byte of the response leaves: what has changed is saved, promises that nobody awaited
+   * and what they change meanwhile included, and the token is rotated if that is due. `null`: nothing.
+   */
+  settle(): Promise<void> | null {
+    return this.status !== 'clean' || this.isRotationDue ? this.#settle() : null;
+  }
+
+  async #settle(): Promise<void> {
+    await this.#flushing;
+    for (let round = 0; round < SETTLE_ROUNDS && this.status !== 'clean'; round++) await this.#saveAll();
+    await this.rotateIfDue();
+  }
+
+  #saveAll(): Promise<unknown> {
+    return this.#beforeSave === null && this.#promises === null ? this.save() : this.#saveBehindPromises();
+  }
+
+  async #saveBehindPromises(): Promise<void> {
     const unhandled = this.#promises?.arePending ? await this.#promises.settled() : [];
     for (const error of unhandled.slice(1))
       this.#reportUnhandled(error, 'beside another one, which is answered');
@@ -327,6 +351,14 @@ export class RequestSessionState {
   touchIfDue(): void {
     if (this.#stored === null || !this.#isTouch || this.#facts.isCrossSiteChange) return;
     this.#sessions.touchIfDue(this.#stored.row);
+  }
+
+  /** The head of the response leaves now. What it has to say, and why a call to the session has failed, if one has. */
+  leave(): LeavingSession {
+    this.commit();
+    this.touchIfDue();
+    const userId = this.#stored?.row.userId ?? this.#resolved?.row.userId ?? null;
+    return { cookie: this.#cookie, isRead: this.#isRead, userId, failure: this.#failure };
   }
 
   get #isTouch(): boolean {

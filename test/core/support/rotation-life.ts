@@ -77,8 +77,7 @@ class World {
     const { manager } = this.#replica();
     const arrivedAt = manager.clock.now();
     return async () => {
-      const token = manager.recognise(cookie, 'cookie');
-      const presented = token && (await manager.load(token, {}, arrivedAt));
+      const presented = await manager.load(cookie, 'cookie', {}, arrivedAt);
       if (!presented || presented.standing === 'unserved') return { isServed: false, cookie: null };
       const next = await manager.rotateIfDue(presented, wantsRotation);
       return { isServed: true, cookie: next?.reveal() ?? null };

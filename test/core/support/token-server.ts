@@ -37,8 +37,7 @@ export class TokenServer {
 
   async request(cookie: string, wantsRotation = false): Promise<Answer> {
     const { manager } = this.store;
-    const token = manager.recognise(cookie, 'cookie');
-    const loaded = token && (await manager.load(token));
+    const loaded = await manager.load(cookie, 'cookie');
     if (!loaded || loaded.standing === 'unserved') return { isServed: false, cookie: null };
     const next = await manager.rotateIfDue(loaded, wantsRotation);
     return { isServed: true, cookie: next?.reveal() ?? null };

@@ -38,7 +38,7 @@ export async function exchange(
   act: Act,
 ): Promise<Answer> {
   const runtime = world.runtime(replica);
-  const token = cookie === null ? null : runtime.sessions.recognise(cookie, 'cookie');
+  const token = cookie === null ? null : world.store(replica).parts.issuer.recognise(cookie);
   const isEnded = token !== null && world.rules.ended.has(token.sessionId);
   const wasRetired = token !== null && world.retired.has(token.hash);
   const response = new PlayedResponse();
