@@ -10,8 +10,16 @@ const {
   PGUSER = 'postgres',
   PGPASSWORD,
   PGDATABASE = 'test',
+  MYSQL_HOST = '127.0.0.1',
+  MYSQL_TCP_PORT = '3306',
+  MYSQL_PORT = MYSQL_TCP_PORT,
+  MYSQL_USER = 'root',
+  MYSQL_PWD,
+  MYSQL_PASSWORD = MYSQL_PWD,
+  MYSQL_DATABASE = 'test',
 } = process.env;
-const server = {
+
+export const POSTGRES = {
   type: 'postgres',
   host: PGHOST,
   port: Number(PGPORT),
@@ -20,14 +28,24 @@ const server = {
   database: PGDATABASE,
 };
 
+/** The variables that the comparison with other libraries reads, or else those of the specs. */
+export const MARIADB = {
+  type: 'mariadb',
+  host: MYSQL_HOST,
+  port: Number(MYSQL_PORT),
+  username: MYSQL_USER,
+  password: MYSQL_PASSWORD,
+  database: MYSQL_DATABASE,
+};
+
 /** Runs a bench on a database of its own, and removes that. */
 export async function withDatabase(run) {
   const database = `sessions_bench_${randomBytes(6).toString('hex')}`;
-  const admin = await new DataSource(server).initialize();
+  const admin = await new DataSource(POSTGRES).initialize();
   await admin.query(`CREATE DATABASE ${database}`);
-  const dataSource = await new DataSource({ ...server, database, poolSize: 20 }).initialize();
+  const dataSource = await new DataSource({ ...POSTGRES, database, poolSize: 20 }).initialize();
   try {
-    await run({ dataSource, options: { ...server, database, poolSize: 20 } });
+    await run({ dataSource, options: { ...POSTGRES, database, poolSize: 20 } });
   } finally {
     await dataSource.destroy();
     await admin.query(`DROP DATABASE ${database} WITH (FORCE)`);
