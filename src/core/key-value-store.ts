@@ -5,6 +5,7 @@ import type { SessionContent } from './session-content.js';
 import { EMPTY_CONTENT, sealRow } from './session-creation.js';
 import type { SessionParts } from './session-parts.js';
 import { gone, SessionConflictError, SessionTamperedError } from './session-errors.js';
+import { eventOf } from './session-events.js';
 import { isActive } from './session-expiry.js';
 import { SessionRecord } from './session-record.js';
 import { firstToken } from './session-rotation.js';
@@ -181,11 +182,12 @@ export class KeyedSessions {
   }
 
   #created(row: SessionRow, replaced: SessionRow | null): SessionRecord {
+    const { clock, events } = this.#parts;
     if (this.#active(replaced) === null || replaced?.id !== row.id) {
-      this.#parts.events.emit('created', this.#parts.eventOf(row));
+      events.emit('created', eventOf(row, clock.now()));
     }
     if (replaced !== null && replaced.id !== row.id) {
-      this.#parts.events.emit('revoked', { ...this.#parts.eventOf(replaced), reason: 'replaced' });
+      events.emit('revoked', { ...eventOf(replaced, clock.now()), reason: 'replaced' });
     }
     return new SessionRecord(row, this.#parts.sealer.open(row));
   }

@@ -42,9 +42,9 @@ export class Mutex {
 
   /** The result of `task`, which begins when every task before it has ended or lost its turn. */
   async run<T>(task: () => Promise<T>, { maxWait, tooLate, maxHold }: TurnLimits = {}): Promise<T> {
-    const before = this.#turns;
     const isFirst = !this.isBusy;
-    const end = this.#addTurn();
+    const before = isFirst ? Promise.resolve() : this.#turns;
+    const end = this.#addTurn(before);
     let overdue: NodeJS.Timeout | undefined;
     const begin = (): void => {
       if (maxHold !== undefined) overdue = setTimeout(end, maxHold);
@@ -67,10 +67,10 @@ export class Mutex {
   }
 
   /** Adds a turn behind all others, and returns the way to end it, which may be called more than once. */
-  #addTurn(): () => void {
+  #addTurn(before: Promise<void>): () => void {
     let next: (() => void) | undefined;
     const turn = new Promise<void>((resolve) => (next = resolve));
-    this.#turns = this.#turns.then(() => turn);
+    this.#turns = this.isBusy ? before.then(() => turn) : turn;
     this.#unfinished++;
     return () => {
       if (next === undefined) return;

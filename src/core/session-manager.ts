@@ -2,14 +2,15 @@ import type { ListRequest, RowSelection } from './session-backend.js';
 import type { Clock } from './clock.js';
 import type { StoredSession } from './session-content.js';
 import type { CreatedSession, NewSession } from './session-creation.js';
-import type { RevokeReason } from './session-events.js';
+import { eventOf, type RevokeReason } from './session-events.js';
 import { isActive, isTouchDue, requireActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
 import type { SessionParts } from './session-parts.js';
 import { SessionRecord } from './session-record.js';
 import type { Client, ResolvedSession, UnservedSession } from './session-resolver.js';
 import type { EndedRow, EpochMs, SessionRow } from './session-row.js';
-import type { SessionToken, Transport } from './session-token.js';
+import { isRotationDue } from './session-rotation.js';
+import { type SessionToken, type Transport, transportOf } from './session-token.js';
 import type { ContentWrite } from './session-writer.js';
 import type { Renewal } from './token-rotation.js';
 
@@ -53,14 +54,15 @@ export class SessionManager {
 
   /** Stores a new session that carries a token, and ends what it replaces or what is over the limit. */
   async create(session: NewSession, ip?: string): Promise<CreatedSession> {
-    const parts = this.#parts;
-    const created = await parts.creation.create(session);
+    const { creation, events, clock } = this.#parts;
+    const created = await creation.create(session);
     const { row, inserted } = created;
-    parts.events.emit('created', parts.eventOf(row, ip));
-    if (row.userId !== null) parts.events.emit('authenticated', parts.eventOf(row, ip));
+    const now = clock.now();
+    events.emit('created', eventOf(row, now, ip));
+    if (row.userId !== null) events.emit('authenticated', eventOf(row, now, ip));
     const { replaced, evicted } = inserted;
     if (replaced) this.#emitRevoked([replaced], 'replaced', ip);
-    for (const one of evicted) parts.events.emit('evicted', parts.eventOf(one, ip));
+    for (const one of evicted) events.emit('evicted', eventOf(one, now, ip));
     return created;
   }
 
@@ -70,8 +72,16 @@ export class SessionManager {
   }
 
   /** Whether `rotateIfDue` would try to. */
-  isRotationDue(resolved: ResolvedSession, wanted: boolean): boolean {
-    return this.#parts.rotation.isDue(resolved, wanted);
+  isRotationDue({ row, standing, content }: ResolvedSession, isWanted: boolean): boolean {
+    const { clock, config } = this.#parts;
+    const { every } = config.rotation;
+    return isRotationDue(row, {
+      standing,
+      transport: transportOf(content),
+      isWanted,
+      now: clock.now(),
+      every,
+    });
   }
 
   /** The token that the response should carry instead of the presented one, or `null`. */
@@ -120,7 +130,8 @@ export class SessionManager {
 
   /** Tells listeners that a session turned up with another kind of client than it was signed in with. */
   reportClientChange(row: SessionRow, ip?: string): void {
-    this.#parts.events.emit('client-change', this.#parts.eventOf(row, ip));
+    const { clock, events } = this.#parts;
+    events.emit('client-change', eventOf(row, clock.now(), ip));
   }
 
   /** Resolves when nothing runs in the background any more. */
@@ -142,7 +153,7 @@ export class SessionManager {
     const { clock, events } = this.#parts;
     const now = clock.now();
     const ended = rows.filter((row) => isActive(row, now));
-    for (const row of ended) events.emit('revoked', { ...this.#parts.eventOf(row, ip), reason });
+    for (const row of ended) events.emit('revoked', { ...eventOf(row, now, ip), reason });
     return ended;
   }
 }

@@ -3,13 +3,12 @@ import { BackendClient } from './backend-client.js';
 import { type Clock, nameOfClock } from './clock.js';
 import { PayloadSealer } from './payload-sealer.js';
 import { SessionCreation } from './session-creation.js';
-import { eventOf, type SessionEvent, SessionEvents } from './session-events.js';
+import { SessionEvents } from './session-events.js';
 import type { SessionBackend } from './session-backend.js';
 import { processLogger, type SessionLogger } from './session-logger.js';
 import type { ResolvedStoreOptions, SessionConfig } from './session-options.js';
 import { SessionPruning } from './session-pruning.js';
 import { SessionResolver } from './session-resolver.js';
-import type { SessionRow } from './session-row.js';
 import { TokenIssuer } from './session-token.js';
 import { SessionTouches } from './session-touches.js';
 import { SessionWriter } from './session-writer.js';
@@ -79,10 +78,5 @@ export class SessionParts {
     this.pruning = new SessionPruning(this.backend, clock, this.events);
     this.touches = new SessionTouches(this.backend, clock, config.touchInterval, logger);
     this.activeSessions = new ActiveSessionCounts(this.backend, clock, ring, logger);
-  }
-
-  /** An event about a session, now. @param ip of the client, where a request is behind it */
-  eventOf(row: Pick<SessionRow, 'id' | 'userId'>, ip?: string): SessionEvent {
-    return eventOf(row, this.clock.now(), ip);
   }
 }

@@ -140,7 +140,7 @@ class FlushingObserver implements Observer<unknown> {
     this.#waiting = (this.#waiting ?? Promise.resolve())
       .then(async () => {
         if (this.#subscriber.closed) return;
-        await this.#exchange.flush();
+        if (this.#exchange.state.status !== 'clean') await this.#exchange.flush();
         step();
       })
       .catch((error: unknown) => this.#fail(error));

@@ -1,13 +1,13 @@
 import { HttpException } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import { SessionError } from '../../core/session-errors.js';
-import { describeError, reportFailure, toHttpException } from '../errors/to-http-exception.js';
+import { describeError, toHttpException } from '../errors/to-http-exception.js';
 import type { HttpRuntime } from '../http-options.js';
 import { type PlatformRequest, routeOf } from '../platform/platform-request.js';
 import { ResponseGate, type ResponseExit } from '../response/response-gate.js';
-import { setSessionHeaders } from '../response/session-headers.js';
+import type { ServedSession } from '../response/session-headers.js';
 import { HttpRequestFacts } from '../session/request-facts.js';
-import { RequestSessionState } from '../session/request-session-state.js';
+import { type LeavingSession, RequestSessionState } from '../session/request-session-state.js';
 import { SessionHandle } from '../session/session-handle.js';
 import { type LoadedToken, loadSession, NO_TOKEN } from './load-session.js';
 
@@ -21,8 +21,8 @@ export interface ExchangeInput {
 
 /**
  * One request and its response, from the cookie that comes in to the cookie that goes out: `open` loads the session,
- * the handler works with `session`, `flush` saves it, `settle` lets nothing leave before that is durable, and
- * `setHeaders` sends the cookie. What is to be saved and sent is decided by the state; only this knows the gate.
+ * the handler works with `session`, `flush` saves it, and `leave` lets the response go when that is durable, with the
+ * cookie. What is to be saved and sent is decided by the state; only this knows the gate.
  */
 export class SessionExchange implements ResponseExit {
   readonly session: SessionHandle;
@@ -104,38 +104,27 @@ export class SessionExchange implements ResponseExit {
     }
   }
 
-  settle(): Promise<void> | null {
-    return this.state.settle();
-  }
-
-  setHeaders(response: ServerResponse): void {
-    const { logger, options, sessions } = this.runtime;
-    const { failure, ...session } = this.state.leave();
-    setSessionHeaders(response, options, {
-      ...session,
-      request: this.#request,
-      now: sessions.clock.now(),
-      logger,
-      isBearer: this.#isBearer,
-      within: this.#within,
-    });
-    if (failure === null) return;
-    const { statusCode: status } = response;
-    reportFailure(logger, { failure, status, route: routeOf(this.#request), response });
-    // What the handler had decided is not what happens.
-    if (status >= 400) response.removeHeader('Location');
+  leave(): ServedSession | Promise<ServedSession> {
+    const leaving = this.state.settle();
+    return leaving instanceof Promise ? leaving.then((left) => this.#served(left)) : this.#served(leaving);
   }
 
   refusal(error: unknown): ReturnType<ResponseExit['refusal']> {
     this.state.discard();
     const exception = toHttpException(error);
-    if (exception instanceof HttpException) {
-      this.noteFailure(error);
-      return { status: exception.getStatus(), body: exception.getResponse() as object };
-    }
+    if (exception instanceof HttpException) this.noteFailure(error);
+    const session = this.#served(this.state.leave());
+    if (exception instanceof HttpException)
+      return { status: exception.getStatus(), body: exception.getResponse() as object, session };
     const route = routeOf(this.#request);
     this.runtime.logger.error(`${route}: the response could not be sent: ${describeError(error)}`);
-    return { status: 500, body: { statusCode: 500, message: 'Internal server error' } };
+    return { status: 500, body: { statusCode: 500, message: 'Internal server error' }, session };
+  }
+
+  #served(session: LeavingSession): ServedSession {
+    const { logger, options, sessions } = this.runtime;
+    const [request, isBearer, within] = [this.#request, this.#isBearer, this.#within];
+    return { ...session, request, options, logger, now: sessions.clock.now(), isBearer, within };
   }
 
   closed(): void {

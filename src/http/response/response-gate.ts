@@ -1,16 +1,22 @@
 import type { ServerResponse } from 'node:http';
 import { type Gate, type Method, type Originals, standBefore } from './response-methods.js';
 import { pretendSent, refuseHeader } from './committed-response.js';
+import { type ServedSession, setSessionHeaders } from './session-headers.js';
 import { nextTick } from '../../core/timers.js';
 
-/** What happens between the end of a handler and the first byte of its response. */
+/** What a response asks between the end of the handler and its first byte. */
 export interface ResponseExit {
-  /** What must be durable before the first byte leaves; `null` when nothing is left to do. Called once. */
-  settle(): Promise<void> | null;
-  /** Sets the headers that the response owes. Called once, right before the head leaves. */
-  setHeaders(response: ServerResponse): void;
-  /** The response that takes the place of the held one when `settle` failed. */
-  refusal(error: unknown): { readonly status: number; readonly body: object };
+  /**
+   * What the head of the response has to say of the session, once everything is durable that must be before the first
+   * byte leaves: at once when nothing is left to do. Called once.
+   */
+  leave(): ServedSession | Promise<ServedSession>;
+  /** The response that takes the place of the held one when `leave` failed, and what its head has to say. */
+  refusal(error: unknown): {
+    readonly status: number;
+    readonly body: object;
+    readonly session: ServedSession;
+  };
   /** The response is over, or its client went away. */
   closed(): void;
 }
@@ -25,7 +31,7 @@ const ABOUT_BODY =
   /^(content-|etag$|last-modified$|location$|cache-control$|expires$|transfer-encoding$|trailer$|accept-ranges$)/;
 
 /**
- * Holds a raw response until `settle` is done, whichever way the app answers: `write`, `end`, `writeHead` and
+ * Holds a raw response until its session has left, whichever way the app answers: `write`, `end`, `writeHead` and
  * `flushHeaders` wait, and go on in order. When nothing is to be done they go through at once.
  */
 export class ResponseGate implements Gate {
@@ -33,25 +39,29 @@ export class ResponseGate implements Gate {
   readonly #held: Call[] = [];
   readonly #originals: Originals;
 
-  constructor(
-    private readonly response: ServerResponse,
-    private readonly exit: ResponseExit,
-  ) {
+  readonly #response: ServerResponse;
+  readonly #exit: ResponseExit;
+  /** What the head has to say; `null` until the session has left. */
+  #session: ServedSession | null = null;
+
+  constructor(response: ServerResponse, exit: ResponseExit) {
+    this.#response = response;
+    this.#exit = exit;
     this.#originals = standBefore(response, this);
   }
 
-  /** Whether `settle` is at work: what happens until it is done is still before the first byte. */
+  /** Whether the session is at work on leaving: what happens until it is done is still before the first byte. */
   get isHolding(): boolean {
     return this.#state === 'holding';
   }
 
   /** Whether the head of the response is still to come, so that it can carry a cookie. */
   get isHeadPending(): boolean {
-    return this.isHolding || (this.#state === 'shut' && !this.response.headersSent);
+    return this.isHolding || (this.#state === 'shut' && !this.#response.headersSent);
   }
 
   tellClosed(): void {
-    this.exit.closed();
+    this.#exit.closed();
   }
 
   pass(method: Method, args: readonly unknown[]): unknown {
@@ -61,25 +71,26 @@ export class ResponseGate implements Gate {
     else if (method === 'writeHead' && this.#held.length > 0) refuseHeader();
     else this.#held.push([method, args]);
     // A held write reports a full buffer, so that its source waits for 'drain'; a refused one is swallowed.
-    return method === 'write' ? this.#state === 'refused' : this.response;
+    return method === 'write' ? this.#state === 'refused' : this.#response;
   }
 
   /** The first call that would send something. */
   #approach(): void {
-    const settling = this.#trySettle();
-    if (settling === null) {
-      this.#state = 'open';
+    const leaving = this.#tryLeave();
+    if (leaving instanceof Promise) {
+      this.#state = 'holding';
+      void this.#hold(leaving);
       return;
     }
-    this.#state = 'holding';
-    void this.#hold(settling);
+    this.#session = leaving;
+    this.#state = 'open';
   }
 
-  async #hold(settling: Promise<void>): Promise<void> {
-    const stopPretending = pretendSent(this.response, () => this.#held.some(([method]) => method === 'end'));
+  async #hold(leaving: Promise<ServedSession>): Promise<void> {
+    const stopPretending = pretendSent(this.#response, () => this.#held.some(([method]) => method === 'end'));
     // In the same turn as what follows: a platform that looks in between would find a response that nobody answered.
     try {
-      await settling;
+      this.#session = await leaving;
       stopPretending();
       this.#release();
     } catch (error) {
@@ -88,9 +99,9 @@ export class ResponseGate implements Gate {
     }
   }
 
-  #trySettle(): Promise<void> | null {
+  #tryLeave(): ServedSession | Promise<ServedSession> {
     try {
-      return this.exit.settle();
+      return this.#exit.leave();
     } catch (error) {
       return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
@@ -106,13 +117,14 @@ export class ResponseGate implements Gate {
       wasHeldBack = true;
       isDrained = result !== false;
     }
-    if (wasHeldBack && isDrained) this.response.emit('drain');
+    if (wasHeldBack && isDrained) this.#response.emit('drain');
   }
 
   #refuse(error: unknown): void {
-    const { response } = this;
+    const response = this.#response;
     for (const [, args] of this.#held.splice(0)) drop(args);
-    const { status, body } = this.exit.refusal(error);
+    const { status, body, session } = this.#exit.refusal(error);
+    this.#session = session;
     if (response.headersSent) {
       response.destroy();
       return;
@@ -146,26 +158,26 @@ export class ResponseGate implements Gate {
   #make(method: Method, args: readonly unknown[]): unknown {
     if (this.#isHeadDone) return this.#originals.call(method, args);
     const rest = method === 'writeHead' ? this.#adoptHeaders(args) : args;
-    if (!this.response.headersSent) this.exit.setHeaders(this.response);
+    if (!this.#response.headersSent && this.#session) setSessionHeaders(this.#response, this.#session);
     this.#isHeadDone = true;
     return this.#originals.call(method, rest);
   }
 
   /** Headers given to `writeHead` become headers of the response, so that ours join them instead of losing to them. */
   #adoptHeaders([status, reason, given]: readonly unknown[]): readonly unknown[] {
-    if (typeof status === 'number') this.response.statusCode = status;
+    if (typeof status === 'number') this.#response.statusCode = status;
     const message = typeof reason === 'string' ? [reason] : [];
     const headers = typeof reason === 'object' && reason !== null ? reason : given;
     if (Array.isArray(headers)) this.#adoptPairs(Array.isArray(headers[0]) ? headers.flat() : headers);
     else if (typeof headers === 'object' && headers !== null) {
-      for (const [name, value] of Object.entries(headers)) this.response.setHeader(name, value as string);
+      for (const [name, value] of Object.entries(headers)) this.#response.setHeader(name, value as string);
     }
     return [status, ...message];
   }
 
   #adoptPairs(pairs: readonly string[]): void {
-    for (let i = 0; i < pairs.length; i += 2) this.response.removeHeader(pairs[i] ?? '');
-    for (let i = 0; i < pairs.length; i += 2) this.response.appendHeader(pairs[i] ?? '', pairs[i + 1] ?? '');
+    for (let i = 0; i < pairs.length; i += 2) this.#response.removeHeader(pairs[i] ?? '');
+    for (let i = 0; i < pairs.length; i += 2) this.#response.appendHeader(pairs[i] ?? '', pairs[i + 1] ?? '');
   }
 }
 

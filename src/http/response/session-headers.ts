@@ -2,7 +2,8 @@ import type { LoggerService } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import type { EpochMs, SessionRow } from '../../core/session-row.js';
 import type { SessionToken } from '../../core/session-token.js';
-import type { ClientRequest } from '../platform/platform-request.js';
+import { reportFailure } from '../errors/to-http-exception.js';
+import { type PlatformRequest, routeOf } from '../platform/platform-request.js';
 import { challenge } from '../security/bearer.js';
 import type { InsecureCookieWarning } from '../security/insecure-cookie-warning.js';
 import type { SessionCookie } from './session-cookie.js';
@@ -17,10 +18,11 @@ interface HeaderOptions {
 
 /** How a request met its session, as far as the response tells. */
 export interface ServedSession {
-  readonly request: ClientRequest;
+  readonly request: PlatformRequest;
+  readonly options: HeaderOptions;
+  readonly logger: Pick<LoggerService, 'warn' | 'error'>;
   /** Epoch milliseconds. */
   readonly now: EpochMs;
-  readonly logger: Pick<LoggerService, 'warn'>;
   /** The cookie to set or to remove; `null`: the client keeps the one it has. */
   readonly cookie:
     | { readonly kind: 'set'; readonly token: SessionToken; readonly row: SessionRow }
@@ -34,28 +36,45 @@ export interface ServedSession {
   readonly isBearer: boolean;
   /** How old a sign-in may be, in milliseconds, where this one was older. */
   readonly within: number | null;
+  /** Why a call to the session failed; `null`: none did. */
+  readonly failure: unknown;
 }
 
-/** Sets what a response owes: the cookie, what caches may do with it (`no-store`), and how to authenticate. */
-export function setSessionHeaders(
-  response: ServerResponse,
-  options: HeaderOptions,
-  { request, now, logger, cookie, isRead, userId, isBearer, within }: ServedSession,
-): void {
-  if (cookie?.kind === 'set') {
-    const { token, row } = cookie;
-    appendHeader(response, 'Set-Cookie', options.cookie.issue(token, row, now));
-    const warning = options.insecureCookie?.about(request);
-    if (warning) logger.warn(warning);
-  } else if (cookie) {
-    appendHeader(response, 'Set-Cookie', options.cookie.remove());
-  }
+/**
+ * Sets what a response owes: the cookie, what caches may do with it (`no-store`), how to authenticate, and after a failure
+ * when to come back.
+ */
+export function setSessionHeaders(response: ServerResponse, served: ServedSession): void {
+  const { options, cookie, isRead, userId, isBearer, within, failure } = served;
+  if (cookie !== null) setCookie(response, cookie, served);
   const isPrivate = cookie !== null || (isRead && userId !== null);
   // A cache that keeps our cookie hands one session to everybody, whatever the app says of its pages.
   if (cookie !== null) forbidCaching(response);
   else if (isPrivate && !response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
   if (isRead || isPrivate) varyBy(response, options.acceptsBearer ? BOTH_HEADERS : COOKIE_HEADER);
   if (options.acceptsBearer) challenge(response, { isBearer, within });
+  if (failure !== null) noteFailure(response, served);
+}
+
+function setCookie(
+  response: ServerResponse,
+  cookie: NonNullable<ServedSession['cookie']>,
+  { request, options, logger, now }: ServedSession,
+): void {
+  if (cookie.kind === 'remove') {
+    appendHeader(response, 'Set-Cookie', options.cookie.remove());
+    return;
+  }
+  appendHeader(response, 'Set-Cookie', options.cookie.issue(cookie.token, cookie.row, now));
+  const warning = options.insecureCookie?.about(request);
+  if (warning) logger.warn(warning);
+}
+
+function noteFailure(response: ServerResponse, { request, logger, failure }: ServedSession): void {
+  const { statusCode: status } = response;
+  reportFailure(logger, { failure, status, route: routeOf(request), response });
+  // What the handler had decided is not what happens.
+  if (status >= 400) response.removeHeader('Location');
 }
 
 /** Adds a header to those of the same name that are there. */

@@ -278,17 +278,19 @@ export class RequestSessionState {
   }
 
   /**
-   * What has to be done before the first byte of the response leaves: what has changed is saved, promises that nobody awaited
-   * and what they change meanwhile included, and the token is rotated if that is due. `null`: nothing.
+   * Does what has to be done before the first byte of the response leaves: what has changed is saved, promises that nobody
+   * awaited and what they change meanwhile included, and the token is rotated if that is due. At once, if there is nothing.
+   * The session then leaves with the response.
    */
-  settle(): Promise<void> | null {
-    return this.status !== 'clean' || this.isRotationDue ? this.#settle() : null;
+  settle(): LeavingSession | Promise<LeavingSession> {
+    return this.status !== 'clean' || this.isRotationDue ? this.#settle() : this.leave();
   }
 
-  async #settle(): Promise<void> {
+  async #settle(): Promise<LeavingSession> {
     await this.#flushing;
     for (let round = 0; round < SETTLE_ROUNDS && this.status !== 'clean'; round++) await this.#saveAll();
     await this.rotateIfDue();
+    return this.leave();
   }
 
   #saveAll(): Promise<unknown> {
