@@ -56,7 +56,7 @@ export type {
   SessionConfig,
   SessionStoreOptions,
 } from './core/session-options.js';
-export type { CleanupResult } from './core/session-pruning.js';
+export type { CleanupResult, Stoppable } from './core/session-pruning.js';
 export {
   type SessionIntegrity,
   SessionRecord,
@@ -65,7 +65,6 @@ export {
 } from './core/session-record.js';
 export type { EndedRow, EpochMs, SessionRow, TokenState } from './core/session-row.js';
 export { SessionStore } from './core/session-store.js';
-export type { Stoppable } from './core/session-timer.js';
 export { SessionToken, type Transport } from './core/session-token.js';
 export type { ClientChangeReaction } from './http/security/client-change.js';
 export type { CsrfOptions } from './http/security/csrf.js';

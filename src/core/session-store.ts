@@ -23,12 +23,11 @@ import {
   type SessionConfig,
   type SessionStoreOptions,
 } from './session-options.js';
-import { DEFAULT_BATCH_SIZE } from './session-pruning.js';
+import { DEFAULT_BATCH_SIZE, startTimer, type Stoppable } from './session-pruning.js';
 import { SessionRecord, type SessionWithToken } from './session-record.js';
 import type { SessionContent } from './session-content.js';
 import type { SessionRow } from './session-row.js';
 import type { SessionToken, Transport } from './session-token.js';
-import { startTimer, type Stoppable } from './session-timer.js';
 
 /**
  * Sessions on a backend: tokens, encryption, expiry, limits and rotation. It needs no framework:

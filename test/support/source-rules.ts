@@ -109,7 +109,7 @@ export function circles(sources: Sources): string[] {
 const TIMERS = /^(set|clear)(Timeout|Immediate|Interval)$|^(nextTick|queueMicrotask|performance)$/;
 
 /** Files that may use the timers of the process: what owns time, and what runs in the background on the app's own. */
-const OWNERS_OF_TIME = ['core/timers.ts', 'core/session-timer.ts'];
+const OWNERS_OF_TIME = ['core/timers.ts', 'core/session-pruning.ts'];
 
 /** Uses of timers that a test of the app may have replaced, where time as Node keeps it is meant. */
 export function replaceableTimers(sources: Sources): string[] {
