@@ -197,7 +197,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
   async beforeApplicationShutdown(): Promise<void> {
     const { manager, config } = this.store;
     await withTimeout(
-      () => manager.settled(),
+      () => manager.drain(),
       config.timeout,
       () => undefined,
     );

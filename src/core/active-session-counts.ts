@@ -61,7 +61,7 @@ export class ActiveSessionCounts {
   }
 
   /** Resolves when no count is under way, after a second at the latest. */
-  async settled(): Promise<void> {
+  async drain(): Promise<void> {
     const counts = [this.#watching, this.#counting].filter((count) => count !== null);
     if (counts.length === 0) return;
     await withTimeout(

@@ -134,10 +134,10 @@ export class SessionManager {
     events.emit('client-change', eventOf(row, clock.now(), ip));
   }
 
-  /** Resolves when nothing runs in the background any more. */
-  async settled(): Promise<void> {
+  /** Waits until nothing runs in the background any more: touches are written, counts have ended or taken a second. */
+  async drain(): Promise<void> {
     const { touches, activeSessions } = this.#parts;
-    await Promise.all([touches.settled(), activeSessions.settled()]);
+    await Promise.all([touches.drain(), activeSessions.drain()]);
   }
 
   #openForListing(row: SessionRow): StoredSession['content'] | 'tampered' | 'unknown-key' {

@@ -289,7 +289,7 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
 
   /** Waits for background work and releases the backend. */
   async close(): Promise<void> {
-    await Promise.all([this.manager.settled(), this.parts.pruning.stop()]);
+    await Promise.all([this.manager.drain(), this.parts.pruning.stop()]);
     await this.parts.backend.close();
   }
 

@@ -59,7 +59,7 @@ export class SessionTouches {
   }
 
   /** Writes what waits, and resolves when nothing is under way any more. */
-  async settled(): Promise<void> {
+  async drain(): Promise<void> {
     while (this.#waiting.size + this.#underWay.size > 0) {
       this.#write();
       await Promise.all(this.#underWay.keys());

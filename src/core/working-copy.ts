@@ -23,7 +23,7 @@ export class WorkingCopy {
   #flashes: readonly FlashEntry[];
   #added: readonly FlashEntry[] = [];
   #read: readonly string[] = [];
-  /** Ids of added entries that a snapshot has taken, so that storage may hold them. */
+  /** Ids of added entries that are in a snapshot, so that storage may hold them. */
   readonly #offered = new Set<string>();
 
   constructor(content: Pick<SessionContent, 'data' | 'flashes'>) {
@@ -36,12 +36,12 @@ export class WorkingCopy {
     return this.#data === null && this.#added.length === 0 && this.#read.length === 0;
   }
 
-  /** Whether there is nothing to save, found out cheaply. `false` decides nothing: `take` does. */
+  /** Whether there is nothing to save, found out cheaply. `false` decides nothing: `snapshot` does. */
   get isUnchanged(): boolean {
     return this.isUntouched || (this.#added.length === 0 && this.#read.length === 0 && this.#isDataUnchanged);
   }
 
-  /** To read and to change; deep changes are noticed when changes are taken. */
+  /** To read and to change; deep changes are noticed by the next `snapshot`. */
   get data(): JsonObject {
     return (this.#data ??= cloneJson(this.#base));
   }
@@ -67,11 +67,11 @@ export class WorkingCopy {
   }
 
   /**
-   * What has changed since the last `settle`.
+   * What has changed since the last `rebase`.
    *
    * @throws SessionDataError when the data is not JSON
    */
-  take(): Snapshot {
+  snapshot(): Snapshot {
     const flashes = { flashesAdded: this.#added, flashesRead: this.#read };
     for (const entry of this.#added) this.#offered.add(entry.id);
     const replacements = this.#replacements;
@@ -89,7 +89,7 @@ export class WorkingCopy {
    * The snapshot is stored, and with it whatever others stored before: `content` is what storage holds now. What
    * has been changed since the snapshot stays a change.
    */
-  settle(snapshot: Snapshot, content: Pick<SessionContent, 'data' | 'flashes'>): void {
+  rebase(snapshot: Snapshot, content: Pick<SessionContent, 'data' | 'flashes'>): void {
     const { flashesAdded, flashesRead } = snapshot.changes;
     const stored = new Set(flashesAdded.map((entry) => entry.id));
     const read = new Set(this.#read);
@@ -97,7 +97,7 @@ export class WorkingCopy {
     this.#read = this.#read.filter((id) => !flashesRead.includes(id));
     this.#flashes = content.flashes.filter((entry) => !read.has(entry.id));
     this.#replacementsStored = snapshot.replacements;
-    this.#base = this.#rebase(snapshot, content.data);
+    this.#base = this.#rebaseData(snapshot, content.data);
   }
 
   get #isDataUnchanged(): boolean {
@@ -106,7 +106,7 @@ export class WorkingCopy {
   }
 
   /** Brings into the data what others have stored, and says what it is to be compared with from now on. */
-  #rebase(snapshot: Snapshot, stored: JsonObject): JsonObject {
+  #rebaseData(snapshot: Snapshot, stored: JsonObject): JsonObject {
     const live = this.#data;
     if (live === null || this.#replacements > snapshot.replacements) return stored;
     if (isSameJson(live, stored)) return stored;
@@ -117,7 +117,7 @@ export class WorkingCopy {
       Object.assign(live, cloneJson(set));
       return stored;
     } catch {
-      return snapshot.data; // what has been put there since is not JSON: the next `take` says so
+      return snapshot.data; // what has been put there since is not JSON: the next `snapshot` says so
     }
   }
 }

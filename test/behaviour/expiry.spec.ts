@@ -30,7 +30,7 @@ onEachPlatform('rule 1, active means before the expiry', (open) => {
     for (let n = 1; n < 6; n++) {
       clock.advance('30m');
       expect(await userOf(ada)).toBe('ada');
-      await store.manager.settled();
+      await store.manager.drain();
     }
     expect((await seenBy(ada)).expiresAt).toBe(new Date(START + 3 * HOUR).toISOString());
     clock.advance(HOUR / 2 - 1);

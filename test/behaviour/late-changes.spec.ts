@@ -203,7 +203,7 @@ onEachPlatform('rule 4, a client that hangs up', (open) => {
     await arrived.opened;
     exchange.abort();
     await done.opened;
-    await store.manager.settled();
+    await store.manager.drain();
     expect(await dataOf(ada)).toEqual({ theme: 'whole' });
     expect(log.lines).toEqual([]);
   });

@@ -235,7 +235,7 @@ onEachPlatform('rule 2, no resurrection', (open) => {
     await ada.post('/do/out');
     clock.advance('1h');
     expect((await finish()).status).toBe(200);
-    await store.manager.settled();
+    await store.manager.drain();
     expect(storage.calls).toContain('touch');
     expect(rowsOf(storage)).toEqual([]);
   });

@@ -109,7 +109,7 @@ onEachPlatform('rule 5, reads do not write', (open) => {
       storage.forget();
       for (let n = 0; n < requests; n++) {
         await ada.get('/do/see');
-        await store.manager.settled();
+        await store.manager.drain();
       }
       return storage.calls.filter((call) => call === 'touch').length;
     };
@@ -123,7 +123,7 @@ onEachPlatform('rule 5, reads do not write', (open) => {
     const { ada, storage, clock, store } = await openLooking(open);
     clock.advance('10m');
     await Promise.all(Array.from({ length: 10 }, () => ada.get('/do/meet')));
-    await store.manager.settled();
+    await store.manager.drain();
     expect(storage.calls.filter((call) => call === 'touch')).toHaveLength(1);
   });
 
@@ -147,7 +147,7 @@ onEachPlatform('rule 5, reads do not write', (open) => {
     clock.advance('10m');
     storage.fail('touch');
     expect((await ada.get('/do/see')).status).toBe(200);
-    await store.manager.settled();
+    await store.manager.drain();
     expect(log.sessionWarnings).toEqual([expect.stringContaining('not recorded')]);
   });
 
@@ -158,6 +158,6 @@ onEachPlatform('rule 5, reads do not write', (open) => {
     expect((await ada.get('/do/see')).status).toBe(200);
     await held.reached;
     held.release();
-    await store.manager.settled();
+    await store.manager.drain();
   });
 });

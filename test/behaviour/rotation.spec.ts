@@ -84,7 +84,7 @@ onEachPlatform('rule 8, periodic rotation', (open) => {
     const { ada, clock, storage, store } = await openRotating(open);
     clock.advance('1h');
     await ada.get('/do/see');
-    await store.manager.settled(); // its touch
+    await store.manager.drain(); // its touch
     storage.forget();
     await ada.get('/do/see');
     await ada.get('/do/see');
@@ -180,7 +180,7 @@ onEachPlatform('rule 8, a response that can carry no cookie', (open) => {
     clock.advance('1h');
     const straggler = await ada.copy();
     await ada.get('/do/see');
-    await store.manager.settled(); // its touch
+    await store.manager.drain(); // its touch
     storage.forget();
     expect((await straggler.get('/do/rotate')).setCookies).toEqual([]);
     expect(storage.calls).toEqual(['find']);

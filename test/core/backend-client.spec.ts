@@ -118,7 +118,7 @@ describe('an outage', () => {
     const [row] = await backend.find([id]);
     backend.around = () => Promise.reject(new Error('connection refused'));
     store.parts.touches.record(row!);
-    await store.manager.settled();
+    await store.manager.drain();
     expect(logger.warnings).toEqual([
       'The use of a session was not recorded: SessionStoreError: Could not record the use of a session: connection refused',
     ]);

@@ -170,7 +170,7 @@ describe('the lifetimes of a sign-in', () => {
     const { row } = await signIn({ remember: true });
     clock.advance('9d');
     store.parts.touches.record(row);
-    await store.manager.settled();
+    await store.manager.drain();
     expect((await store.load(row.id))?.expiresAt).toEqual(new Date(START + 19 * DAY));
   });
 

@@ -29,7 +29,7 @@ describe('touches', () => {
   it('of one session at the same time are one', async () => {
     const { store, backend, ids, touch } = await openIdle(1);
     for (let n = 0; n < 10; n++) touch(ids[0]!);
-    await store.manager.settled();
+    await store.manager.drain();
     expect(backend.batches.map((batch) => batch.map(({ id }) => id))).toEqual([ids]);
     expect(backend.row(ids[0]!)).toMatchObject({ lastActiveAt: NOW, expiresAt: NOW + HOUR });
   });
@@ -50,14 +50,14 @@ describe('touches', () => {
     expect(wrapped.count('touch')).toBe(1);
     store.parts.touches.record(row!);
     answer();
-    await store.manager.settled();
+    await store.manager.drain();
     expect(wrapped.count('touch')).toBe(1);
   });
 
   it('of many sessions share a round trip, in the order of their ids', async () => {
     const { store, backend, ids, touch } = await openIdle(20);
     for (const id of ids.toReversed()) touch(id);
-    await store.manager.settled();
+    await store.manager.drain();
     expect(backend.batches.map((batch) => batch.map(({ id }) => id))).toEqual([ids.toSorted()]);
   });
 
@@ -77,7 +77,7 @@ describe('touches', () => {
     const { store, backend, ids, touch } = await openIdle(501);
     for (const id of ids) touch(id);
     expect(backend.batches.map((batch) => batch.length)).toEqual([500]);
-    await store.manager.settled();
+    await store.manager.drain();
     expect(backend.batches.map((batch) => batch.length)).toEqual([500, 1]);
   });
 
@@ -89,7 +89,7 @@ describe('touches', () => {
     clock.advance(1);
     touch(ids[1]!);
     expect(backend.batches).toHaveLength(1);
-    await store.manager.settled();
+    await store.manager.drain();
     expect(backend.row(ids[1]!).expiresAt).toBe(clock.now() + HOUR);
   });
 
@@ -98,7 +98,7 @@ describe('touches', () => {
     const before = backend.row(ids[0]!);
     touch(ids[0]!);
     clock.advance('50m');
-    await store.manager.settled();
+    await store.manager.drain();
     expect(backend.row(ids[0]!)).toEqual(before);
   });
 
@@ -107,14 +107,14 @@ describe('touches', () => {
     const replica = new SessionStore(backend, { key: KEY, clock, ttl: '1h', touchInterval: '5m' });
     const row = backend.row(ids[0]!);
     touch(row.id);
-    await store.manager.settled();
+    await store.manager.drain();
     clock.advance('1m');
     replica.parts.touches.record(row); // it had read the row before
-    await replica.manager.settled();
+    await replica.manager.drain();
     expect(backend.row(row.id).lastActiveAt).toBe(NOW);
     clock.advance('4m');
     replica.parts.touches.record(row);
-    await replica.manager.settled();
+    await replica.manager.drain();
     expect(backend.row(row.id).lastActiveAt).toBe(NOW + 5 * MINUTE);
   });
 
@@ -122,7 +122,7 @@ describe('touches', () => {
     const { store, backend, logger, ids, touch } = await openIdle(3);
     backend.touch = () => Promise.reject(new Error('connection refused'));
     for (const id of ids) touch(id);
-    await store.manager.settled();
+    await store.manager.drain();
     expect(logger.warnings).toEqual([
       expect.stringContaining('The use of 3 sessions was not recorded: SessionStoreError'),
     ]);
@@ -135,7 +135,7 @@ describe('touches', () => {
     const [row] = await wrapped.find([session.id]);
     wrapped.around = hang;
     store.parts.touches.record(row!);
-    await store.manager.settled();
+    await store.manager.drain();
     expect(logger.warnings).toEqual([expect.stringContaining('no answer within 20 ms')]);
   });
 });

@@ -11,10 +11,10 @@ function save(
   copy: WorkingCopy,
   during: () => void = () => undefined,
 ): SessionContent {
-  const snapshot = copy.take();
+  const snapshot = copy.snapshot();
   during();
   const saved = applyChanges(stored, snapshot.changes);
-  copy.settle(snapshot, saved);
+  copy.rebase(snapshot, saved);
   return saved;
 }
 
@@ -34,7 +34,7 @@ describe('flashes', () => {
     const copy = new WorkingCopy(content());
     copy.addFlash(flash('a'));
     expect(texts(copy)).toEqual(['a']);
-    expect(hasChanges(copy.take().changes)).toBe(false);
+    expect(hasChanges(copy.snapshot().changes)).toBe(false);
   });
 
   it('that were added are stored, and there for the next request', () => {
@@ -83,7 +83,7 @@ describe('flashes', () => {
   it('that a failed save had offered are stored once by the next', () => {
     const copy = new WorkingCopy(content());
     copy.addFlash(flash('a'));
-    const afterAll = applyChanges(content(), copy.take().changes);
+    const afterAll = applyChanges(content(), copy.snapshot().changes);
     expect(save(afterAll, copy).flashes).toEqual([flash('a')]);
   });
 

@@ -20,10 +20,10 @@ class Stored {
   }
 
   save(copy: WorkingCopy, during: () => void = () => undefined): void {
-    const snapshot = copy.take();
+    const snapshot = copy.snapshot();
     during();
     this.content = applyChanges(this.content, snapshot.changes);
-    copy.settle(snapshot, this.content);
+    copy.rebase(snapshot, this.content);
   }
 
   /** What another request stores. */
@@ -38,14 +38,14 @@ describe('a working copy', () => {
     expect(copy.isUntouched).toBe(true);
     expect(copy.data).toEqual({ cart: [1] });
     expect(copy.isUntouched).toBe(false);
-    expect(hasChanges(copy.take().changes)).toBe(false);
+    expect(hasChanges(copy.snapshot().changes)).toBe(false);
   });
 
   it('notices changes however deep, and only those', () => {
     const copy = new WorkingCopy(contentOf({ cart: { items: [{ n: 1 }] }, other: [1], gone: 1 }));
     (copy.data['cart'] as { items: { n: number }[] }).items[0]!.n = 2;
     delete copy.data['gone'];
-    expect(copy.take().changes).toMatchObject({
+    expect(copy.snapshot().changes).toMatchObject({
       replace: false,
       set: { cart: { items: [{ n: 2 }] } },
       remove: ['gone'],
@@ -58,7 +58,7 @@ describe('a working copy', () => {
     copy.data['b'] = 3;
     copy.data['a'] = 1;
     delete copy.data['b'];
-    expect(hasChanges(copy.take().changes)).toBe(false);
+    expect(hasChanges(copy.snapshot().changes)).toBe(false);
   });
 
   it('leaves what it was made from alone', () => {
@@ -71,9 +71,9 @@ describe('a working copy', () => {
   it('refuses data that is not JSON when changes are taken, and goes on when that is mended', () => {
     const copy = new WorkingCopy(contentOf({ a: 1 }));
     copy.data['n'] = 1n as unknown as number;
-    expect(() => copy.take()).toThrow(SessionDataError);
+    expect(() => copy.snapshot()).toThrow(SessionDataError);
     copy.data['n'] = 1;
-    expect(copy.take().changes.set).toEqual({ n: 1 });
+    expect(copy.snapshot().changes.set).toEqual({ n: 1 });
   });
 });
 
@@ -97,7 +97,7 @@ describe('saving', () => {
     const copy = stored.open();
     copy.data['a'] = 2;
     stored.save(copy);
-    expect(hasChanges(copy.take().changes)).toBe(false);
+    expect(hasChanges(copy.snapshot().changes)).toBe(false);
   });
 
   it('merges with what others have stored meanwhile, in storage and in data', () => {
@@ -108,7 +108,7 @@ describe('saving', () => {
     stored.save(copy);
     expect(stored.content.data).toEqual({ a: 2, b: 2, c: 1, d: 2 });
     expect(copy.data).toEqual(stored.content.data);
-    expect(hasChanges(copy.take().changes)).toBe(false);
+    expect(hasChanges(copy.snapshot().changes)).toBe(false);
   });
 
   it('shows a key that another one removed as removed', () => {
@@ -124,8 +124,8 @@ describe('saving', () => {
     const copy = new WorkingCopy(contentOf({ a: 1 }));
     copy.data['a'] = 2;
     copy.addFlash(flash('f'));
-    copy.take();
-    expect(copy.take().changes).toMatchObject({ set: { a: 2 }, flashesAdded: [flash('f')] });
+    copy.snapshot();
+    expect(copy.snapshot().changes).toMatchObject({ set: { a: 2 }, flashesAdded: [flash('f')] });
   });
 
   it('keeps a Date in data a Date, and does not save it twice', () => {
@@ -136,7 +136,7 @@ describe('saving', () => {
     stored.save(copy);
     expect(stored.content.data).toEqual({ at: '1970-01-01T00:00:00.000Z' });
     expect(copy.data['at']).toBe(date);
-    expect(hasChanges(copy.take().changes)).toBe(false);
+    expect(hasChanges(copy.snapshot().changes)).toBe(false);
   });
 });
 
@@ -153,7 +153,7 @@ describe('what is changed while a save is under way', () => {
     });
     expect(stored.content.data).toEqual({ a: 2, b: 1, d: 4 });
     expect(copy.data).toEqual({ a: 3, c: 3, d: 4 });
-    expect(copy.take().changes).toMatchObject({ set: { a: 3, c: 3 }, remove: ['b'] });
+    expect(copy.snapshot().changes).toMatchObject({ set: { a: 3, c: 3 }, remove: ['b'] });
     stored.save(copy);
     expect(stored.content.data).toEqual({ a: 3, c: 3, d: 4 });
   });
@@ -181,7 +181,7 @@ describe('what is changed while a save is under way', () => {
     });
     expect(stored.content.data).toEqual({ a: 1, x: 1, theirs: true });
     expect(copy.data).toEqual({ only: 'this' });
-    expect(copy.take().changes).toMatchObject({ replace: true, set: { only: 'this' } });
+    expect(copy.snapshot().changes).toMatchObject({ replace: true, set: { only: 'this' } });
     stored.write({ later: true });
     stored.save(copy);
     expect(stored.content.data).toEqual({ only: 'this' });
@@ -196,7 +196,7 @@ describe('what is changed while a save is under way', () => {
       stored.write({ theirs: true });
     });
     expect(stored.content.data).toEqual({ a: 2, theirs: true });
-    expect(() => copy.take()).toThrow(SessionDataError);
+    expect(() => copy.snapshot()).toThrow(SessionDataError);
     copy.data['n'] = 1;
     stored.save(copy);
     expect(stored.content.data).toEqual({ a: 2, n: 1, theirs: true });
@@ -233,7 +233,7 @@ describe('what a glance tells', () => {
     copy.data['a'] = 2;
     stored.save(copy);
     expect(copy.isUnchanged).toBe(true);
-    expect(hasChanges(copy.take().changes)).toBe(false);
+    expect(hasChanges(copy.snapshot().changes)).toBe(false);
   });
 });
 
@@ -273,7 +273,7 @@ describe('replacing data', () => {
     const stored = new Stored(contentOf({ a: 1 }));
     const copy = stored.open();
     copy.replace({ a: 1 });
-    expect(hasChanges(copy.take().changes)).toBe(true);
+    expect(hasChanges(copy.snapshot().changes)).toBe(true);
   });
 
   it('takes a copy, and refuses at once what is not JSON', () => {

@@ -188,7 +188,7 @@ onEachPlatform('@RequireAuth()', (open) => {
     clock.advance('1h');
     storage.forget();
     expect((await ada.get('/open/closed')).status).toBe(200);
-    await store.manager.settled();
+    await store.manager.drain();
     expect(storage.calls).toEqual(['find', 'touch']);
   });
 

@@ -94,7 +94,7 @@ onEachPlatform('@SkipTouch()', (open) => {
     clock.advance('1h');
     storage.forget();
     expect((await ada.get('/skip/poll')).json()).toEqual({ userId: 'ada' });
-    await store.manager.settled();
+    await store.manager.drain();
     expect(storage.calls).toEqual(['find']);
     clock.advance('23h');
     expect((await ada.get('/skip/poll')).json()).toEqual({ userId: null });
@@ -123,7 +123,7 @@ onEachPlatform('@SkipTouch()', (open) => {
     storage.forget();
     for (let i = 0; i < 3; i++) {
       await seenBy(ada);
-      await store.manager.settled();
+      await store.manager.drain();
     }
     expect(storage.calls.filter((call) => call === 'touch')).toHaveLength(1);
   });

@@ -196,7 +196,7 @@ onEachPlatform("with mount: 'middleware', a session", (open, platform) => {
       clock.advance('1h');
       storage.forget();
       await ada.get(path);
-      await store.manager.settled();
+      await store.manager.drain();
       return storage.calls.filter((call) => call === 'touch').length;
     };
     expect(await touches('/there-is-no-such-page')).toBe(0);
@@ -218,7 +218,7 @@ onEachPlatform("with mount: 'middleware', a session", (open, platform) => {
     clock.advance('1h');
     storage.forget();
     await ada.get('/mounted/poll');
-    await store.manager.settled();
+    await store.manager.drain();
     expect(storage.calls).toEqual(['find', 'touch']);
   });
 

@@ -178,7 +178,7 @@ describe('two apps with different keys in one table', () => {
   it('are told of in the log once, when the second one starts, with both key ids and the option `tableName`', async () => {
     const logger = new RecordingLogger();
     const app = await twoApps(logger);
-    await app.get(SessionStore).manager.settled();
+    await app.get(SessionStore).manager.drain();
     const [own] = resolveStoreOptions({ key: KEY }).ring.keyIds;
     const [others] = resolveStoreOptions({ key: OTHER_KEY }).ring.keyIds;
     const said = [
@@ -213,7 +213,7 @@ describe('two apps with different keys in one table', () => {
       }
     }
     const app = await startApp({ imports: onMemory({ backend: Uncounted }), logger });
-    await app.get(SessionStore).manager.settled();
+    await app.get(SessionStore).manager.drain();
     expect(logger.lines).toEqual([]);
   });
 });

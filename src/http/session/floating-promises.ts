@@ -38,7 +38,7 @@ export class FloatingPromises {
   }
 
   /** Waits for those that are under way. Resolves to the failures that nobody has handled, in the order of failing. */
-  async settled(): Promise<unknown[]> {
+  async allSettled(): Promise<unknown[]> {
     await Promise.allSettled(this.#underWay);
     // What was derived from a step that failed is rejected right behind it.
     if (this.#rejected.length > 0) await new Promise<void>((resolve) => nextTick(resolve));

@@ -180,7 +180,7 @@ export class RequestSessionState {
   #isCopyChanged(): boolean {
     if (this.#copy.isUnchanged) return false;
     try {
-      return hasChanges(this.#copy.take().changes);
+      return hasChanges(this.#copy.snapshot().changes);
     } catch {
       return true; // saving it says why it cannot be
     }
@@ -298,7 +298,7 @@ export class RequestSessionState {
   }
 
   async #saveBehindPromises(): Promise<void> {
-    const unhandled = this.#promises?.arePending ? await this.#promises.settled() : [];
+    const unhandled = this.#promises?.arePending ? await this.#promises.allSettled() : [];
     for (const error of unhandled.slice(1))
       this.#reportUnhandled(error, 'beside another one, which is answered');
     const isOutage = unhandled[0] instanceof SessionStoreError;
@@ -406,7 +406,7 @@ export class RequestSessionState {
   /** Saves what has changed; whether there was anything. */
   save(): Promise<boolean> {
     return this.runInTurn(async () => {
-      const snapshot = this.#copy.take();
+      const snapshot = this.#copy.snapshot();
       if (!hasChanges(snapshot.changes)) return false;
       const stored = this.#stored;
       if (stored === null) return this.#begin(snapshot);
@@ -427,7 +427,7 @@ export class RequestSessionState {
     return this.runInTurn(async () => {
       const runs: { snapshot: Snapshot; result: R }[] = [];
       const apply = async (content: SessionContent) => {
-        const snapshot = this.#copy.take();
+        const snapshot = this.#copy.snapshot();
         const fresh = applyChanges(content, snapshot.changes);
         const data = cloneJson(fresh.data);
         runs.unshift({ snapshot, result: await fn(data) });
@@ -461,7 +461,7 @@ export class RequestSessionState {
 
   /** The changes of the working copy so far, for a session that is to take them over: see `begin`. */
   snapshot(): Snapshot {
-    return this.#copy.take();
+    return this.#copy.snapshot();
   }
 
   /** The stored session is another one from now on, or none. `snapshot` is what has been stored of the copy. */
@@ -582,7 +582,7 @@ export class RequestSessionState {
 
   #adopt(stored: StoredSession, snapshot: Snapshot | undefined): void {
     this.#stored = stored;
-    if (snapshot) this.#copy.settle(snapshot, stored.content);
+    if (snapshot) this.#copy.rebase(snapshot, stored.content);
   }
 
   #reportUnhandled(error: unknown, when = 'after the response had begun'): void {

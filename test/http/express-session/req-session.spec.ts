@@ -314,7 +314,7 @@ onEachPlatform('req.session', (open) => {
       clock.advance('1h');
       storage.forget();
       expect((await visitor.get(path)).text).toBe('true');
-      await store.manager.settled();
+      await store.manager.drain();
       return storage.calls.filter((call) => call === 'touch').length;
     };
     expect(await touches('/poll/rest')).toBe(0);

@@ -11,7 +11,7 @@ onEachPlatform("the limit of sessions per user, with `onLimit: 'evict'`", (open)
     await second.post('/do/in');
     clock.advance('10m');
     await first.get('/do/see'); // recorded as use: now the second is the least recently active
-    await store.manager.settled();
+    await store.manager.drain();
     await third.post('/do/in');
     expect(await userOf(first)).toBe('ada');
     expect(await userOf(second)).toBeNull();

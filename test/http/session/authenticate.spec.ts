@@ -79,7 +79,7 @@ onEachPlatform('authenticate', (open) => {
     ]);
     clock.advance('1d');
     expect(await userOf(ada)).toBe('ada');
-    await store.manager.settled();
+    await store.manager.drain();
     expect((await seenBy(ada)).expiresAt).toBe(at(3 * DAY));
   });
 
@@ -119,7 +119,7 @@ onEachPlatform('authenticate', (open) => {
     expect((await seenBy(ada)).expiresAt).toBe(at(2 * 3_600_000));
     clock.advance('119m');
     expect(await userOf(ada)).toBe('ada');
-    await store.manager.settled();
+    await store.manager.drain();
     clock.advance('1m');
     expect(await userOf(ada)).toBeNull();
   });

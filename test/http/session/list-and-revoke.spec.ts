@@ -44,7 +44,7 @@ onEachPlatform('list', (open) => {
     await signIn(phone);
     clock.advance('10m');
     await seenBy(laptop);
-    await store.manager.settled();
+    await store.manager.drain();
     expect((await listOf(phone)).map(({ id }) => id)[0]).toBe(first);
   });
 

@@ -82,7 +82,7 @@ onEachPlatform('the properties of a session', (open) => {
     await ada.post('/do/in');
     clock.advance('1h');
     expect(await seenBy(ada)).toMatchObject({ lastActiveAt: at(0), expiresAt: at(24 * HOUR) });
-    await store.manager.settled();
+    await store.manager.drain();
     expect(await seenBy(ada)).toMatchObject({
       createdAt: at(0),
       authenticatedAt: at(0),

@@ -166,7 +166,7 @@ function checkCookies(world: World, browsers: readonly Browser[]): void {
 async function conclude(world: World, browsers: readonly Browser[], thief: Thief): Promise<void> {
   const { scheduler } = world;
   await scheduler.release();
-  await Promise.all(world.replicas.map((store) => store.manager.settled()));
+  await Promise.all(world.replicas.map((store) => store.manager.drain()));
   world.checkData();
   checkCookies(world, browsers);
   for (const browser of browsers) {

@@ -146,7 +146,7 @@ export class World {
     this.#writing.add(replica);
     void this.scheduler.gate(`  replica ${replica} writes its touches`).then(async () => {
       this.#writing.delete(replica);
-      await this.store(replica).parts.touches.settled();
+      await this.store(replica).parts.touches.drain();
       this.scheduler.noteNews();
     });
   }

@@ -18,8 +18,8 @@ export async function insertTogether(
   statements: InsertStatements,
   userId: string,
   requests: readonly InsertRequest[],
-): Promise<readonly Settle[] | null> {
-  const settled: Settle[] = [];
+): Promise<readonly Outcome[] | null> {
+  const outcomes: Outcome[] = [];
   const toDelete: string[] = [];
   let counted: readonly Candidate[] = [];
   let start: number | null = null;
@@ -27,7 +27,7 @@ export async function insertTogether(
     const { limit } = request;
     const row = attempt(request);
     if ('error' in row) {
-      settled.push(({ reject }) => reject(row.error));
+      outcomes.push(({ reject }) => reject(row.error));
       continue;
     }
     if (row.built === null || row.built.tokenHash === null || limit?.onLimit !== 'evict') return null;
@@ -43,20 +43,20 @@ export async function insertTogether(
     const evicted = chooseVictims(active, limit.max);
     for (const { id, toStore } of evicted) if (toStore === null) toDelete.push(id);
     counted = [...counted.filter((each) => !evicted.includes(each)), { ...built, toStore: built }];
-    settled.push(({ resolve }) =>
+    outcomes.push(({ resolve }) =>
       resolve({ status: 'inserted', row: built, replaced: null, evicted: evicted.map(evictedRow) }),
     );
   }
   const rows = counted.flatMap(({ toStore }) => (toStore === null ? [] : [toStore]));
   if (toDelete.length > 1) await sql.all(statements.lockRows(toDelete.length), toDelete);
   await deleteIds(sql, statements, toDelete);
-  if (rows.length === 0) return settled;
+  if (rows.length === 0) return outcomes;
   const stored = await sql.run(statements.insert(rows.length), rows.flatMap(valuesOf));
-  return stored === rows.length ? settled : null;
+  return stored === rows.length ? outcomes : null;
 }
 
-/** Tells a caller what came of its insert. */
-export type Settle = (caller: {
+/** What came of one insert: resolves or rejects the promise of its caller. */
+export type Outcome = (caller: {
   readonly resolve: (result: InsertResult) => void;
   readonly reject: (error: unknown) => void;
 }) => void;

@@ -62,7 +62,7 @@ export class InsertQueue {
         { userId, commitIf: (result) => result !== null, since: batch[0]?.since },
       );
       if (outcomes === null) for (const each of batch) await this.#insertOne(each);
-      else outcomes.forEach((settle, index) => settle(batch[index] as Pending));
+      else outcomes.forEach((outcome, index) => outcome(batch[index] as Pending));
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }

@@ -15,12 +15,12 @@ onEachDatabase('two apps with different keys in one table', DATABASE_KINDS, (kin
     const [first, second] = [open(KEY), open(OTHER_KEY)];
     await first.initSchema();
     first.parts.activeSessions.watch();
-    await first.manager.settled();
+    await first.manager.drain();
     expect(logger.warnings).toEqual([]);
     await first.create({}, 'ada');
     await second.initSchema();
     second.parts.activeSessions.watch();
-    await second.manager.settled();
+    await second.manager.drain();
     expect(logger.warnings).toEqual([
       expect.stringMatching(
         `key ${first.parts.options.ring.keyIds[0]}, .*seals with ${second.parts.options.ring.keyIds[0]}\\..*\`tableName\``,
