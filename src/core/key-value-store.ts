@@ -86,7 +86,7 @@ export class KeyedSessions {
   /** The live value of a key. */
   async get(id: string, options?: KeyOptions): Promise<SessionRecord | null> {
     const row = this.#active(await this.#parts.backend.lookUp(toSessionId(id)));
-    if (row !== null && isForeign(row, options)) throw foreign();
+    if (row !== null && isUnallowedSession(row, options)) throw sessionKey();
     return row && new SessionRecord(row, this.#parts.sealer.open(row));
   }
 
@@ -105,10 +105,10 @@ export class KeyedSessions {
         replaces: plan.id,
         build: (stored) => {
           const old = this.#active(stored);
-          return old !== null && isForeign(old, options) ? null : this.#rowOf(plan, plan.id, old);
+          return old !== null && isUnallowedSession(old, options) ? null : this.#rowOf(plan, plan.id, old);
         },
       });
-      if (result.status === 'refused') throw foreign();
+      if (result.status === 'refused') throw sessionKey();
       if (result.status === 'inserted') return this.#created(result.row, result.replaced);
     }
   }
@@ -130,12 +130,12 @@ export class KeyedSessions {
       replaces: oldId,
       build: (stored) => {
         const old = this.#active(stored);
-        isRefused = old !== null && isForeign(old, options);
+        isRefused = old !== null && isUnallowedSession(old, options);
         if (old === null || isRefused) return null;
         return this.#rowOf(plan, plan.id, { ...old, ...firstToken(null, this.#parts.clock.now()) });
       },
     });
-    if (result.status === 'refused') throw isRefused ? foreign() : gone();
+    if (result.status === 'refused') throw isRefused ? sessionKey() : gone();
     if (result.status !== 'inserted') throw taken();
     return this.#created(result.row, result.replaced);
   }
@@ -194,11 +194,11 @@ export class KeyedSessions {
 }
 
 /** Whether the row is a session that carries a token, and the caller did not allow those. */
-function isForeign(row: SessionRow, options: KeyOptions | undefined): boolean {
+function isUnallowedSession(row: SessionRow, options: KeyOptions | undefined): boolean {
   return row.tokenHash !== null && options?.sessions !== true;
 }
 
-function foreign(): SessionConflictError {
+function sessionKey(): SessionConflictError {
   return new SessionConflictError(
     'The key is the id of a session that carries a token. Nothing was read or changed: choose another key, and give ' +
       'keys from clients a prefix of your own; if that session is meant, say so with `{ sessions: true }`',

@@ -1,20 +1,28 @@
 import type { EpochMs } from './session-row.js';
 
+/*
+ * What a row remembers of the tokens that its current one replaced, and until when each of them may be presented without
+ * being taken for stolen: the value, its text in the column `replaced_tokens`, and what becomes of it at each rotation.
+ */
+
 /**
  * Milliseconds by which the clocks of two replicas may differ: a minute each. Where an instant comes from another
  * clock, a replaced token counts as reused only so much later, so that no clock raises an alarm.
  */
 export const CLOCK_TOLERANCE = 120_000;
 
-/** Replacements are thinned to about twice as many in the time that matters, whatever the rate of rotations. */
-const RESOLUTION = 8;
+/**
+ * Into how many steps the time is divided for which replacements are remembered. A row keeps about two of them for each
+ * step, however often its token rotates.
+ */
+const STEPS = 8;
 
 /** Tokens older than `generation` may be presented until `until` without alarm: their grace is over by then. */
 interface Replacement {
   readonly generation: number;
   readonly until: EpochMs;
-  /** Whether it came from another clock, and is later by the tolerance for that. */
-  readonly isForeign: boolean;
+  /** Whether `until` came from another clock; it is then `CLOCK_TOLERANCE` later than that clock said. */
+  readonly isOtherClock: boolean;
 }
 
 /**
@@ -22,7 +30,7 @@ interface Replacement {
  * each may still be presented without being taken for stolen.
  */
 export interface ReplacedTokens {
-  /** Whose clock gave the instants of the row, and those of replacements that are not foreign. */
+  /** Name of the clock that gave the instants of the row, and those of replacements that are not of another clock. */
   readonly clock: string;
   /** Whether the superseded token was replaced by a renewed proof of identity, so that it has no grace. */
   readonly isRenewed: boolean;
@@ -38,7 +46,7 @@ export interface ReplacedTokens {
 const NONE: readonly Replacement[] = [];
 const NOTHING: ReplacedTokens = { clock: '', isRenewed: false, superseded: null, replacements: [] };
 
-/** What `writeReplaced` wrote. Empty: nothing has been replaced yet. */
+/** Reads what `writeReplaced` wrote. An empty text: nothing has been replaced yet. */
 export function readReplaced(text: string): ReplacedTokens {
   if (text === '') return NOTHING;
   const [head = '', ...entries] = text.split(',');
@@ -52,17 +60,17 @@ export function readReplaced(text: string): ReplacedTokens {
       return {
         generation: Number.parseInt(generation, 36),
         until: Number.parseInt(until, 36),
-        isForeign: entry.includes(':'),
+        isOtherClock: entry.includes(':'),
       };
     }),
   };
 }
 
-/** At most 512 characters of ASCII. */
+/** The text for the column `replaced_tokens`: at most 512 characters of ASCII. */
 export function writeReplaced({ clock, isRenewed, superseded, replacements }: ReplacedTokens): string {
   const entries = replacements.map(
-    ({ generation, until, isForeign }) =>
-      `${generation.toString(36)}${isForeign ? ':' : '.'}${until.toString(36)}`,
+    ({ generation, until, isOtherClock }) =>
+      `${generation.toString(36)}${isOtherClock ? ':' : '.'}${until.toString(36)}`,
   );
   const head = `${isRenewed ? '!' : '-'}${clock}${superseded === null ? '' : `~${superseded.toString(36)}`}`;
   return [head, ...entries].join(',');
@@ -91,14 +99,14 @@ export function withReplaced(
   { now, clock, grace }: ReplacedAt,
   isDropped = false,
 ): ReplacedTokens {
-  const latest = { generation, until, isForeign: false };
+  const latest = { generation, until, isOtherClock: false };
   const known = isDropped ? replaced.replacements : withGraceOf(replaced, latest);
-  const step = (2 * CLOCK_TOLERANCE + grace) / RESOLUTION;
+  const step = (2 * CLOCK_TOLERANCE + grace) / STEPS;
   const entries = [...known, latest]
-    .map((entry) => byClock(entry, replaced, clock))
+    .map((entry) => onClock(entry, replaced, clock))
     .reduce(thinned(step), NONE);
   // Of those that are past by every clock, the last one says all: whatever is older was replaced earlier.
-  const left = entries.findIndex((entry) => byAnyClock(entry) > now - CLOCK_TOLERANCE);
+  const left = entries.findIndex((entry) => untilOnAnyClock(entry) > now - CLOCK_TOLERANCE);
   return {
     clock,
     isRenewed: false,
@@ -107,7 +115,7 @@ export function withReplaced(
   };
 }
 
-/** A superseded token whose successors got lost had its grace anew each time: the last one counts. */
+/** A superseded token whose successors got lost was given its grace anew each time: the last grace counts. */
 function withGraceOf(
   { superseded, replacements }: ReplacedTokens,
   latest: Replacement,
@@ -119,13 +127,14 @@ function withGraceOf(
   );
 }
 
-/** A replacement as another clock has to see it. */
-function byClock(entry: Replacement, { clock: writer }: ReplacedTokens, clock: string): Replacement {
-  return writer === clock ? entry : { ...entry, until: byAnyClock(entry), isForeign: true };
+/** A replacement as it counts on the clock named `clock`. */
+function onClock(entry: Replacement, { clock: writer }: ReplacedTokens, clock: string): Replacement {
+  return writer === clock ? entry : { ...entry, until: untilOnAnyClock(entry), isOtherClock: true };
 }
 
-function byAnyClock({ until, isForeign }: Replacement): EpochMs {
-  return isForeign ? until : until + CLOCK_TOLERANCE;
+/** Until when its tokens may be presented, whichever clock is asked. */
+function untilOnAnyClock({ until, isOtherClock }: Replacement): EpochMs {
+  return isOtherClock ? until : until + CLOCK_TOLERANCE;
 }
 
 /**
@@ -136,20 +145,20 @@ function thinned(step: number) {
   return (entries: readonly Replacement[], entry: Replacement): readonly Replacement[] => {
     if (entry.generation === 0) return entries; // nothing is older than the first token
     const [before, last] = [entries.at(-2), entries.at(-1)];
-    const isClose = before && last && byAnyClock(entry) - byAnyClock(before) <= step;
+    const isClose = before && last && untilOnAnyClock(entry) - untilOnAnyClock(before) <= step;
     return isClose ? [...entries.slice(0, -1), later(last, entry)] : [...entries, entry];
   };
 }
 
-/** One for both: no earlier than either, by whichever clock. */
+/** One replacement in place of two: it ends no earlier than either of them, on whichever clock. */
 function later(last: Replacement, entry: Replacement): Replacement {
-  const isForeign = last.isForeign || entry.isForeign;
-  const instants = [last, entry].map((one) => (isForeign ? byAnyClock(one) : one.until));
-  return { generation: entry.generation, until: Math.max(...instants), isForeign };
+  const isOtherClock = last.isOtherClock || entry.isOtherClock;
+  const instants = [last, entry].map((one) => (isOtherClock ? untilOnAnyClock(one) : one.until));
+  return { generation: entry.generation, until: Math.max(...instants), isOtherClock };
 }
 
 /** Until when a token of the generation `presented` may be presented without alarm, on the clock named `clock`. */
 export function mayReturnUntil(presented: number, { until, replaced }: Current, clock: string): EpochMs {
   const entry = replaced.replacements.find(({ generation }) => generation > presented);
-  return byClock(entry ?? { generation: 0, until, isForeign: false }, replaced, clock).until;
+  return onClock(entry ?? { generation: 0, until, isOtherClock: false }, replaced, clock).until;
 }

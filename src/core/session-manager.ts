@@ -9,14 +9,13 @@ import type { SessionParts } from './session-parts.js';
 import { SessionRecord } from './session-record.js';
 import type { Client, ResolvedSession, UnservedSession } from './session-resolver.js';
 import type { EndedRow, EpochMs, SessionRow } from './session-row.js';
-import { isRotationDue } from './session-rotation.js';
-import { type SessionToken, type Transport, transportOf } from './session-token.js';
+import type { SessionToken, Transport } from './session-token.js';
 import type { ContentWrite } from './session-writer.js';
 import type { Renewal } from './token-rotation.js';
 
 /**
- * What a layer that serves sessions (HTTP, testing) can do with them: a dozen verbs, each of which changes storage and
- * then tells listeners what happened. Not exported from the package.
+ * What the code that serves sessions (HTTP, testing) can do with them. Each method that changes storage emits the events of
+ * that change afterwards. Not exported from the package.
  */
 export class SessionManager {
   readonly #parts: SessionParts;
@@ -35,8 +34,8 @@ export class SessionManager {
   }
 
   /**
-   * The session that a token leads to, served or not; resolves to `null` when it leads to no live one. A token that was
-   * replaced and comes back ends its session.
+   * The live session that a token leads to, served or not; resolves to `null` when there is none. A replaced token that is
+   * presented again after its time ends its session.
    *
    * @param text what a client has sent
    * @param arrivedAt when the head of the request arrived, in epoch milliseconds. @default now
@@ -49,7 +48,7 @@ export class SessionManager {
     arrivedAt?: EpochMs,
   ): Promise<ResolvedSession | UnservedSession | null> | null {
     const token = this.#parts.issuer.recognise(text, transport);
-    return token && this.#parts.resolver.present(token, client, arrivedAt);
+    return token && this.#parts.resolver.resolveAny(token, client, arrivedAt);
   }
 
   /** Stores a new session that carries a token, and ends what it replaces or what is over the limit. */
@@ -71,22 +70,14 @@ export class SessionManager {
     return this.#parts.rotation.renew(session, ip);
   }
 
-  /** Whether `rotateIfDue` would try to. */
-  isRotationDue({ row, standing, content }: ResolvedSession, isWanted: boolean): boolean {
-    const { clock, config } = this.#parts;
-    const { every } = config.rotation;
-    return isRotationDue(row, {
-      standing,
-      transport: transportOf(content),
-      isWanted,
-      now: clock.now(),
-      every,
-    });
+  /** Whether `rotateIfDue` would try to rotate the token. @param isWanted whether the app has asked for a new one */
+  isRotationDue(resolved: ResolvedSession, isWanted: boolean): boolean {
+    return this.#parts.rotation.isDue(resolved, isWanted);
   }
 
-  /** The token that the response should carry instead of the presented one, or `null`. */
-  rotateIfDue(resolved: ResolvedSession, wanted: boolean): Promise<SessionToken | null> {
-    return this.#parts.rotation.rotateIfDue(resolved, wanted);
+  /** The token that the response should carry instead of the presented one; `null` when there is no new one. */
+  rotateIfDue(resolved: ResolvedSession, isWanted: boolean): Promise<SessionToken | null> {
+    return this.#parts.rotation.rotateIfDue(resolved, isWanted);
   }
 
   /** Changes what a session holds. Resolves to what is stored afterwards. @throws SessionGoneError, SessionConflictError */
@@ -107,7 +98,10 @@ export class SessionManager {
     if (isTouchDue(row, clock.now(), config.touchInterval)) touches.record(row);
   }
 
-  /** Ends sessions. Returns those that were still active; `existed` also counts expired ones. */
+  /**
+   * Ends sessions, in one step of the storage. `ended`: those that were still active; `existed`: whether any was stored,
+   * expired ones included.
+   */
   async end(
     selection: RowSelection,
     reason: RevokeReason,
@@ -117,7 +111,12 @@ export class SessionManager {
     return { ended: this.#emitRevoked(deleted, reason, ip), existed: deleted.length > 0 };
   }
 
-  /** Active sessions of a user, in descending order. Rows that do not open are marked, so that they can be revoked. */
+  /**
+   * Active sessions of a user, those with the latest `orderBy` first. Rows whose payload does not open are marked, so that
+   * they can be revoked.
+   *
+   * @param limit `null`: all of them
+   */
   async list(
     userId: string,
     orderBy: ListRequest['orderBy'],
@@ -128,7 +127,7 @@ export class SessionManager {
     return rows.map((row) => new SessionRecord(row, this.#openForListing(row)));
   }
 
-  /** Tells listeners that a session turned up with another kind of client than it was signed in with. */
+  /** Emits that a session is used by another kind of client than it was signed in with. */
   reportClientChange(row: SessionRow, ip?: string): void {
     const { clock, events } = this.#parts;
     events.emit('client-change', eventOf(row, clock.now(), ip));

@@ -16,13 +16,13 @@ import { TokenRotation } from './token-rotation.js';
 import { UnknownKeys } from './unknown-keys.js';
 
 /**
- * The parts that sessions on one backend are made of, each made once and wired to the others. `SessionManager` and
- * `SessionStore` are the two faces that the rest of the library calls; nothing outside of core takes a part by itself.
+ * Makes the objects that work on the sessions of one backend (creation, writing, rotation, touches, …), each once, and gives
+ * each the others that it needs. The rest of the library calls them through `SessionManager` and `SessionStore`.
  */
 export class SessionParts {
   readonly config: SessionConfig;
   readonly clock: Clock;
-  /** Tells instants of this process from those of another replica's clock. */
+  /** Name of this process's clock: a row says which clock its instants came from. */
   readonly clockName: string;
   readonly events: SessionEvents;
   readonly backend: BackendClient;

@@ -8,13 +8,16 @@ import { SessionConflictError, SessionTamperedError } from './session-errors.js'
 import { eventOf, type SessionEvent, type SessionEvents } from './session-events.js';
 import { isActive } from './session-expiry.js';
 import type { SessionLogger } from './session-logger.js';
-import { followed, isKnownToken, judgeToken, type Standing, tokenState } from './session-rotation.js';
+import { caughtUp, isKnownToken, judgeToken, type Standing, tokenState } from './session-rotation.js';
 import type { EpochMs, SessionRow, TokenState } from './session-row.js';
 import { type SessionToken, transportOf } from './session-token.js';
 
 /** A session that a token led to. */
 export interface ResolvedSession extends StoredSession {
-  /** `current`: may be rotated. `superseded`: served within its grace. `lost`: to be reissued with the response. */
+  /**
+   * `current`: its token may be rotated. `superseded`: its token was replaced and is within its grace. `lost`: the response
+   * with the token that replaced this one was lost, so the response to this request carries another.
+   */
   readonly standing: Standing;
 }
 
@@ -32,15 +35,15 @@ export interface Client {
   readonly ip?: string;
 }
 
-/** A read that met a change on its way is repeated so often at most. */
-const ATTEMPTS = 5;
+/** How often a token is read at most, when others keep changing it between the read and the write that follows. */
+const MAX_ATTEMPTS = 5;
 
-/** Milliseconds after which the log hears again that storage has gone back. */
-const TELLING = 60_000;
+/** Milliseconds between two log lines about storage that has been set back. */
+const SET_BACK_LOG_INTERVAL = 60_000;
 
 /** Finds the session that a presented token leads to, and decides whether that token may be served. */
 export class SessionResolver {
-  #toldWentBackAt: EpochMs | null = null;
+  #setBackLoggedAt: EpochMs | null = null;
   readonly #expired = new OncePerSession();
   readonly #tampered = new OncePerSession();
 
@@ -70,25 +73,30 @@ export class SessionResolver {
     this.#logger = logger;
   }
 
-  /** The session that may be served to whoever presents a recognised token, or `null`: see `present`. */
+  /**
+   * The session that may be served to whoever presents a recognised token, or `null`: as `resolveAny`, without
+   * those that are not served.
+   */
   async resolve(token: SessionToken, client?: Client): Promise<ResolvedSession | null> {
-    const presented = await this.present(token, client);
-    return presented?.standing === 'unserved' ? null : presented;
+    const found = await this.resolveAny(token, client);
+    return found?.standing === 'unserved' ? null : found;
   }
 
   /**
-   * What a recognised token leads to; `null` when that is no live session. The first use of a rotated token is written
-   * before it is served; a token that was replaced and comes back ends its session.
+   * The live session that a recognised token leads to, served or not; `null` when there is none. That a rotated token has
+   * been used for the first time is stored before it is served. A replaced token that is presented again after its time
+   * ends its session.
    *
    * @param arrivedAt when the head of the request arrived, in epoch milliseconds: an upload that goes on across a
-   *   rotation is no theft. @default the present
+   *   rotation is no theft. @default now
+   * @throws SessionConflictError when others changed the token during each of five attempts
    */
-  async present(
+  async resolveAny(
     token: SessionToken,
     client: Client = {},
     arrivedAt?: EpochMs,
   ): Promise<ResolvedSession | UnservedSession | null> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const row = await this.#backend.lookUp(token.sessionId);
       if (row === null) return null;
       const now = this.#clock.now();
@@ -102,20 +110,20 @@ export class SessionResolver {
         case 'none':
           return null;
         case 'stale':
-          return this.#isKin(row, token) ? { standing: 'unserved', row } : null;
+          return this.#isIssuedFor(row, token) ? { standing: 'unserved', row } : null;
         case 'reuse':
-          return this.#isKin(row, token) ? this.#endReused(row, client) : null;
+          return this.#isIssuedFor(row, token) ? this.#endReused(row, client) : null;
         case 'first-use': {
           const used = { ...row, tokenUsed: true };
           if (await this.#swap(row, used)) return this.#open(used, token, 'current', client);
           break;
         }
         case 'ahead': {
-          if (!this.#isKin(row, token)) return null;
+          if (!this.#isIssuedFor(row, token)) return null;
           const { grace } = this.#config.rotation;
-          const ahead = { ...row, ...followed(row, token, { now, clock: this.#clockName, grace }) };
+          const ahead = { ...row, ...caughtUp(row, token, { now, clock: this.#clockName, grace }) };
           if (!(await this.#swap(row, ahead))) break;
-          this.#tellWentBack(row, now);
+          this.#logSetBack(row, now);
           return this.#open(ahead, token, 'current', client);
         }
         default:
@@ -135,10 +143,11 @@ export class SessionResolver {
   }
 
   /**
-   * Whether a token that storage does not know was issued for the session, and not made up by somebody who has the key:
-   * it has what all tokens of the session share. The earliest tokens share nothing, and are never newer than a row.
+   * Whether the token was issued for this session, rather than made up by somebody who has the key. Storage knows two
+   * tokens by their hashes; the others prove it by the secret that all tokens of one session share (`kin`). Sessions from
+   * before there was that secret have no token that is newer than their row.
    */
-  #isKin(row: SessionRow, token: SessionToken): boolean {
+  #isIssuedFor(row: SessionRow, token: SessionToken): boolean {
     if (isKnownToken(row, token)) return true;
     try {
       const { marks } = this.#sealer.open(row);
@@ -149,9 +158,10 @@ export class SessionResolver {
     }
   }
 
-  #tellWentBack({ id }: SessionRow, now: EpochMs): void {
-    if (this.#toldWentBackAt !== null && Math.abs(now - this.#toldWentBackAt) < TELLING) return;
-    this.#toldWentBackAt = now;
+  #logSetBack({ id }: SessionRow, now: EpochMs): void {
+    if (this.#setBackLoggedAt !== null && Math.abs(now - this.#setBackLoggedAt) < SET_BACK_LOG_INTERVAL)
+      return;
+    this.#setBackLoggedAt = now;
     this.#logger.warn(
       `A token of the session ${id} is newer than what is stored: storage has gone back, to a backup or in a failover. ` +
         'It was accepted; sessions that had ended since are live again. This is said once a minute at most',

@@ -10,23 +10,29 @@ import {
 import type { EpochMs, TokenState } from './session-row.js';
 import type { Transport } from './session-token.js';
 
-/**
- * Tokens that may get lost one after the other. Of a browser that loses three answers of ten, one in 10^10 sign-ins
- * gets there; somebody who has a copy of the cookie, and throws new ones away, does.
+/*
+ * The rules of token rotation, as functions of the token side of a row and an instant: what a presented token means, when a
+ * new token is due, and what a row looks like once it has one.
  */
-const MOST_LOST = 20;
+
+/**
+ * How many tokens one after the other may be taken for lost. A browser that loses three responses of ten loses so many once
+ * in 10^10 sign-ins; somebody with a copy of the cookie, who throws new tokens away, gets there.
+ */
+const MAX_LOST = 20;
 
 /**
  * What a genuine token of a live session means:
  * - `current`: serve.
- * - `first-use`: the current token, presented for the first time since a rotation. Write that down, then serve.
+ * - `first-use`: the current token, presented for the first time since a rotation. Store that, then serve.
  * - `superseded`: within its grace. Serve.
  * - `lost`: superseded, after its grace, and nobody has used the current one: the response that carried it was
- *   lost. Serve and reissue, but not for ever: who never takes the new token keeps its rightful owner from it.
- * - `ahead`: newer than the current one. Storage has gone back, to a backup or in a failover: no theft makes a token
- *   newer. Let the row follow, then serve.
+ *   lost. Serve and issue another one, but only so many times: a thief who drops each new token would keep its rightful owner
+ *   from getting it.
+ * - `ahead`: newer than the current one. Storage has been set back, to a backup or by a failover: no theft makes a token
+ *   newer. Make it the current one, then serve.
  * - `stale`: replaced, and within the grace of that moment, where another token than the superseded one is not served;
- *   or replaced so shortly before that clocks may differ about it; or replaced by a renewed proof of identity whose new
+ *   or replaced so shortly before that the clocks of two replicas may differ about it; or replaced by a renewed proof of identity whose new
  *   token nobody has used: that response was lost. Anonymous, but no theft.
  * - `reuse`: replaced longer ago, however often there was a rotation since. Somebody holds a token that was
  *   replaced, so the session is revoked.
@@ -57,7 +63,7 @@ export function judgeToken(state: TokenState, presented: PresentedToken, at: Pre
   return judgeReplaced(state, presented, at);
 }
 
-/** Whether storage knows the token by its hash. Of others it has the word of the token alone. */
+/** Whether the row has the hash of the token. All that is known of other tokens is what they say of themselves. */
 export function isKnownToken(state: TokenState, { hash }: PresentedToken): boolean {
   return sameHash(state.tokenHash, hash) || sameHash(state.supersededHash, hash);
 }
@@ -75,7 +81,7 @@ function judgeReplaced(
     if (tokenUsed) return isInGrace && !replaced.isRenewed ? 'superseded' : isPast ? 'reuse' : 'stale';
     if (replaced.isRenewed) return 'stale';
     const lost = generation - 1 - (replaced.superseded ?? generation - 1);
-    return !isPast ? 'superseded' : lost < MOST_LOST ? 'lost' : 'reuse';
+    return !isPast ? 'superseded' : lost < MAX_LOST ? 'lost' : 'reuse';
   }
   const isNewer = presented.generation > generation || (presented.generation === generation && !tokenUsed);
   if (isNewer) return 'ahead';
@@ -132,15 +138,15 @@ export function renewed(state: TokenState, tokenHash: string, at: ReplacedAt): T
 }
 
 /**
- * After `ahead`: the presented token is the current one, in use. What storage took for it is superseded, or dropped
- * where nobody has used it.
+ * After the verdict `ahead`: the presented token becomes the current one, in use. The one that was current in storage is
+ * superseded, or dropped where nobody has used it.
  */
-export function followed(state: TokenState, presented: PresentedToken, at: ReplacedAt): TokenState {
+export function caughtUp(state: TokenState, presented: PresentedToken, at: ReplacedAt): TokenState {
   const next = { ...withToken(state, presented, at, !state.tokenUsed), tokenUsed: true };
   return state.tokenUsed ? next : { ...next, supersededHash: state.supersededHash };
 }
 
-/** How the session that a token led to stands: its token may be replaced, or is superseded, or its successor was lost. */
+/** What a token that is served is to its session: the `current` one, `superseded` by it, or its successor was `lost`. */
 export type Standing = 'current' | 'superseded' | 'lost';
 
 /** What decides whether the response to a request carries a new token. */

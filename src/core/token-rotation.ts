@@ -18,8 +18,8 @@ export interface Renewal {
 }
 
 /**
- * Gives a stored session a new token, in a compare-and-swap of the old one: of several callers at once, one gets it.
- * What the swap makes of the row is decided in `session-rotation.ts`.
+ * Gives a stored session a new token. The old one is exchanged by compare-and-swap, so that of several callers at once one
+ * succeeds. `session-rotation.ts` decides what the row looks like afterwards.
  */
 export class TokenRotation {
   readonly #backend: BackendClient;
@@ -121,7 +121,7 @@ export class TokenRotation {
     return { now: this.#clock.now(), clock: this.#clockName, grace };
   }
 
-  /** Of a session that does not open, and so is not served anyhow, any will do. */
+  /** Of a session whose payload does not open the token is as good as any: it is not served anyway. */
   #planOf(row: SessionRow): Pick<TokenPlan, 'kin' | 'transport'> {
     try {
       const content = this.#sealer.open(row);

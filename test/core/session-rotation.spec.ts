@@ -1,7 +1,7 @@
 import { CLOCK_TOLERANCE, readReplaced } from '../../src/core/replaced-tokens.js';
 import {
   firstToken,
-  followed,
+  caughtUp,
   isKnownToken,
   isRotationDue,
   type RotationFacts,
@@ -217,9 +217,9 @@ describe('renewed', () => {
   });
 });
 
-describe('followed', () => {
+describe('caughtUp', () => {
   it('makes a newer token the current one, in use; what storage took for it is superseded', () => {
-    const state = followed(used, { hash: E, generation: 9 }, { ...AT, now: NOW + 60_000 });
+    const state = caughtUp(used, { hash: E, generation: 9 }, { ...AT, now: NOW + 60_000 });
     expect(state).toMatchObject({ tokenHash: E, supersededHash: C, tokenGeneration: 9, tokenUsed: true });
     expect(judge(state, E, 9, 60_000)).toBe('current');
     expect(judge(state, C, 2, 89_999)).toBe('superseded');
@@ -230,13 +230,13 @@ describe('followed', () => {
   });
 
   it('supersedes a token that somebody has used', () => {
-    const state = followed(used, { hash: E, generation: 3 }, { ...AT, now: NOW + 60_000 });
+    const state = caughtUp(used, { hash: E, generation: 3 }, { ...AT, now: NOW + 60_000 });
     expect(state.supersededHash).toBe(C);
     expect(readReplaced(state.replacedTokens).superseded).toBeNull();
   });
 
   it('drops a token that nobody has used: the one before stays the superseded one', () => {
-    const state = followed(unused, { hash: E, generation: 3 }, { ...AT, now: NOW + 60_000 });
+    const state = caughtUp(unused, { hash: E, generation: 3 }, { ...AT, now: NOW + 60_000 });
     expect(state.supersededHash).toBe(B);
     expect(readReplaced(state.replacedTokens).superseded).toBe(1);
   });

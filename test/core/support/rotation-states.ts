@@ -1,7 +1,7 @@
 import { CLOCK_TOLERANCE, readReplaced } from '../../../src/core/replaced-tokens.js';
 import {
   firstToken,
-  followed,
+  caughtUp,
   nextGeneration,
   type PresentedAt,
   type PresentedToken,
@@ -203,7 +203,7 @@ function request(
   if (verdict === 'reuse') return { state: { ...state, row: null }, verdict, cookie: null };
   if (!isServed(verdict) || verdict === 'superseded') return { state, verdict, cookie: null };
   const current =
-    verdict === 'ahead' ? followed(row, presented, at) : { ...row, tokenUsed: verdict !== 'lost' };
+    verdict === 'ahead' ? caughtUp(row, presented, at) : { ...row, tokenUsed: verdict !== 'lost' };
   const isTwoClocks = state.isTwoClocks || replica === 'b';
   const served = { ...state, row: current, isTwoClocks };
   if (!rotates && verdict !== 'lost') return { state: served, verdict, cookie: null };
@@ -314,7 +314,9 @@ function keyOf(state: State): string {
     const { clock, replacements } = readReplaced(one.replacedTokens);
     const entries = replacements
       .filter((entry, index) => entry.generation > oldestHeld || index >= replacements.length - 2)
-      .map(({ generation, until: end, isForeign }) => `${generation - start}/${since(end)}/${isForeign}`)
+      .map(
+        ({ generation, until: end, isOtherClock }) => `${generation - start}/${since(end)}/${isOtherClock}`,
+      )
       .join();
     const generation = `${one.tokenGeneration - start}${one.tokenGeneration === 0 ? 'first' : ''}`;
     return [
