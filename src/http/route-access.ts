@@ -116,7 +116,7 @@ export class RouteAccess {
     if (!authenticatedAt) throw new AuthenticationRequiredException('authentication_required');
     const age = this.#runtime.sessions.clock.now() - authenticatedAt.getTime();
     if (within === null || age <= within) return;
-    exchange?.noteTooOld(within);
+    exchange?.noteSignInTooOld(within);
     throw new AuthenticationRequiredException('reauthentication_required');
   }
 }

@@ -1,15 +1,13 @@
-import { HttpException } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
-import { SessionError } from '../../core/session-errors.js';
-import { describeError, toHttpException } from '../errors/to-http-exception.js';
+import { toHttpException } from '../errors/to-http-exception.js';
 import type { HttpRuntime } from '../http-options.js';
-import { type PlatformRequest, routeOf } from '../platform/platform-request.js';
-import { ResponseGate, type ResponseExit } from '../response/response-gate.js';
-import type { ServedSession } from '../response/session-headers.js';
+import type { PlatformRequest } from '../platform/platform-request.js';
+import { ResponseGate } from '../response/response-gate.js';
 import { HttpRequestFacts } from '../session/request-facts.js';
-import { type LeavingSession, RequestSessionState } from '../session/request-session-state.js';
+import { RequestSessionState } from '../session/request-session-state.js';
 import { SessionHandle } from '../session/session-handle.js';
 import { type LoadedToken, loadSession, NO_TOKEN } from './load-session.js';
+import { SessionCommit } from './session-commit.js';
 
 /** A request, the response to it, and whether serving it counts as use of the session: `null` before it is routed. */
 export interface ExchangeInput {
@@ -20,29 +18,27 @@ export interface ExchangeInput {
 }
 
 /**
- * One request and its response, from the cookie that comes in to the cookie that goes out: `open` loads the session,
- * the handler works with `session`, `flush` saves it, and `leave` lets the response go when that is durable, with the
- * cookie. What is to be saved and sent is decided by the state; only this knows the gate.
+ * One request and its response, from the cookie that comes in to the cookie that goes out: `open` loads the session, the
+ * handler works with `session`, `flush` saves it, and the gate of the response waits for that. `RequestSessionState` decides
+ * what is saved and sent; only the exchange knows the gate.
  */
-export class SessionExchange implements ResponseExit {
+export class SessionExchange {
   readonly session: SessionHandle;
   readonly state: RequestSessionState;
   readonly runtime: HttpRuntime;
+  readonly #commit: SessionCommit;
   readonly #gate: ResponseGate;
   readonly #isBearer: boolean;
-  #request: PlatformRequest;
-  /** How old a sign-in may be on this route, in milliseconds, where this one was older. */
-  #within: number | null = null;
 
   private constructor(runtime: HttpRuntime, input: ExchangeInput, { session, isBearer }: LoadedToken) {
     const { request, response, countsAsTouch } = input;
     this.runtime = runtime;
-    this.#request = request;
     this.#isBearer = isBearer;
     const facts = new HttpRequestFacts(runtime, request, isBearer);
     this.state = new RequestSessionState(runtime.sessions, facts, session, countsAsTouch);
     this.session = new SessionHandle(this.state);
-    this.#gate = new ResponseGate(response, this);
+    this.#commit = new SessionCommit(runtime, this.state, request, isBearer);
+    this.#gate = new ResponseGate(response, this.#commit);
     if (!this.#gate.isHeadPending) this.state.commit();
   }
 
@@ -65,22 +61,21 @@ export class SessionExchange implements ResponseExit {
 
   /** The request has come to a route, perhaps as another object of the platform's. Each guard of the route says so. */
   route(request: PlatformRequest, countsAsTouch: boolean): void {
-    if (request !== this.#request) {
-      this.#request = request;
+    if (request !== this.#commit.request) {
+      this.#commit.request = request;
       this.state.replaceFacts(new HttpRequestFacts(this.runtime, request, this.#isBearer));
     }
     this.state.route(countsAsTouch);
   }
 
-  /** The route needs a sign-in that is at most so old, in milliseconds, and this one is older. */
-  noteTooOld(within: number): void {
-    this.#within = within;
+  /** The route needs a sign-in that is at most `within` milliseconds old, and this one is older. */
+  noteSignInTooOld(within: number): void {
+    this.#commit.within = within;
   }
 
-  /** The handler failed: it may have called the store by itself. */
+  /** The handler failed, perhaps by an error of the `SessionStore`, which it may have called by itself. */
   noteFailure(error: unknown): void {
-    if (error instanceof SessionError)
-      this.state.noteFailure(error instanceof HttpException ? error.cause : error);
+    this.#commit.noteFailure(error);
   }
 
   /**
@@ -95,40 +90,12 @@ export class SessionExchange implements ResponseExit {
     try {
       await this.state.flush();
     } catch (error) {
-      // An answer that began meanwhile waits for this: the failure takes its place.
+      // The handler has answered meanwhile, and that answer waits: the gate answers with the failure instead.
       if (this.#gate.isHolding) return;
       this.#gate.dropAfterEnd();
       this.state.discard();
       this.noteFailure(error);
       throw toHttpException(error);
     }
-  }
-
-  leave(): ServedSession | Promise<ServedSession> {
-    const leaving = this.state.settle();
-    return leaving instanceof Promise ? leaving.then((left) => this.#served(left)) : this.#served(leaving);
-  }
-
-  refusal(error: unknown): ReturnType<ResponseExit['refusal']> {
-    this.state.discard();
-    const exception = toHttpException(error);
-    if (exception instanceof HttpException) this.noteFailure(error);
-    const session = this.#served(this.state.leave());
-    if (exception instanceof HttpException)
-      return { status: exception.getStatus(), body: exception.getResponse() as object, session };
-    const route = routeOf(this.#request);
-    this.runtime.logger.error(`${route}: the response could not be sent: ${describeError(error)}`);
-    return { status: 500, body: { statusCode: 500, message: 'Internal server error' }, session };
-  }
-
-  #served(session: LeavingSession): ServedSession {
-    const { logger, options, sessions } = this.runtime;
-    const [request, isBearer, within] = [this.#request, this.#isBearer, this.#within];
-    return { ...session, request, options, logger, now: sessions.clock.now(), isBearer, within };
-  }
-
-  closed(): void {
-    if (!this.#gate.isHeadPending) this.state.commit();
-    this.state.close();
   }
 }

@@ -1,14 +1,15 @@
 import type { ServerResponse } from 'node:http';
 
 /**
- * Makes a response whose first byte is held back behave as one whose head has left, so that no second answer gets
- * into the first. Returns the way back, which leads there once.
+ * Makes a response that has not been sent yet look committed, as if its head had left: headers cannot be changed, and
+ * `headersSent` is `true`. While the gate holds the first byte back, this keeps a second answer of the app out of the first.
  *
  * @param hasEnded whether the app has ended the response
+ * @returns restores the response, with the status that it had; calling it again does nothing
  */
-export function pretendSent(response: ServerResponse, hasEnded: () => boolean): () => void {
+export function markCommitted(response: ServerResponse, hasEnded: () => boolean): () => void {
   const { statusCode, statusMessage } = response;
-  const guise = {
+  const committed = {
     headersSent: { configurable: true, get: () => true },
     writableEnded: { configurable: true, get: hasEnded },
     setHeader: { configurable: true, value: refuseHeader },
@@ -16,23 +17,23 @@ export function pretendSent(response: ServerResponse, hasEnded: () => boolean): 
     appendHeader: { configurable: true, value: refuseHeader },
     removeHeader: { configurable: true, value: refuseHeader },
   };
-  const before = Object.keys(guise).map(
+  const own = Object.keys(committed).map(
     (name) => [name, Object.getOwnPropertyDescriptor(response, name)] as const,
   );
-  Object.defineProperties(response, guise);
-  let isOver = false;
+  Object.defineProperties(response, committed);
+  let isRestored = false;
   return () => {
-    if (isOver) return;
-    isOver = true;
-    for (const [name, own] of before) {
-      if (own) Object.defineProperty(response, name, own);
+    if (isRestored) return;
+    isRestored = true;
+    for (const [name, descriptor] of own) {
+      if (descriptor) Object.defineProperty(response, name, descriptor);
       else Reflect.deleteProperty(response, name);
     }
     Object.assign(response, { statusCode, statusMessage });
   };
 }
 
-/** What Node does when a header is changed after the head has left. */
+/** Throws what Node throws when a header is changed after the head of the response has left. */
 export function refuseHeader(): never {
   const message = 'Cannot set headers after they are sent to the client';
   throw Object.assign(new Error(message), { code: 'ERR_HTTP_HEADERS_SENT' });

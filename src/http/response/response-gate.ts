@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
-import { type Gate, type Method, type Originals, standBefore } from './response-methods.js';
-import { pretendSent, refuseHeader } from './committed-response.js';
+import { type Gate, type Method, type Originals, interceptMethods } from './response-methods.js';
+import { markCommitted, refuseHeader } from './committed-response.js';
 import { type ServedSession, setSessionHeaders } from './session-headers.js';
 import { nextTick } from '../../core/timers.js';
 
-/** What a response asks between the end of the handler and its first byte. */
+/** What the gate asks for when the app sends a response: the session is saved first, then the head is composed. */
 export interface ResponseExit {
   /**
    * What the head of the response has to say of the session, once everything is durable that must be before the first
@@ -17,22 +17,26 @@ export interface ResponseExit {
     readonly body: object;
     readonly session: ServedSession;
   };
-  /** The response is over, or its client went away. */
-  closed(): void;
+  /**
+   * The response has been sent, or its client has closed the connection.
+   *
+   * @param isHeadSent whether the head had left by then, so that no cookie can follow
+   */
+  closed(isHeadSent: boolean): void;
 }
 
 type Call = readonly [method: Method, args: readonly unknown[]];
 
-/** `shut`: nothing has been sent yet. `holding`: the first byte waits. `open`: calls go through. `refused`: dropped. */
+/** `shut`: nothing has been sent yet. `holding`: the first byte waits. `open`: calls are made. `refused`: they are dropped. */
 type GateState = 'shut' | 'holding' | 'open' | 'refused';
 
-/** Headers that speak of the body which is not sent. */
+/** Headers that describe the body of the handler's answer, which is not sent. */
 const ABOUT_BODY =
   /^(content-|etag$|last-modified$|location$|cache-control$|expires$|transfer-encoding$|trailer$|accept-ranges$)/;
 
 /**
- * Holds a raw response until its session has left, whichever way the app answers: `write`, `end`, `writeHead` and
- * `flushHeaders` wait, and go on in order. When nothing is to be done they go through at once.
+ * Holds a raw response back until its session is saved, in whichever way the app answers: calls of `write`, `end`,
+ * `writeHead` and `flushHeaders` wait, and are then made in order. Where nothing has to be saved they are made at once.
  */
 export class ResponseGate implements Gate {
   #state: GateState = 'shut';
@@ -41,16 +45,19 @@ export class ResponseGate implements Gate {
 
   readonly #response: ServerResponse;
   readonly #exit: ResponseExit;
-  /** What the head has to say; `null` until the session has left. */
+  /** What the head has to say of the session; `null` until that is known. */
   #session: ServedSession | null = null;
+  /** Whether the headers of the session have been set, or the head had left before. */
+  #isHeadDone = false;
+  #dropsAfterEnd = false;
 
   constructor(response: ServerResponse, exit: ResponseExit) {
     this.#response = response;
     this.#exit = exit;
-    this.#originals = standBefore(response, this);
+    this.#originals = interceptMethods(response, this);
   }
 
-  /** Whether the session is at work on leaving: what happens until it is done is still before the first byte. */
+  /** Whether the response waits for its session: what happens until then still happens before the first byte. */
   get isHolding(): boolean {
     return this.#state === 'holding';
   }
@@ -60,12 +67,12 @@ export class ResponseGate implements Gate {
     return this.isHolding || (this.#state === 'shut' && !this.#response.headersSent);
   }
 
-  tellClosed(): void {
-    this.#exit.closed();
+  close(): void {
+    this.#exit.closed(!this.isHeadPending);
   }
 
   pass(method: Method, args: readonly unknown[]): unknown {
-    if (this.#state === 'shut') this.#approach();
+    if (this.#state === 'shut') this.#askToLeave();
     if (this.#state === 'open') return this.#forward(method, args);
     if (this.#state === 'refused') drop(args);
     else if (method === 'writeHead' && this.#held.length > 0) refuseHeader();
@@ -74,8 +81,8 @@ export class ResponseGate implements Gate {
     return method === 'write' ? this.#state === 'refused' : this.#response;
   }
 
-  /** The first call that would send something. */
-  #approach(): void {
+  /** Before the first call that sends something: asks the session for what the head has to say, and waits if it must. */
+  #askToLeave(): void {
     const leaving = this.#tryLeave();
     if (leaving instanceof Promise) {
       this.#state = 'holding';
@@ -87,14 +94,14 @@ export class ResponseGate implements Gate {
   }
 
   async #hold(leaving: Promise<ServedSession>): Promise<void> {
-    const stopPretending = pretendSent(this.#response, () => this.#held.some(([method]) => method === 'end'));
-    // In the same turn as what follows: a platform that looks in between would find a response that nobody answered.
+    const restore = markCommitted(this.#response, () => this.#held.some(([method]) => method === 'end'));
+    // Restored in the same turn in which the calls are made: a platform that looked in between would find no answer.
     try {
       this.#session = await leaving;
-      stopPretending();
+      restore();
       this.#release();
     } catch (error) {
-      stopPretending();
+      restore();
       this.#refuse(error);
     }
   }
@@ -141,13 +148,10 @@ export class ResponseGate implements Gate {
     response.emit('drain');
   }
 
-  /** The next answer takes the place of the handler's: what the handler still writes behind it is dropped. */
+  /** The next answer replaces that of the handler: after its `end`, whatever the handler still writes is dropped. */
   dropAfterEnd(): void {
     this.#dropsAfterEnd = true;
   }
-
-  #dropsAfterEnd = false;
-  #isHeadDone = false;
 
   #forward(method: Method, args: readonly unknown[]): unknown {
     const result = this.#make(method, args);

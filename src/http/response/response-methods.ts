@@ -1,17 +1,25 @@
 import type { ServerResponse } from 'node:http';
 
-/** Ways to send something of a response. */
+/*
+ * The four methods by which an app sends something of a response, replaced by ones that call the gate of the response.
+ *
+ * There are two ways. A response that was prepared before its platform touched it has the replaced methods from the start, and
+ * a property for the gate (`PREPARED_GATE`). Any other response gets them when the gate is made (`GATE`). Both use the same
+ * functions for all responses: closures or property descriptors for each of them take longer.
+ */
+
+/** The methods that send something of a response. */
 export type Method = 'write' | 'end' | 'writeHead' | 'flushHeaders';
 
-/** What stands before a response. */
+/** What the methods of a response call in place of sending. `ResponseGate` is one. */
 export interface Gate {
-  /** A call of the app. */
+  /** The app has called a method of the response. Returns what the method is to return. */
   pass(method: Method, args: readonly unknown[]): unknown;
-  /** The response is over, or its client went away. */
-  tellClosed(): void;
+  /** The response has been sent, or its client has closed the connection. */
+  close(): void;
 }
 
-/** The methods of a response as they are behind its gate. */
+/** The methods that the response had before: those that send. */
 export interface Originals {
   call(method: Method, args: readonly unknown[]): unknown;
 }
@@ -20,111 +28,119 @@ type Methods = Record<Method, (...args: unknown[]) => unknown>;
 
 const METHODS: readonly Method[] = ['write', 'end', 'writeHead', 'flushHeaders'];
 
-/** The place that a response was given for its gate before anything else saw it; `null` until there is one. */
-const SEAT = Symbol('nest-sessions seat of the response gate');
+/** The property of a prepared response that holds its gate; `null` until it has one. */
+const PREPARED_GATE = Symbol('nest-sessions gate of a prepared response');
+/** The property of any other response that holds its gate. */
 const GATE = Symbol('nest-sessions response gate');
 
-type Seated = Methods & { [SEAT]?: Gate | null };
-type Gated = Methods & { [GATE]?: Gate };
+type PreparedResponse = Methods & { [PREPARED_GATE]?: Gate | null };
+type GatedResponse = Methods & { [GATE]?: Gate };
 
 /**
- * Gives a response gated methods of its own, and a place for the gate, before its platform has touched it. Whoever
- * takes its prototype away later, as each app of Express does that it comes through, leaves them in force. Express gives
- * each response a shape of its own, in which every later property is a new shape: what is there before costs nothing.
+ * Prepares a response for a gate, before its platform has touched it: replaces its methods, and adds the property for the
+ * gate. Own properties stay when its prototype is replaced, which each app of Express does that the response comes through.
+ * Express gives each response a hidden class of its own, so that properties are cheap before that and expensive afterwards.
  */
 export function prepareResponse(response: ServerResponse): void {
-  if (METHODS.some((method) => Object.hasOwn(response, method))) return; // wrapped already: the gate stands before that
-  const seated = response as unknown as Seated;
-  seated[SEAT] = null;
-  seated.write = SEATED.write;
-  seated.end = SEATED.end;
-  seated.writeHead = SEATED.writeHead;
-  seated.flushHeaders = SEATED.flushHeaders;
+  // Somebody else has replaced them before: theirs are left, and are replaced by `interceptMethods`.
+  if (METHODS.some((method) => Object.hasOwn(response, method))) return;
+  const prepared = response as unknown as PreparedResponse;
+  prepared[PREPARED_GATE] = null;
+  prepared.write = PREPARED_METHODS.write;
+  prepared.end = PREPARED_METHODS.end;
+  prepared.writeHead = PREPARED_METHODS.writeHead;
+  prepared.flushHeaders = PREPARED_METHODS.flushHeaders;
 }
 
-/** Sends every call that would send something through the gate, and the word that the response is over. */
-export function standBefore(response: ServerResponse, gate: Gate): Originals {
-  return isPrepared(response as unknown as Seated)
-    ? takeSeat(response, gate)
-    : standBeforeOwn(response, gate);
+/** From now on the methods of the response call the gate, and so does its `close` event. Returns the methods that send. */
+export function interceptMethods(response: ServerResponse, gate: Gate): Originals {
+  return isPrepared(response as unknown as PreparedResponse)
+    ? interceptPrepared(response, gate)
+    : interceptUnprepared(response, gate);
 }
 
-/** Whether the place for the gate is free, and nobody has wrapped the methods since. */
-function isPrepared(response: Seated): boolean {
-  return response[SEAT] === null && METHODS.every((method) => response[method] === SEATED[method]);
+/** Whether the response is prepared, has no gate yet, and nobody has replaced the methods since. */
+function isPrepared(response: PreparedResponse): boolean {
+  return (
+    response[PREPARED_GATE] === null &&
+    METHODS.every((method) => response[method] === PREPARED_METHODS[method])
+  );
 }
 
-function takeSeat(response: ServerResponse, gate: Gate): Originals {
-  const seated = response as unknown as Seated;
-  seated[SEAT] = gate;
-  response.on('close', tellSeatOfClose);
-  return { call: (method, args) => inherited(seated, method).apply(response, args as unknown[]) };
+function interceptPrepared(response: ServerResponse, gate: Gate): Originals {
+  const prepared = response as unknown as PreparedResponse;
+  prepared[PREPARED_GATE] = gate;
+  response.on('close', closePrepared);
+  return { call: (method, args) => inherited(prepared, method).apply(response, args as unknown[]) };
 }
 
-const SEATED: Methods = {
-  write: throughSeat('write'),
-  end: throughSeat('end'),
-  writeHead: throughSeat('writeHead'),
-  flushHeaders: throughSeat('flushHeaders'),
+const PREPARED_METHODS: Methods = {
+  write: preparedMethod('write'),
+  end: preparedMethod('end'),
+  writeHead: preparedMethod('writeHead'),
+  flushHeaders: preparedMethod('flushHeaders'),
 };
 
-function throughSeat(method: Method): Methods[Method] {
-  return function (this: Seated, ...args) {
-    const gate = this[SEAT];
+function preparedMethod(method: Method): Methods[Method] {
+  return function (this: PreparedResponse, ...args) {
+    const gate = this[PREPARED_GATE];
     return gate ? gate.pass(method, args) : inherited(this, method).apply(this, args);
   };
 }
 
-/** Looked up each time: prototypes change on the way, and what traces requests may replace the methods of Node later. */
-function inherited(response: Seated, method: Method): Methods[Method] {
+/**
+ * The method of the prototype. It is looked up for each call, because the platform replaces prototypes, and tracing libraries
+ * may replace the methods of Node later.
+ */
+function inherited(response: PreparedResponse, method: Method): Methods[Method] {
   let prototype = Object.getPrototypeOf(response) as Methods;
   // `response` may be somebody's object that inherits from the response.
-  while (prototype[method] === SEATED[method]) prototype = Object.getPrototypeOf(prototype) as Methods;
+  while (prototype[method] === PREPARED_METHODS[method])
+    prototype = Object.getPrototypeOf(prototype) as Methods;
   return prototype[method];
 }
 
-function tellSeatOfClose(this: unknown): void {
-  (this as Seated)[SEAT]?.tellClosed();
+function closePrepared(this: unknown): void {
+  (this as PreparedResponse)[PREPARED_GATE]?.close();
 }
 
-/** Own methods, the same functions for all responses: closures or property descriptors for each cost more. */
-function standBeforeOwn(response: ServerResponse, gate: Gate): Originals {
-  const gated = response as unknown as Gated;
+function interceptUnprepared(response: ServerResponse, gate: Gate): Originals {
+  const gated = response as unknown as GatedResponse;
   const { write, end, writeHead, flushHeaders } = gated;
   const originals: Methods = { write, end, writeHead, flushHeaders };
-  const behind: Originals = { call: (method, args) => originals[method].apply(response, args as unknown[]) };
-  if (gated[GATE]) return standBeforeGate(response, gate, behind);
+  const sending: Originals = { call: (method, args) => originals[method].apply(response, args as unknown[]) };
+  if (gated[GATE]) return interceptGated(response, gate, sending);
   gated[GATE] = gate;
-  gated.write = OWN.write;
-  gated.end = OWN.end;
-  gated.writeHead = OWN.writeHead;
-  gated.flushHeaders = OWN.flushHeaders;
-  response.on('close', tellOwnOfClose);
-  return behind;
+  gated.write = GATED_METHODS.write;
+  gated.end = GATED_METHODS.end;
+  gated.writeHead = GATED_METHODS.writeHead;
+  gated.flushHeaders = GATED_METHODS.flushHeaders;
+  response.on('close', closeGated);
+  return sending;
 }
 
-/** A gate behind which there is one already. */
-function standBeforeGate(response: ServerResponse, gate: Gate, behind: Originals): Originals {
+/** For a response that has a gate already, as where one app serves it inside another: `sending` then calls that gate. */
+function interceptGated(response: ServerResponse, gate: Gate, sending: Originals): Originals {
   for (const method of METHODS) {
     Object.assign(response, { [method]: (...args: unknown[]) => gate.pass(method, args) });
   }
-  response.on('close', () => gate.tellClosed());
-  return behind;
+  response.on('close', () => gate.close());
+  return sending;
 }
 
-const OWN: Methods = {
-  write: throughOwn('write'),
-  end: throughOwn('end'),
-  writeHead: throughOwn('writeHead'),
-  flushHeaders: throughOwn('flushHeaders'),
+const GATED_METHODS: Methods = {
+  write: gatedMethod('write'),
+  end: gatedMethod('end'),
+  writeHead: gatedMethod('writeHead'),
+  flushHeaders: gatedMethod('flushHeaders'),
 };
 
-function throughOwn(method: Method): Methods[Method] {
+function gatedMethod(method: Method): Methods[Method] {
   return function (this: unknown, ...args) {
     return (this as { [GATE]: Gate })[GATE].pass(method, args);
   };
 }
 
-function tellOwnOfClose(this: unknown): void {
-  (this as Gated)[GATE]?.tellClosed();
+function closeGated(this: unknown): void {
+  (this as GatedResponse)[GATE]?.close();
 }
