@@ -19,7 +19,7 @@ import { prepareExpress } from './http/prepare-express.js';
 import { lostContext } from './http/platform/cls-warning.js';
 import { guardGateways, refuseProtectedMessages } from './http/protected-handlers.js';
 import { noteArrivalTimes } from './http/platform/arrival-time.js';
-import type { GuardSubstitutes, RouteAccess } from './http/route-access.js';
+import type { GuardOverrides, RouteAccess } from './http/route-access.js';
 import { mountSessions } from './http/session.middleware.js';
 import type { HttpRuntime } from './http/http-options.js';
 import { HTTP_RUNTIME, ROUTE_ACCESS, SessionGuard } from './http/session.guard.js';
@@ -85,18 +85,27 @@ export interface SessionAsyncOptions extends SessionStructure, Pick<ModuleMetada
 @Global()
 @Module({})
 export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
+  readonly #store: SessionStore;
+  readonly #app: ApplicationConfig;
+  readonly #runtime: HttpRuntime;
+  readonly #host: HttpAdapterHost;
+
   constructor(
-    @Inject(SessionStore) private readonly store: SessionStore,
+    @Inject(SessionStore) store: SessionStore,
     @Inject(SessionGuard) guard: CanActivate,
     @Inject(SessionInterceptor) interceptor: SessionInterceptor,
     @Inject(SessionErrorFilter) filter: SessionErrorFilter,
-    @Inject(ApplicationConfig) private readonly app: ApplicationConfig,
+    @Inject(ApplicationConfig) app: ApplicationConfig,
     @Inject(ModulesContainer) modules: ModulesContainer,
     @Inject(LazyModuleLoader) lazily: LazyModuleLoader,
-    @Inject(ROUTE_ACCESS) admission: RouteAccess,
-    @Inject(HTTP_RUNTIME) private readonly runtime: HttpRuntime,
-    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(ROUTE_ACCESS) access: RouteAccess,
+    @Inject(HTTP_RUNTIME) runtime: HttpRuntime,
+    @Inject(HttpAdapterHost) host: HttpAdapterHost,
   ) {
+    this.#store = store;
+    this.#app = app;
+    this.#runtime = runtime;
+    this.#host = host;
     const count = [...modules.values()].filter((module) => module.metatype === SessionModule).length;
     if (count > 1) {
       throw new SessionOptionsError(
@@ -109,7 +118,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     app.getGlobalInterceptors().unshift(interceptor);
     // Filters are asked from the last to the first.
     app.getGlobalFilters().unshift(filter);
-    admission.giveWayTo(substitutesOf(guard, modules));
+    access.overrideGuards(overridesOf(guard, modules));
     const protect = (): void => {
       if (runtime.options.requireAuth) guardGateways(modules, guard);
       refuseProtectedMessages(modules);
@@ -127,12 +136,12 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
    */
   static forRoot(options: SessionOptions): DynamicModule {
     const { structure, settings } = splitOptions(options);
-    return this.define(structure, [], { make: () => settings, inject: [] });
+    return moduleOf(structure, [], { make: () => settings, inject: [] });
   }
 
   /**
-   * The module, with settings that are known only when the app starts. `dataSource`, `backend` and `clock` stand beside
-   * the factory.
+   * The module, with settings that are known only when the app starts. `dataSource`, `backend` and `clock` are given
+   * beside the factory.
    *
    * @throws SessionOptionsError when there is not exactly one of `useFactory`, `useClass` and `useExisting`
    * @example
@@ -156,35 +165,21 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
         `forRootAsync: expected one of \`useFactory\`, \`useClass\` and \`useExisting\`, got ${given}`,
       );
     }
-    if (useFactory) return this.define(structure, imports, { make: useFactory, inject });
+    if (useFactory) return moduleOf(structure, imports, { make: useFactory, inject });
     const factory = useExisting ?? useClass;
     const source = { make: makeSettings, inject: factory ? [factory] : [] };
-    return this.define(structure, imports, source, useClass ? [useClass] : []);
-  }
-
-  private static define(
-    structure: SessionStructure,
-    imports: ModuleMetadata['imports'],
-    source: SettingsSource,
-    others: Provider[] = [],
-  ): DynamicModule {
-    return {
-      module: SessionModule,
-      imports,
-      providers: [...others, ...sessionProviders(structure, source)],
-      exports: SESSION_EXPORTS,
-    };
+    return moduleOf(structure, imports, source, useClass ? [useClass] : []);
   }
 
   /** Storage that is down does not keep the app from starting: requests with a session get 503 until it is back. */
   async onModuleInit(): Promise<void> {
-    noteArrivalTimes(this.store.manager.clock, this.host);
-    const { logger, options } = this.runtime;
-    const warning = lostContext(this.app.getGlobalGuards(), options.mount);
+    noteArrivalTimes(this.#store.manager.clock, this.#host);
+    const { logger, options } = this.#runtime;
+    const warning = lostContext(this.#app.getGlobalGuards(), options.mount);
     if (warning !== null) logger.warn(warning);
     try {
-      await this.store.initSchema();
-      this.store.parts.activeSessions.watch(); // not waited for: a warning is all that may come of it
+      await this.#store.initSchema();
+      this.#store.parts.activeSessions.watch(); // not waited for: a warning is all that may come of it
     } catch (error) {
       if (!(error instanceof SessionStoreError)) throw error; // the store has logged it
     }
@@ -195,7 +190,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
    * Requests still come in, so the wait is bounded.
    */
   async beforeApplicationShutdown(): Promise<void> {
-    const { manager, config } = this.store;
+    const { manager, config } = this.#store;
     await withTimeout(
       () => manager.drain(),
       config.timeout,
@@ -204,18 +199,32 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.store.close();
+    await this.#store.close();
   }
+}
+
+function moduleOf(
+  structure: SessionStructure,
+  imports: ModuleMetadata['imports'],
+  source: SettingsSource,
+  others: Provider[] = [],
+): DynamicModule {
+  return {
+    module: SessionModule,
+    imports,
+    providers: [...others, ...sessionProviders(structure, source)],
+    exports: SESSION_EXPORTS,
+  };
 }
 
 const makeSettings = (factory: SessionSettingsFactory) => factory.createSessionOptions();
 
-/** What a test has put in the place of our guards: `overrideProvider(SessionGuard)`, `overrideGuard(SessionGuard)`. */
-function substitutesOf(guard: CanActivate, modules: ModulesContainer): GuardSubstitutes {
+/** The guards that a test has put in the place of ours. */
+function overridesOf(guard: CanActivate, modules: ModulesContainer): GuardOverrides {
   const bound = [...modules.values()].map(({ injectables }) => injectables.get(SessionGuard));
   return {
-    first: guard.constructor === SessionGuard ? null : guard,
-    isBound: bound.some((wrapper) => wrapper !== undefined && wrapper.metatype !== SessionGuard),
+    globalGuard: guard.constructor === SessionGuard ? null : guard,
+    areBoundReplaced: bound.some((wrapper) => wrapper !== undefined && wrapper.metatype !== SessionGuard),
   };
 }
 

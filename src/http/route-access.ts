@@ -12,44 +12,50 @@ import { exchangeOf, keepExchange, skipExchange } from './request/session-of.js'
 /** What a guard may answer with. */
 export type Admission = ReturnType<CanActivate['canActivate']>;
 
-/** What a test has put in the place of our guards. */
-export interface GuardSubstitutes {
-  /** In front of all other guards. */
-  readonly first: CanActivate | null;
-  /** Whether there is something else where `@RequireAuth()` binds ours. */
-  readonly isBound: boolean;
+/** Guards that a test has put in the place of ours: by `overrideProvider(SessionGuard)` or `overrideGuard(SessionGuard)`. */
+export interface GuardOverrides {
+  /** The one in place of our global guard; `null`: ours is in force. */
+  readonly globalGuard: CanActivate | null;
+  /** Whether the guards that `@RequireAuth()` binds to handlers are replaced. */
+  readonly areBoundReplaced: boolean;
 }
 
-/** Decides for all session guards of an app: the one in front, which loads the session, and those bound to handlers. */
+/** Decides for all session guards of an app: the global one, which comes first and loads the session, and those bound to handlers. */
 export class RouteAccess {
   readonly #runtime: HttpRuntime;
-  #substitutes: GuardSubstitutes = { first: null, isBound: false };
+  #overrides: GuardOverrides = { globalGuard: null, areBoundReplaced: false };
 
   constructor(runtime: HttpRuntime) {
     this.#runtime = runtime;
   }
 
-  /** What stands in front of all other guards instead of ours, and has decided. */
-  get substitute(): CanActivate | null {
-    return this.#substitutes.first;
+  /** The guard that a test has put in the place of our global one; `null`: none. */
+  get overridingGuard(): CanActivate | null {
+    return this.#overrides.globalGuard;
   }
 
-  giveWayTo(substitutes: GuardSubstitutes): void {
-    this.#substitutes = substitutes;
+  /** From now on the guards of a test decide in place of ours. */
+  overrideGuards(overrides: GuardOverrides): void {
+    this.#overrides = overrides;
   }
 
-  /** At once, unless a session has to be looked up or a message of a gateway is refused. The same when asked again. */
+  /**
+   * Loads the session of a request, and decides whether its handler may be called: at once, unless a session has to be looked
+   * up or a message of a gateway is refused. Every guard of a route asks; they get the same answer.
+   *
+   * @throws AuthenticationRequiredException (401), CrossSiteRequestException (403), and what `SessionExchange.open` throws
+   */
   admit(context: ExecutionContext): Admission {
     const policy = policyOf(context);
     const within = this.#requirement(policy);
-    if (context.getType() !== 'http') return this.#admitElsewhere(context, policy, within);
+    if (context.getType() !== 'http') return this.#admitOutsideHttp(context, policy, within);
     const exchange = this.#exchange(context, policy);
     if (!(exchange instanceof Promise)) return this.#admitTo(exchange, within);
     return exchange.then((opened) => this.#admitTo(opened, within));
   }
 
   /** Sessions reach HTTP alone, so that nobody is signed in here. `requireAuth` is not for messages between services. */
-  #admitElsewhere(
+  #admitOutsideHttp(
     context: ExecutionContext,
     { auth }: RoutePolicy,
     within: number | null | undefined,
@@ -85,7 +91,7 @@ export class RouteAccess {
     return this.#open({ request, response, countsAsTouch });
   }
 
-  /** Errors of loading leave for the filters of the app, with their headers already on the response. */
+  /** What fails goes to the exception filters of the app; the headers of the error are set on the response already. */
   #open(input: ExchangeInput): SessionExchange | Promise<SessionExchange> {
     const keep = (exchange: SessionExchange): SessionExchange => {
       keepExchange(input.request, exchange);
@@ -104,10 +110,10 @@ export class RouteAccess {
     }
   }
 
-  /** How old a sign-in may be, `null` for any age; `undefined` when no user is needed. */
+  /** How old a sign-in may be, in milliseconds; `null`: any age; `undefined`: no user is needed. */
   #requirement({ auth }: RoutePolicy): number | null | undefined {
     if (auth === null) return this.#runtime.options.requireAuth ? null : undefined;
-    return auth.isPublic || this.#substitutes.isBound ? undefined : auth.within;
+    return auth.isPublic || this.#overrides.areBoundReplaced ? undefined : auth.within;
   }
 
   #requireUser(exchange: SessionExchange | null, within: number | null): void {

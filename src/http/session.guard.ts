@@ -11,9 +11,13 @@ import { policyOf } from './request/route-policy.js';
 import { NO_MODULE, refuseUnsupported } from './errors/unsupported-handler.js';
 import type { Admission, RouteAccess } from './route-access.js';
 
-/** Injection token of what guard, interceptor and filter share. */
+/*
+ * The guard of the library, and the injection tokens that it shares with the interceptor, the filter and the module.
+ */
+
+/** Injection token of the `HttpRuntime`. */
 export const HTTP_RUNTIME = Symbol('nest-sessions http runtime');
-/** Injection token of what decides for all guards of an app. */
+/** Injection token of the `RouteAccess`. */
 export const ROUTE_ACCESS = Symbol('nest-sessions admission');
 
 /**
@@ -33,13 +37,13 @@ export class SessionGuard implements CanActivate, OnApplicationBootstrap {
   canActivate(context: ExecutionContext): Admission {
     const access = this.#access;
     if (!access) return isUnprotected(context) || refuseUnsupported(context, NO_MODULE);
-    const { substitute } = access;
-    if (substitute === null || this.constructor !== SessionGuard) return access.admit(context);
-    // A test has replaced the guard in front of this one, which is asked everywhere but for messages of Nest 11.
-    return context.getType() === 'http' || substitute.canActivate(context);
+    const { overridingGuard } = access;
+    if (overridingGuard === null || this.constructor !== SessionGuard) return access.admit(context);
+    // A test has replaced the global guard, which has decided already, except for messages of gateways on Nest 11.
+    return context.getType() === 'http' || overridingGuard.canActivate(context);
   }
 
-  /** Nest makes one for each module that has something to protect, also where nothing can open it. */
+  /** Nest makes one for each module that `@RequireAuth()` protects something in, also in an app without `SessionModule`. */
   onApplicationBootstrap(): void {
     if (!this.#access) new Logger('Sessions').error(NO_MODULE);
   }

@@ -105,5 +105,5 @@ function isKnownClient(
   found: ResolvedSession,
 ): boolean | Promise<boolean> {
   const { clientChange } = options;
-  return !clientChange?.sees(request, found) || clientChange.react(sessions, request, found);
+  return !clientChange?.detects(request, found) || clientChange.react(sessions, request, found);
 }

@@ -8,8 +8,8 @@ import { parseAgent, userAgentOf } from '../platform/user-agent.js';
 export type ClientChangeReaction = 'ignore' | 'notify' | 'revoke';
 
 /**
- * Platforms that one device takes turns in: a phone or tablet that asks for the desktop version of a site calls itself
- * a desktop.
+ * Names of platforms that count as one: a device may use both in turn: a phone or tablet that asks for the desktop
+ * version of a site calls itself a desktop.
  */
 const PLATFORMS: Readonly<Record<string, string>> = {
   iOS: 'Apple',
@@ -18,47 +18,47 @@ const PLATFORMS: Readonly<Record<string, string>> = {
   Linux: 'Linux',
 };
 
-/** Families kept in memory, by user agent. More would be somebody's flood. */
-const KEPT = 1000;
+/** Families kept in memory, by user agent. Made-up user agents must not fill the memory. */
+const MAX_FAMILIES = 1000;
 
 /** Notices that a session is used by another kind of client than at sign-in. */
 export class ClientChange {
   readonly #families = new Map<string, string>();
-  readonly #told = new OncePerSession();
+  readonly #reported = new OncePerSession();
   readonly reaction: Exclude<ClientChangeReaction, 'ignore'>;
 
   constructor(reaction: Exclude<ClientChangeReaction, 'ignore'>) {
     this.reaction = reaction;
   }
 
-  /** Family and platform of the client, without any version: `Chrome on Apple`. None says as much: `no user agent`. */
+  /** Family and platform of the client, without any version: `Chrome on Apple`. Without a user agent: `no user agent`. */
   familyOf(request: ClientRequest): string {
     const userAgent = userAgentOf(request);
     let family = this.#families.get(userAgent);
     if (family === undefined) {
       family = describeFamily(userAgent);
-      if (this.#families.size >= KEPT) this.#families.clear();
+      if (this.#families.size >= MAX_FAMILIES) this.#families.clear();
       this.#families.set(userAgent, family);
     }
     return family;
   }
 
-  /** Whether the client of the request is of another kind. Without a sign-in, or one that was not watched: no. */
-  sees(request: ClientRequest, { row, content }: ResolvedSession): boolean {
+  /** Whether the client is of another kind than at the sign-in. `false` without a sign-in, or where it was not watched. */
+  detects(request: ClientRequest, { row, content }: ResolvedSession): boolean {
     const known = content.marks?.client;
     return row.userId !== null && known !== undefined && known !== this.familyOf(request);
   }
 
   /**
-   * Tells of the other kind of client, or ends the session; whether the session may still be served. Told once for each
+   * Reports the other kind of client, or ends the session; whether the session may still be served. Reported once for each
    * session and process, whichever client it was.
    */
   async react(sessions: SessionManager, request: ClientRequest, { row }: ResolvedSession): Promise<boolean> {
     const isNotify = this.reaction === 'notify';
-    const isNews = isNotify
-      ? this.#told.isFirst(row.id)
+    const isFirst = isNotify
+      ? this.#reported.isFirst(row.id)
       : (await sessions.end({ ids: [row.id] }, 'client-change', request.ip)).ended.length > 0;
-    if (isNews) sessions.reportClientChange(row, request.ip);
+    if (isFirst) sessions.reportClientChange(row, request.ip);
     return isNotify;
   }
 }

@@ -10,7 +10,7 @@ import type { SessionToken } from '../../core/session-token.js';
 import type { WorkingCopy } from '../../core/working-copy.js';
 import { endAll, endById, endCurrent, endOthers, listSessions } from './end-session.js';
 import { toHttpException } from '../errors/to-http-exception.js';
-import { askForRotation, proveAgain, signIn } from './sign-in.js';
+import { requestRotation, reauthenticate, signIn } from './sign-in.js';
 import type { RequestSessionState } from './request-session-state.js';
 import type { AuthenticateOptions, RequestSession, SessionInfo } from '../session.interface.js';
 
@@ -135,11 +135,11 @@ export class SessionHandle<T extends object = JsonObject> implements RequestSess
   }
 
   reauthenticate(): Promise<void> {
-    return this.#state.handOut(() => proveAgain(this.#state));
+    return this.#state.handOut(() => reauthenticate(this.#state));
   }
 
   rotate(): Promise<void> {
-    return this.#state.handOut(() => askForRotation(this.#state));
+    return this.#state.handOut(() => requestRotation(this.#state));
   }
 
   logout(): Promise<void> {

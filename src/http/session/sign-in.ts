@@ -10,7 +10,10 @@ import { AuthenticationRequiredException } from '../errors/exceptions.js';
 import type { RequestSessionState } from './request-session-state.js';
 import type { AuthenticateOptions } from '../session.interface.js';
 
-/** `session.authenticate()`: resolves to the token where no cookie carries it. */
+/**
+ * `session.authenticate()`: a new session of the user takes the place of the one that there is. Resolves to the token where
+ * the client keeps it as a bearer token; otherwise the response carries it in its cookie.
+ */
 export function signIn(
   state: RequestSessionState,
   userId: UserId,
@@ -51,10 +54,10 @@ export function signIn(
 }
 
 /**
- * What is done to the data that a sign-in carries over. What Passport was told in the session before, of somebody else
- * than the user, stays behind.
+ * The changes that a sign-in makes to the data that it carries over. A user whom Passport keeps there, and who is not the
+ * one who signs in, is removed.
  *
- * @throws SessionDataError when this request says so
+ * @throws SessionDataError when this request has put that user there
  */
 function carriedChanges(
   { facts, stored }: RequestSessionState,
@@ -76,8 +79,8 @@ function marksOf({ transport }: AuthenticateOptions<object>, client?: string): S
   return client === undefined ? { transport } : { transport, client };
 }
 
-/** `session.reauthenticate()` */
-export function proveAgain(state: RequestSessionState): Promise<void> {
+/** `session.reauthenticate()`: the same session gets a new token, and a new `authenticatedAt`. */
+export function reauthenticate(state: RequestSessionState): Promise<void> {
   const { sessions, facts } = state;
   return state.runInTurn(async () => {
     const { stored } = state;
@@ -90,8 +93,8 @@ export function proveAgain(state: RequestSessionState): Promise<void> {
   });
 }
 
-/** `session.rotate()` */
-export async function askForRotation(state: RequestSessionState): Promise<void> {
+/** `session.rotate()`: the response is to carry a new token. */
+export async function requestRotation(state: RequestSessionState): Promise<void> {
   requireCookieOf(state.stored, state);
   if (state.stored !== null) state.refuseCrossSite('change');
   state.wantRotation();
