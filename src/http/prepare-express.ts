@@ -4,15 +4,10 @@ import { prepareRequest } from './express-session/req-session.js';
 import { withAdapter } from './platform/http-adapter.js';
 import { prepareResponse } from './response/response-methods.js';
 
-type Handle = (request: object, response: ServerResponse, ...rest: unknown[]) => unknown;
-
-/** Apps of Express whose requests are prepared. */
-const prepared = new WeakSet<object>();
-
 /**
- * Prepares each request that comes to the app's Express, and its response, before Express gives them prototypes: those
- * are taken away by every app of Express that a request comes through, so that nothing of ours may be on them. Whatever
- * server or function a request comes from, `handle` is the way in.
+ * Has `handle` of the app's Express prepare each request and response for sessions first. What we add are own properties:
+ * each app of Express that a request comes through replaces the prototypes. `handle` is called for every request, whichever
+ * server or function it comes from. Does nothing on Fastify.
  */
 export function prepareExpress(host: HttpAdapterHost): void {
   withAdapter(host, (adapter) => {
@@ -28,3 +23,9 @@ export function prepareExpress(host: HttpAdapterHost): void {
     };
   });
 }
+
+/** Entry point of an app of Express. */
+type Handle = (request: object, response: ServerResponse, ...rest: unknown[]) => unknown;
+
+/** Apps of Express that are changed already. */
+const prepared = new WeakSet<object>();

@@ -1,12 +1,13 @@
 import type { HttpAdapterHost } from '@nestjs/core';
 
-type Adapter = HttpAdapterHost['httpAdapter'];
-
 /**
- * Calls back as soon as there is an HTTP adapter, which is before the app is handed to main.ts. Where there is none
- * (`createApplicationContext`), never.
+ * Calls `use` with the HTTP adapter of the app as soon as it exists, which is before main.ts gets the app. In an app without
+ * HTTP (`createApplicationContext`) it is never called.
  */
-export function withAdapter(host: HttpAdapterHost, use: (adapter: Adapter) => void): void {
+export function withAdapter(
+  host: HttpAdapterHost,
+  use: (adapter: HttpAdapterHost['httpAdapter']) => void,
+): void {
   // `Test.createTestingModule` makes the adapter after the modules.
   if (host.httpAdapter) use(host.httpAdapter);
   else host.init$.subscribe(() => host.httpAdapter && use(host.httpAdapter));

@@ -1,11 +1,11 @@
 /**
- * Says once that the app has other sessions beside ours at `req.session`, which is one property for all: with
- * `mount: 'middleware'`, whichever comes first has it, and what the app keeps lands there.
+ * Warns once when another library (express-session, cookie-session) has its sessions at `req.session` too. With
+ * `mount: 'middleware'` the first of the two has that property, and what the app keeps goes there.
  */
 export class OtherSessions {
-  #isSaid = false;
-  /** Reads that are looked at: middleware of an app has read `req.session` by its first requests. */
-  #left = 100;
+  #hasWarned = false;
+  /** How many more reads are examined: middleware reads `req.session` during the first requests of an app. */
+  #readsLeft = 100;
 
   /**
    * The warning when `req.session` is read by express-session, which then leaves the request alone; `null` for all other
@@ -14,17 +14,17 @@ export class OtherSessions {
    * @param getter the function that is read: whoever called it is meant
    */
   aboutReader(getter: () => unknown): string | null {
-    if (this.#isSaid || this.#left === 0) return null;
-    this.#left--;
+    if (this.#hasWarned || this.#readsLeft === 0) return null;
+    this.#readsLeft--;
     if (!/[\\/]express-session[\\/]/.test(callerOf(getter))) return null;
-    this.#isSaid = true;
+    this.#hasWarned = true;
     return READ_BY_IT;
   }
 
   /** The warning when `req.session` belongs to somebody else; `null` once it has been given. */
   aboutOwner(): string | null {
-    if (this.#isSaid) return null;
-    this.#isSaid = true;
+    if (this.#hasWarned) return null;
+    this.#hasWarned = true;
     return NOT_OURS;
   }
 }

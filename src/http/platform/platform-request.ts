@@ -1,12 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+/*
+ * Requests and responses of Express and of Fastify, as far as sessions use them.
+ */
+
 /** The part of a request that both platforms have. */
 export interface ClientRequest {
   readonly ip?: string;
   readonly method?: string;
-  /** `http` or `https`, by the word of a proxy that the platform trusts. */
+  /** `http` or `https`; behind a proxy that the platform trusts, what that says. */
   readonly protocol?: string;
-  /** Host and port that were addressed, by the word of a proxy that the platform trusts. */
+  /** Host and port that were addressed; behind a proxy that the platform trusts, what that says. */
   readonly host?: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
@@ -23,7 +27,7 @@ export interface PlatformRequest extends ClientRequest {
 
 export type PlatformResponse = ServerResponse | { readonly raw: ServerResponse };
 
-/** The request of Node, which is one whatever wraps it. */
+/** The request of Node, which is the same object however many platform objects wrap it. */
 export function rawRequest(request: object): object {
   const raw = 'raw' in request ? request.raw : null;
   return typeof raw === 'object' && raw !== null && 'socket' in raw ? raw : request;
@@ -34,7 +38,7 @@ export function rawResponse(response: PlatformResponse): ServerResponse {
   return 'raw' in response ? response.raw : response;
 }
 
-/** Method and path pattern, without anything a client made up where the platform knows the pattern. */
+/** Method and path, for the log: the pattern of the route where the platform knows it, otherwise the path as requested. */
 export function routeOf(request: PlatformRequest): string {
   const path =
     request.route?.path ??

@@ -1,11 +1,12 @@
 import { rawRequest } from './platform-request.js';
 
 /**
- * A value for each request, whatever wraps it: it is that of the raw request of Node, kept with its array of raw headers.
+ * A value for each request, the same for all platform objects that wrap it. It is kept as a property of the raw request's
+ * array of raw headers.
  *
- * Not in a WeakMap: its table is old, so that what it holds of a request that is over, which leads to all of that
- * request, is moved to the old generation and stays until the next full garbage collection. Nor as a property of
- * the request: Express gives each of them a prototype, and with it a shape of its own, which every property copies.
+ * A WeakMap would keep it too long: its table is in the old generation, so that values of finished requests, and all that
+ * they refer to, stay until the next full garbage collection. A property of the request would take long to add: Express
+ * gives each request a prototype and thereby a hidden class of its own, which each new property copies.
  */
 export class RequestLocal<T> {
   readonly #key: symbol;

@@ -1,6 +1,10 @@
 import Bowser from 'bowser';
 import type { ClientRequest } from './platform-request.js';
 
+/*
+ * The User-Agent header of a request, and the browser, system and kind of device that it names.
+ */
+
 /** Longest user agent that is read and kept, in characters. */
 const MAX_USER_AGENT = 512;
 
@@ -23,6 +27,6 @@ export function parseAgent(userAgent: string): Agent {
     const { browser, os, platform } = Bowser.parse(userAgent);
     return { browser: browser.name ?? '', os: os.name ?? '', type: platform.type ?? '' };
   } catch {
-    return { browser: '', os: '', type: '' }; // a sign-in does not fail by a header
+    return { browser: '', os: '', type: '' }; // no header may make a sign-in fail
   }
 }

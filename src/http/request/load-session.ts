@@ -8,30 +8,31 @@ import { type PlatformRequest, routeOf } from '../platform/platform-request.js';
 import { bearerOf } from '../security/bearer.js';
 import type { LoadedSession } from '../session/request-session-state.js';
 
-/** What the token of a request led to. */
+/** The session that the token of a request led to, or none. */
 export interface LoadedToken {
   readonly session: LoadedSession;
-  /** Whether it was a bearer token, whatever that is worth. */
+  /** Whether the request has a bearer token, genuine or not. */
   readonly isBearer: boolean;
 }
 
 /**
- * Genuine tokens of one request that are looked up at most: only this many cost a call to storage. Junk costs a check
- * of its signature, which the size of the header bounds, so a host that tosses cookies hides nobody's own behind it.
+ * How many genuine tokens of one request are looked up in storage at most. Values that are no tokens do not count: each
+ * costs only a check of its signature, and the size of the header bounds them. So a sibling host that sets cookies of our
+ * name (cookie tossing) cannot hide the genuine one behind them.
  */
 const MAX_LOOK_UPS = 3;
 
 const NO_SESSION: LoadedSession = { resolved: null, unserved: null };
 
-/** Of a request without a token, or whose cookies lead nowhere. */
+/** For a request without a token, or whose cookies lead to no session. */
 export const NO_TOKEN: LoadedToken = { session: NO_SESSION, isBearer: false };
 
-/** Of a request whose bearer token leads nowhere. */
+/** For a request whose bearer token leads to no session. */
 const DEAD_BEARER: LoadedToken = { session: NO_SESSION, isBearer: true };
 
 /**
- * Loads the session that the cookie, or the bearer token, of a request leads to: at once where none is a token of ours.
- * What it throws carries the headers that the response needs.
+ * Loads the session that the cookie or the bearer token of a request leads to. Where it has no genuine token the result is
+ * returned at once, otherwise promised. Errors carry the headers that the response needs.
  *
  * @throws SessionHttpException (503) when a genuine token cannot be looked up
  * @throws TwoTokensException (400) when there are both
@@ -87,7 +88,7 @@ async function firstServed(
     }
     return unserved === null ? nothing : { session: { resolved: null, unserved }, isBearer };
   } catch (error) {
-    // An outage, which has a cause, is in the log already; an unknown key is not.
+    // An outage is in the log already, and has a cause. An unknown key has none, and is logged here.
     if (error instanceof SessionStoreError && error.cause === undefined)
       runtime.logger.error(`${routeOf(request)}: ${error.message}`);
     throw toHttpException(error);
@@ -98,7 +99,7 @@ function isServed(found: ResolvedSession | UnservedSession): found is ResolvedSe
   return found.standing !== 'unserved';
 }
 
-/** Whether the session may be served to this client: the usual answer, at once. */
+/** Whether the session may be served to this client. A promise only where the client has changed. */
 function isKnownClient(
   { sessions, options }: HttpRuntime,
   request: PlatformRequest,

@@ -1,7 +1,11 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 
-/** Metadata that the decorators write, on a handler or on a class. */
+/*
+ * What the decorators of the library say about a route: whether it needs a user, a session, and whether it counts as use.
+ */
+
+/** Keys of the metadata that the decorators write, on a handler or on a class. */
 export const AUTH = 'nest-sessions:auth';
 export const SKIP_SESSION = 'nest-sessions:skip-session';
 export const SKIP_TOUCH = 'nest-sessions:skip-touch';
@@ -12,13 +16,14 @@ const reflector = new Reflector();
 export type AuthPolicy =
   { readonly isPublic: true } | { readonly isPublic: false; readonly within: number | null };
 
-/** What the decorators on a handler say, with the closest to it winning. */
+/** What the decorators on a handler and on its class say. Those on the handler override those on the class. */
 export interface RoutePolicy {
   readonly auth: AuthPolicy | null;
   readonly skipsSession: boolean;
   readonly skipsTouch: boolean;
 }
 
+/** Policies by handler and class. */
 const known = new WeakMap<object, WeakMap<object, RoutePolicy>>();
 
 /** What the decorators on the handler of a call say. They do not change once it is called, so they are read once. */

@@ -4,18 +4,23 @@ import { RequestLocal } from '../platform/request-local.js';
 import type { SessionExchange } from './session-exchange.js';
 import type { RequestSession } from '../session.interface.js';
 
-/** The exchange of each request. A function makes it, or refuses, when it is asked for. */
+/*
+ * Where the exchange of each request is kept, and how the session in it is found again.
+ */
+
+/** The exchange of each request; or a function that makes it, or throws, when the exchange is first asked for. */
 const exchanges = new RequestLocal<SessionExchange | (() => SessionExchange)>('nest-sessions exchange');
 
+/** Keeps the exchange of a request, or the function that will make it. */
 export function keepExchange(request: object, exchange: SessionExchange | (() => SessionExchange)): void {
   exchanges.set(request, exchange);
 }
 
-/** From now on the request has no session. What has been changed in it so far is saved all the same. */
+/** From now on the request has no session. Changes that were made to its session before are saved all the same. */
 export function skipExchange(request: object): void {
   const exchange = exchanges.get(request);
   if (exchange === undefined) return;
-  if (typeof exchange !== 'function') exchange.state.countAsTouch(false); // serving a route without it is no use of it
+  if (typeof exchange !== 'function') exchange.state.countAsTouch(false); // a route that skips the session does not use it
   exchanges.set(request, undefined);
 }
 
@@ -29,7 +34,7 @@ export function exchangeOf(source: object): SessionExchange | null {
   if (request === null) return null;
   const known = exchanges.get(request) ?? null;
   if (typeof known !== 'function') return known;
-  exchanges.set(request, undefined); // what refuses does so once: the answer to that may look for the session too
+  exchanges.set(request, undefined); // it throws once: the exception filter that answers may look for the session too
   const exchange = known();
   exchanges.set(request, exchange);
   return exchange;

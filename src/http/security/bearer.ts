@@ -1,5 +1,9 @@
 import type { ServerResponse } from 'node:http';
 
+/*
+ * Bearer tokens in HTTP: reading one from a request, and telling a client that it needs one.
+ */
+
 /**
  * What follows `Bearer` in an Authorization header; `null` when it is of another scheme, or there is none.
  *
@@ -15,12 +19,12 @@ export function bearerOf(authorization: string | string[] | undefined): string |
 export interface Challenge {
   /** Whether a bearer token came along. */
   readonly isBearer: boolean;
-  /** How old a sign-in may be, in milliseconds, where that is the reason. */
+  /** How old a sign-in may be, in milliseconds, where an older one is the reason; otherwise `null`. */
   readonly within: number | null;
 }
 
 /**
- * Tells a client how to authenticate, with a 401.
+ * Adds `WWW-Authenticate` to a response with the status 401, unless it has one.
  *
  * @see RFC 6750, 3 (a challenge names at least one parameter); RFC 9470, 3 (a sign-in that is too long ago)
  */

@@ -4,6 +4,10 @@ import type { SessionManager } from '../../core/session-manager.js';
 import type { ClientRequest } from '../platform/platform-request.js';
 import { parseAgent, userAgentOf } from '../platform/user-agent.js';
 
+/*
+ * The option `onClientChange`: a session that is used by another browser or platform than it was signed in with.
+ */
+
 /** What happens when a session turns up with another browser or platform than it was signed in with. */
 export type ClientChangeReaction = 'ignore' | 'notify' | 'revoke';
 

@@ -3,6 +3,10 @@ import { expected, refuseUnknown } from '../../core/option-checks.js';
 import { CrossSiteRequestException } from '../errors/exceptions.js';
 import { type ClientRequest, type PlatformRequest, routeOf } from '../platform/platform-request.js';
 
+/*
+ * The option `csrf`: requests that a page of another site made a browser send are recognised and refused.
+ */
+
 /** What the protection against requests of other sites' pages makes an exception for. */
 export interface CsrfOptions {
   /**
@@ -22,22 +26,26 @@ export interface CsrfOptions {
 /** Methods that must not change anything, so that they need no check. @see RFC 9110, 9.2.1 */
 const SAFE_METHODS: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** From where a visit carries a Strict cookie, or, without a word, may carry it. @see RFC 6265bis, 5.2 and 5.8.3 */
+/**
+ * Values of `Sec-Fetch-Site` with which a visit carries a Strict cookie. Empty: the browser does not say.
+ *
+ * @see RFC 6265bis, 5.2 and 5.8.3
+ */
 const SITES_WITH_STRICT: ReadonlySet<string> = new Set(['', 'same-origin', 'same-site', 'none']);
 
 /** Ports that an origin leaves out, and a Host header may name. */
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': ':80', 'https:': ':443' };
 
-/** Milliseconds between two lines: whoever sends the requests must not fill the log. */
+/** Milliseconds between two log lines at least: whoever sends the requests must not fill the log. */
 const LOG_INTERVAL = 60_000;
 
-/** Longest part of a line that the sender of the request has written, in characters. */
+/** Characters at most that a log line shows of what the sender of the request has written. */
 const MAX_LOGGED = 100;
 
 /**
- * Tells requests that a page of another site made a browser send. It decides as the protection of Nest 12 does, so
- * that an app may have both: `Sec-Fetch-Site` settles it where the browser sends it, else `Origin` is compared with
- * the host; a request with neither comes from no browser of today.
+ * Recognises requests that a page of another site made a browser send. It decides as the protection of Nest 12 does, so
+ * that an app may have both: by `Sec-Fetch-Site` where the browser sends it, otherwise by comparing `Origin` with the host.
+ * A request with neither header does not come from a current browser, and is let through.
  *
  * @see OWASP ASVS 5.0, 3.5.1; W3C Fetch Metadata, 2.3; OWASP CSRF Prevention Cheat Sheet, "Fetch Metadata headers"
  */
@@ -56,14 +64,14 @@ export class CsrfCheck {
     this.#origins = new Set(origins.map(checkOrigin));
   }
 
-  /** Whether the request must not change anything for a user. */
+  /** Whether the request must not change a session: it is of another site's page, and its method is not safe. */
   refusesChange(request: ClientRequest): boolean {
     return !SAFE_METHODS.has(request.method) && this.#isCrossSite(request);
   }
 
   /**
-   * Whether nobody may be signed in by the request. A link or a redirect of another site that opens a page here may:
-   * that is how an identity provider or a mail hands a visitor over, and what it carries proves who they are.
+   * Whether the request must not sign anybody in. One that a link or a redirect of another site causes, and that opens a page
+   * here, may: identity providers and mails send visitors back that way, with a proof of who they are.
    */
   refusesSignIn(request: ClientRequest): boolean {
     const isVisit = SAFE_METHODS.has(request.method) && request.headers['sec-fetch-mode'] === 'navigate';
@@ -120,12 +128,12 @@ function hidesOrigin({ headers }: ClientRequest): boolean {
   return one(headers['sec-fetch-site']) === '' && one(headers['origin']) === 'null';
 }
 
-/** The value of a header; repeated ones are joined, so that they are none that is accepted. */
+/** The value of a header. Repeated ones are joined, and the result equals no value that is accepted. */
 function one(value: string | string[] | undefined): string {
   return Array.isArray(value) ? value.join(', ') : (value ?? '');
 }
 
-/** Scheme and host as browsers write them; `null` for opaque origins (`null`) and anything else that is none. */
+/** Scheme and host as browsers write them; `null` for an opaque origin (`null`) and for what is no origin. */
 function normalOrigin(origin: string): string | null {
   if (!URL.canParse(origin)) return null;
   const { protocol, host } = new URL(origin);
@@ -170,7 +178,7 @@ function reasonOf(request: PlatformRequest): string {
     : `${page}. If it is yours, list its origin in the \`csrf\` option of SessionModule: csrf: { origins: [...] }`;
 }
 
-/** Cut, and without what a terminal or another line could be made of. */
+/** For one line of the log: cut at `MAX_LOGGED` characters, with `?` for each that is not printable ASCII. */
 function printable(text: string): string {
   const isLong = text.length > MAX_LOGGED;
   return (isLong ? `${text.slice(0, MAX_LOGGED)}...` : text).replace(/[^\x20-\x7e]/g, '?');

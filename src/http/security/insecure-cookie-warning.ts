@@ -1,29 +1,29 @@
 import type { ClientRequest } from '../platform/platform-request.js';
 
-/** Headers that only a proxy adds. */
-const PROXY_HEADERS = ['x-forwarded-proto', 'x-forwarded-for', 'x-forwarded-host', 'forwarded', 'via'];
-
-/** Hosts on which browsers keep a Secure cookie without https, or nobody expects them to. */
-const LOCAL = /^(?:.+\.)?localhost(?::\d+)?$|^127\.\d+\.\d+\.\d+(?::\d+)?$|^\[::1\](?::\d+)?$/i;
-
-const ONCE = 'This is said once.';
-
-/** Says once why a Secure cookie may not come back, or what else is wrong with the proxy in front. */
+/** Warns once when browsers may drop the Secure cookie, or the app does not trust the proxy in front of it. */
 export class InsecureCookieWarning {
-  #isSaid = false;
+  #hasWarned = false;
 
   /** The warning for the first request that deserves it; `null` for all others. */
   about(request: ClientRequest): string | null {
-    if (this.#isSaid || request.protocol !== 'http') return null;
+    if (this.#hasWarned || request.protocol !== 'http') return null;
     const { headers } = request;
     if (LOCAL.test(String(headers['host'] ?? ''))) return null;
     const isProxied = PROXY_HEADERS.some((name) => headers[name] !== undefined);
     const isPlainPage = /^http:\/\//i.test(String(headers['origin'] ?? ''));
     if (!isProxied && !isPlainPage) return null;
-    this.#isSaid = true;
+    this.#hasWarned = true;
     return saysHttps(headers) && !isPlainPage ? UNTRUSTED : PLAIN;
   }
 }
+
+/** Headers that only a proxy adds. */
+const PROXY_HEADERS = ['x-forwarded-proto', 'x-forwarded-for', 'x-forwarded-host', 'forwarded', 'via'];
+
+/** Local hosts: most browsers keep a Secure cookie there without https, and nobody serves an app to others from there. */
+const LOCAL = /^(?:.+\.)?localhost(?::\d+)?$|^127\.\d+\.\d+\.\d+(?::\d+)?$|^\[::1\](?::\d+)?$/i;
+
+const ONCE = 'This is said once.';
 
 const UNTRUSTED =
   'A Secure cookie was set on a request that arrived over plain http. The proxy in front says that its client used ' +

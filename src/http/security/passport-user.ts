@@ -3,10 +3,14 @@ import { isSameJson, type JsonObject } from '../../core/json-data.js';
 import { SessionDataError } from '../../core/session-errors.js';
 import { rawRequest } from '../platform/platform-request.js';
 
-/** Where in the data Passport keeps its own. */
+/*
+ * The user whom Passport keeps in the session data, under `passport.user`: where it is, and whether it is who is signed in.
+ */
+
+/** The key of the session data under which Passport keeps its own. */
 export const PASSPORT_KEY = 'passport';
 
-/** Where Passport keeps whoever it signed in, as its `serializeUser` made it. `undefined`: nobody. */
+/** The user whom Passport signed in, as its `serializeUser` made it; `undefined`: nobody. */
 export function passportUser(data: JsonObject): unknown {
   const { passport } = data;
   return typeof passport === 'object' && passport !== null && !Array.isArray(passport)
@@ -15,8 +19,8 @@ export function passportUser(data: JsonObject): unknown {
 }
 
 /**
- * Whether Passport works on this request, so that what is under its name in the data was put there by it, and is believed
- * by it. In an app without Passport `passport` is a key as any other.
+ * Whether Passport handles this request, so that it wrote what the data has under `passport`, and trusts it. In an app
+ * without Passport that is a key as any other.
  */
 export function usesPassport(request: object): boolean {
   return hasLogIn(request) || hasLogIn(rawRequest(request));
@@ -27,8 +31,8 @@ function hasLogIn(request: object): boolean {
 }
 
 /**
- * The one decision whether Passport may believe `data`: it names nobody, or whoever is signed in. An id that cannot be
- * told is nobody's.
+ * Whether Passport may read `data`: it names no user to Passport, or the one who is signed in. A user whose id cannot be
+ * found out is not the one who is signed in.
  *
  * @param userId who is signed in; `null`: nobody
  * @param idOf the option `passportUserId`
@@ -54,7 +58,7 @@ export function changesPassportUser(before: JsonObject, next: JsonObject): boole
   return user !== undefined && !isSameJson(user, passportUser(before) as JsonObject[string] | undefined);
 }
 
-/** For data that is refused. */
+/** The error for data that names another user to Passport than the one who is signed in. */
 export function foreignPassportUser(): SessionDataError {
   return new SessionDataError(
     'Session data would make Passport believe in another user than the one who is signed in (`passport.user`). Nothing ' +
