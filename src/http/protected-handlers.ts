@@ -4,24 +4,29 @@ import { SessionOptionsError } from '../core/session-errors.js';
 import { readPolicy } from './request/route-policy.js';
 import { SessionGuard } from './session.guard.js';
 
-/** Where Nest keeps what its decorators say: the same in 11 and 12. */
+/*
+ * What happens when an app starts to handlers that need a user and are not called over HTTP: messages and gateways.
+ */
+
+/** Keys of the metadata that Nest's decorators write: the same in Nest 11 and 12. */
 const GUARDS = '__guards__';
 const IS_GATEWAY = 'websockets:is_gateway';
 const IS_MESSAGE_HANDLER = 'microservices:handler_type';
 
-/** Modules that have been looked at. */
-const looked = new WeakSet<object>();
+/** Modules whose handlers have been checked. */
+const checked = new WeakSet<object>();
 
 /**
- * A message between services carries no session, and who sends one is no user: what cannot be held is not started.
+ * Refuses to start an app that protects message or event handlers of microservices with `@RequireAuth()`: a message between
+ * services carries no session, so nobody could ever be signed in there.
  *
  * @throws SessionOptionsError naming class and method of a message or event handler that `@RequireAuth()` protects
  */
 export function refuseProtectedMessages(modules: ModulesContainer): void {
   const scanner = new MetadataScanner();
   for (const module of modules.values()) {
-    if (looked.has(module)) continue; // one that was refused does not keep others from being loaded
-    looked.add(module);
+    if (checked.has(module)) continue; // one that was refused does not keep others from being loaded
+    checked.add(module);
     const { controllers } = module;
     for (const { metatype } of controllers.values()) {
       if (typeof metatype !== 'function') continue;
@@ -44,7 +49,7 @@ function protectedMessage(handler: string): SessionOptionsError {
   );
 }
 
-/** Nest 11 asks no global guard for messages of gateways: with `requireAuth`, each gateway gets one of its own. */
+/** Binds the guard to each gateway, for the option `requireAuth`: Nest 11 asks no global guard for messages of gateways. */
 export function guardGateways(modules: ModulesContainer, guard: CanActivate): void {
   for (const module of modules.values()) {
     for (const { metatype } of module.providers.values()) {

@@ -12,8 +12,8 @@ import {
 import { HTTP_RUNTIME } from './session.guard.js';
 
 /**
- * The last of all filters: answers what a guard, a pipe or a middleware of the app let through of `SessionStore`, where
- * no interceptor of ours is between, and which no filter of the app has caught. Nest would make a 500 of it.
+ * Answers errors of `SessionStore` that a guard, a pipe or a middleware of the app throws, which do not pass our interceptor.
+ * It is the last exception filter: those of the app come first. Without it Nest would answer with a 500.
  */
 @Catch(SessionError)
 export class SessionErrorFilter extends BaseExceptionFilter {
@@ -24,11 +24,11 @@ export class SessionErrorFilter extends BaseExceptionFilter {
     this.#runtime = runtime;
   }
 
-  /** Outside HTTP it does nothing: what comes of the error there is left to Nest. */
+  /** Outside HTTP it does nothing, and Nest handles the error. */
   override catch(error: unknown, host: ArgumentsHost): void {
     if (host.getType() !== 'http') return;
     const exception = toHttpException(error);
-    // What passed the interceptor has been reported by it.
+    // An error that passed the interceptor is an HttpException already, and has been reported there.
     if (exception !== error && exception instanceof SessionHttpException) {
       const http = host.switchToHttp();
       const response = rawResponse(http.getResponse<PlatformResponse>());

@@ -13,7 +13,11 @@ import { sessionOf } from './request/session-of.js';
 import { SessionGuard } from './session.guard.js';
 import type { RequestSession } from './session.interface.js';
 
-/** Where compilers write down the types of a method's parameters, for pipes. */
+/*
+ * The decorators of the library: for parameters (`@Session()`, `@UserId()`) and for handlers (`@RequireAuth()` and others).
+ */
+
+/** Key of the metadata in which compilers store the types of a method's parameters, for pipes. */
 const PARAMETER_TYPES = 'design:paramtypes';
 
 const decorateSession = createParamDecorator(
@@ -62,7 +66,7 @@ function why(context: ExecutionContext): string {
   return 'import SessionModule.forRoot() once, in the root module; or, where a test replaces SessionGuard, load one there';
 }
 
-/** SWC writes the decorator of the same name down as the class of a session, which a ValidationPipe would instantiate. */
+/** SWC stores the decorator `Session` as the type of a parameter `session: Session`; a ValidationPipe would instantiate it. */
 function forgetType(target: object, method: string | symbol, index: number): void {
   const types = Reflect.getOwnMetadata(PARAMETER_TYPES, target, method) as readonly unknown[] | undefined;
   if (types?.[index] !== Session) return;

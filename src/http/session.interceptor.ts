@@ -26,9 +26,9 @@ import { exchangeOf } from './request/session-of.js';
 import { HTTP_RUNTIME } from './session.guard.js';
 
 /**
- * The outermost interceptor of every route: saves the session when the handler is done, whatever came of it, before
- * the response is composed, so that a failure goes through the app's exception filters. Ways out that pass no
- * interceptor are held by the response gate.
+ * The outermost interceptor of every route. When the handler has ended, with a value or an error, it saves the session before
+ * the response is composed, so that a failed save goes through the app's exception filters. Answers that pass no interceptor
+ * wait at the response gate.
  */
 @Injectable()
 export class SessionInterceptor implements NestInterceptor {
@@ -47,13 +47,13 @@ export class SessionInterceptor implements NestInterceptor {
     );
   }
 
-  /** The changes of a handler that threw are saved too. If they cannot be, that is the answer. */
+  /** Saves what a handler changed before it threw. If that fails, the failure of the save is the answer. */
   async #afterError(exchange: SessionExchange, error: unknown): Promise<unknown> {
     if (!saysUnsaved(error)) {
       try {
         await exchange.flush();
       } catch (unsaved) {
-        // A login that failed, of another site's page: what Nest logs of neither is not logged of both.
+        // Nest logs neither an HttpException of the handler nor a refused cross-site request, so we log neither.
         const isRefusal = unsaved instanceof CrossSiteRequestException && error instanceof HttpException;
         if (!isRefusal && !isSameFailure(error, unsaved)) {
           this.#runtime.logger.warn(
@@ -90,22 +90,22 @@ export class SessionInterceptor implements NestInterceptor {
   }
 }
 
-/** A handler that awaited `save()` has failed by what fails once more behind it. */
+/** Whether the handler failed by an error of sessions, such as a failed `save()`, and the save after it by the same one. */
 function isSameFailure(one: unknown, other: unknown): boolean {
   return (
     one instanceof SessionHttpException && other instanceof SessionHttpException && one.code === other.code
   );
 }
 
-/** Why the session could not be saved, or the handler failed, as it is to leave. */
+/** The error to answer with when the handler has failed, or its session could not be saved. */
 type Failing = (error: unknown) => Promise<unknown>;
 
 /**
- * Passes on what a handler emits, each value when what has changed in the session is saved. Where nothing has, which
- * a glance tells, it goes on at once: operators and promises for it would cost more than the glance.
+ * Passes on what a handler emits: each value when the changes of the session so far are saved, or at once when the status of
+ * the session says that there are none. It is no chain of operators, because that would take longer than this check.
  */
 class FlushingObserver implements Observer<unknown> {
-  /** Resolves when what came before has gone on. `null`: nothing waits. */
+  /** Resolves when what was emitted before has been passed on. `null`: nothing waits. */
   #waiting: Promise<void> | null = null;
 
   readonly #exchange: SessionExchange;
@@ -118,17 +118,17 @@ class FlushingObserver implements Observer<unknown> {
     this.#failing = failing;
   }
 
-  get #mayGoOn(): boolean {
+  get #canPassOn(): boolean {
     return this.#waiting === null && this.#exchange.state.status === 'clean';
   }
 
   next(value: unknown): void {
-    if (this.#mayGoOn) this.#subscriber.next(value);
+    if (this.#canPassOn) this.#subscriber.next(value);
     else this.#later(() => this.#subscriber.next(value));
   }
 
   complete(): void {
-    if (this.#mayGoOn) this.#subscriber.complete();
+    if (this.#canPassOn) this.#subscriber.complete();
     else this.#later(() => this.#subscriber.complete());
   }
 

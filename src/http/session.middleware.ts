@@ -50,12 +50,12 @@ function sessionMiddleware(runtime: HttpRuntime) {
   };
 }
 
-/** Whether there is nothing in the request that could lead to a session, so that nothing needs to be looked up. */
+/** Whether the request has no cookie of ours and no Authorization header, so that it leads to no session. */
 function presentsNothing({ options }: HttpRuntime, { headers }: PlatformRequest): boolean {
   return headers['authorization'] === undefined && options.cookie.read(headers.cookie).length === 0;
 }
 
-/** A session that cannot be loaded fails what asks for it; what needs none is served. */
+/** For a session that cannot be loaded: throws when something asks for the session. What does not ask is served. */
 function refuseLater({ response }: ExchangeInput, error: unknown): () => never {
   return () => {
     setErrorHeaders(response, error);

@@ -1,5 +1,9 @@
 import { BadRequestException, ForbiddenException, HttpStatus, UnauthorizedException } from '@nestjs/common';
 
+/*
+ * The exceptions of the library that answer a request, each with the code that clients compare.
+ */
+
 /** Headers that a response with an error carries. */
 export type ResponseHeaders = Readonly<Record<string, string>>;
 
@@ -12,7 +16,7 @@ export class AuthenticationRequiredException extends UnauthorizedException {
   }
 }
 
-/** A signed-in user is needed where sessions do not come to, so that there can be none: in GraphQL, and in gateways. */
+/** A signed-in user is needed where there are no sessions, so that nobody can be one: in GraphQL, and in gateways. */
 export class SessionUnsupportedException extends UnauthorizedException {
   readonly code = 'session_unsupported';
 
@@ -25,7 +29,7 @@ export class SessionUnsupportedException extends UnauthorizedException {
     });
   }
 
-  /** What clients are told, whatever carries it. */
+  /** The words and the code for the client, for answers that are no exception of this class too. */
   static answer(where: string): { message: string; code: 'session_unsupported' } {
     return {
       message: `This needs a signed-in user, and sessions do not reach ${where} yet`,
@@ -34,7 +38,7 @@ export class SessionUnsupportedException extends UnauthorizedException {
   }
 }
 
-/** What a page of another site is told, and what one that hides where it is from. */
+/** The message for a page of another site, and for one that hides its origin. */
 const FOREIGN_PAGES = {
   'other-site':
     'A page of another site sent this request, so no session was begun or changed. If that site is yours, list its origin in the ' +
@@ -44,7 +48,7 @@ const FOREIGN_PAGES = {
     'is `no-referrer`, as it is by default with helmet: set another, such as `same-origin`, or serve it over https',
 };
 
-/** A page of another site made the browser send this, or one that hides where it is from. */
+/** A page of another site, or one that hides its origin, made the browser send the request. */
 export class CrossSiteRequestException extends ForbiddenException {
   readonly code = 'cross_site_request';
 
@@ -58,7 +62,7 @@ export class CrossSiteRequestException extends ForbiddenException {
   }
 }
 
-/** The request has a session cookie and a bearer token: whose it is cannot be told. */
+/** The request has a session cookie and a bearer token, which may be of two users. */
 export class TwoTokensException extends BadRequestException {
   readonly code = 'two_tokens';
   /** @see RFC 6750, 3.1 */

@@ -13,7 +13,11 @@ import {
 } from '../../core/session-errors.js';
 import { type ResponseHeaders, TwoTokensException } from './exceptions.js';
 
-/** Status and public words of each error. The error's own message is for the log: it may name internals. */
+/*
+ * How errors of sessions leave the HTTP layer: as which exception, with which headers, and with which line in the log.
+ */
+
+/** Status and message of the answer to each error. The error's own message is for the log: it may name internals. */
 const ANSWERS = [
   [
     SessionStoreError,
@@ -31,7 +35,7 @@ const ANSWERS = [
   [SessionTooLargeError, HttpStatus.PAYLOAD_TOO_LARGE, 'The session would hold too much'],
 ] as const;
 
-/** What a client can have sent is told where it is, and no more: not what it is. */
+/** The answer to any other error. Where the client sent what cannot be stored, it names the place and not the value. */
 function otherAnswer(cause: SessionError): readonly [null, HttpStatus, string] {
   if (!(cause instanceof SessionDataError) || cause.fault === 'code')
     return [null, HttpStatus.INTERNAL_SERVER_ERROR, 'The session could not be saved'];
@@ -42,10 +46,10 @@ function otherAnswer(cause: SessionError): readonly [null, HttpStatus, string] {
 /** Seconds after which a client may try again when storage is unreachable. @see RFC 9110, 10.2.3 */
 const RETRY_AFTER_SECONDS = '5';
 
-/** A `SessionError` on its way out: an `HttpException` that filters for the error's own class match too. */
+/** The `HttpException` that answers a `SessionError`. Exception filters for the class of that error catch it too. */
 export class SessionHttpException extends HttpException {
   readonly code: string;
-  /** What the response carries beside the answer: `Retry-After` with a 503. */
+  /** Headers that the response gets: `Retry-After` with a 503. */
   readonly headers: ResponseHeaders;
   readonly [STANDS_FOR_CAUSE] = true;
 
@@ -54,21 +58,21 @@ export class SessionHttpException extends HttpException {
     super({ statusCode: status, message, code: cause.code }, status, { cause });
     this.code = cause.code;
     this.headers = status === HttpStatus.SERVICE_UNAVAILABLE ? { 'Retry-After': RETRY_AFTER_SECONDS } : {};
-    // Filters of apps send `message` to clients, and the driver's words in it name hosts: those stay with the cause.
+    // Exception filters of apps send `message` to clients. That of a SessionStoreError may name hosts: it stays in `cause`.
     this.message = cause instanceof SessionStoreError ? message : cause.message;
   }
 }
 
 /**
- * What leaves the HTTP layer: a `SessionError` as its exception, anything else as it is. For filters of the app that
- * catch everything, and for errors of `SessionStore` in its guards and middleware.
+ * A `SessionError` as the exception that answers it; anything else as it is. For exception filters of the app that catch
+ * everything, and for errors of `SessionStore` in its guards and middleware.
  */
 export function toHttpException(error: unknown): unknown {
   const isBare = error instanceof SessionError && !(error instanceof HttpException);
   return isBare ? new SessionHttpException(error) : error;
 }
 
-/** Sets the headers that an error carries, where it leaves for the platform and no session's response would set them. */
+/** Sets the headers of an error on a response without a session, for which `setSessionHeaders` is never called. */
 export function setErrorHeaders(response: ServerResponse, error: unknown): void {
   const carries = error instanceof SessionHttpException || error instanceof TwoTokensException;
   if (!carries || response.headersSent) return;
@@ -84,8 +88,8 @@ interface FailedResponse {
 }
 
 /**
- * Tells the client when to come back after an outage, which is in the log already. Nest logs no HttpException, so
- * anything else that is our 500 is logged here.
+ * After an outage, which is in the log already, sets `Retry-After` on a 503. Nest logs no HttpException, so any other error of
+ * sessions that is answered with a 500 is logged here.
  */
 export function reportFailure(
   logger: Pick<LoggerService, 'error'>,
@@ -101,7 +105,7 @@ export function saysUnsaved(error: unknown): boolean {
   return error instanceof SessionHttpException && error.cause instanceof SessionStoreError;
 }
 
-/** An error as a line of the log says it. What is not of sessions may be a fault of the code, so it says where. */
+/** An error for the log. One that is neither of sessions nor of Nest may be a bug of the app, so it comes with its stack. */
 export function describeError(error: unknown): string {
   const isOwn = error instanceof SessionError || error instanceof HttpException;
   return error instanceof Error && !isOwn ? (error.stack ?? String(error)) : String(error);

@@ -2,44 +2,50 @@ import { type ExecutionContext, Logger } from '@nestjs/common';
 import { SessionOptionsError } from '../../core/session-errors.js';
 import { SessionUnsupportedException } from './exceptions.js';
 
-/** Why an app without the module lets nobody in. */
+/*
+ * Refuses calls of handlers that need a signed-in user where no session is ever loaded.
+ */
+
+/** Why handlers that need a user are refused in an app without `SessionModule`, for the log. */
 export const NO_MODULE =
   '`@RequireAuth()` protects handlers, but no session is ever loaded, so that they refuse everybody: import ' +
   'SessionModule.forRoot() once, in the root module';
-/** Why nobody is let in where sessions do not come to. */
+/** Why handlers that need a user are refused on transports without sessions, for the log. */
 export const NO_SESSIONS_HERE =
   'sessions do not reach this kind of handler yet, so that nobody can be signed in, and what needs a user is refused. ' +
   '`@Public()` opens it';
 
 const logger = new Logger('Sessions');
-/** Handlers whose refusals are in the log: whoever may call one must not be able to fill it. */
-const told = new WeakSet<object>();
+/** Handlers whose refusal has been logged: each is logged once, so that callers cannot fill the log. */
+const logged = new WeakSet<object>();
 
 /**
- * Refuses a call of a handler for want of sessions: as its transport shows it to the client, and with a line in the
- * log that says why, one for each handler.
+ * Refuses the call of a handler, in the form in which its transport reports errors to the client. The reason is logged once for
+ * each handler; over HTTP Nest logs the error that is thrown.
  *
- * @returns false, which Nest makes "Forbidden resource" of, where that is the clearest refusal
+ * @param reason for the log
+ * @returns `false`, which Nest answers with "Forbidden resource", for messages between services, and in gateways where
+ *   `@nestjs/websockets` is missing
  * @throws SessionOptionsError over HTTP, which Nest logs and answers with 500
  * @throws SessionUnsupportedException in GraphQL, and wherever else a handler is called from
  */
 export function refuseUnsupported(context: ExecutionContext, reason: string): boolean | Promise<boolean> {
   const kind = context.getType<string>();
   if (kind === 'http') throw new SessionOptionsError(reason);
-  tell(context, reason);
+  logOnce(context, reason);
   if (kind === 'rpc') return false;
   if (kind === 'ws') return refuseMessage();
   throw new SessionUnsupportedException(kind === 'graphql' ? 'GraphQL resolvers' : undefined);
 }
 
-function tell(context: ExecutionContext, reason: string): void {
+function logOnce(context: ExecutionContext, reason: string): void {
   const handler = context.getHandler();
-  if (told.has(handler)) return;
-  told.add(handler);
+  if (logged.has(handler)) return;
+  logged.add(handler);
   logger.warn(`${context.getClass().name}.${handler.name}: refused: ${reason}`);
 }
 
-/** Gateways pass on the words of a `WsException` alone. It is of the copy that they are made of, which apps bring. */
+/** Gateways send the client the message of a `WsException` only, which has to come from the app's `@nestjs/websockets`. */
 async function refuseMessage(): Promise<boolean> {
   const websockets = await import('@nestjs/websockets').catch(() => null);
   if (websockets === null) return false;

@@ -1,51 +1,55 @@
 import { nextTick } from '../../core/timers.js';
 
 /**
- * The promises that the methods of a session have handed out, some of which nobody awaits (floating promises): the
- * response waits for them, and their failures are its own.
+ * The promises that the methods of a session have returned, some of which nobody awaits (floating promises). The response
+ * waits for all of them, and fails when one that nobody handles is rejected.
  */
 export class FloatingPromises {
   readonly #report: (error: unknown) => void;
   readonly #underWay = new Set<Promise<unknown>>();
-  /** What has failed while it could still be the failure of the response. */
+  /** Rejections from before the response began, which may make it fail. */
   #rejected: { readonly promise: WatchedPromise<unknown>; readonly error: unknown }[] = [];
   #canFailResponse: boolean;
 
   /**
-   * @param report told of a failure that nobody handles, once no response can be its answer
-   * @param canFailResponse whether the response can still say so
+   * @param report called with each rejection that nobody handles, when the response cannot fail by it any more
+   * @param canFailResponse whether the response has not begun, so that it can
    */
   constructor(report: (error: unknown) => void, canFailResponse: boolean) {
     this.#report = report;
     this.#canFailResponse = canFailResponse;
   }
 
-  /** Whether one is under way, or has failed, perhaps without anybody noticing. */
+  /** Whether one is under way, or was rejected and may be unhandled. */
   get arePending(): boolean {
     return this.#underWay.size > 0 || this.#rejected.length > 0;
   }
 
-  /** The response has begun, or its client is gone: from now on what nobody handles is reported. */
+  /** The response has begun, or its client has gone: from now on rejections that nobody handles are reported. */
   detach(): void {
     this.#canFailResponse = false;
   }
 
-  /** Starts a step and hands out its promise. */
+  /**
+   * Starts a method of the session and returns its promise.
+   *
+   * @param step calls `done` when it has succeeded, which is noticed before its promise resolves
+   */
   start<R>(step: (done: () => void) => Promise<R>): Promise<R> {
     const running: Promise<R> = step(() => this.#underWay.delete(running));
     this.#underWay.add(running);
     return WatchedPromise.of(running, (promise, source, error) => this.#noteRejected(promise, source, error));
   }
 
-  /** Waits for those that are under way. Resolves to the failures that nobody has handled, in the order of failing. */
+  /** Waits for those that are under way. Resolves to the rejections that nobody has handled, in the order in which they came. */
   async allSettled(): Promise<unknown[]> {
     await Promise.allSettled(this.#underWay);
-    // What was derived from a step that failed is rejected right behind it.
+    // Promises derived from a rejected one (`then`, `finally`) are rejected in the microtasks that follow.
     if (this.#rejected.length > 0) await new Promise<void>((resolve) => nextTick(resolve));
     return this.takeUnhandled();
   }
 
-  /** The failures so far that nobody has handled. Each is returned once. */
+  /** The rejections so far that nobody has handled. Each is returned once. */
   takeUnhandled(): unknown[] {
     const rejected = this.#rejected;
     this.#rejected = [];
@@ -60,25 +64,25 @@ export class FloatingPromises {
   }
 }
 
-/** @param source what the promise was made of */
+/** @param source the promise that `of` was given */
 type OnRejected = (promise: WatchedPromise<unknown>, source: Promise<unknown>, error: unknown) => void;
 
 /**
- * A promise that knows whether anybody has asked how it ends, so that a failure which nobody would see can be told
- * otherwise. A rejection that nobody handles is no unhandled rejection of the process, nor is one of what `then`, `catch`
- * and `finally` make of it.
+ * A promise that knows whether anybody has called `then` on it, so that rejections which nobody handles can be reported in
+ * another way. They are no unhandled rejections of the process, nor are those of the promises that `then`, `catch` and
+ * `finally` derive from it.
  */
 class WatchedPromise<T> extends Promise<T> {
-  /** What `then` makes inside of itself is a plain promise, so that each of ours is made by `of`. */
+  /** `super.then` makes a plain promise, which `then` wraps: so each of ours is made by `of`. */
   static override get [Symbol.species](): PromiseConstructor {
     return Promise;
   }
 
-  /** `null`: whatever `new` has made is as any promise. */
+  /** `null`, if it was not made by `of`: nobody is called then. */
   #onRejected: OnRejected | null = null;
   #isHandled = false;
 
-  /** @param onRejected also told of what is derived from the promise */
+  /** @param onRejected called when the promise, or one that is derived from it, is rejected */
   static of<R>(source: Promise<R>, onRejected: OnRejected): WatchedPromise<R> {
     const promise: WatchedPromise<R> = new WatchedPromise<R>((resolve, reject) => {
       // `resolve` as it is, and one reaction: stack traces of async functions follow only those.
@@ -91,7 +95,7 @@ class WatchedPromise<T> extends Promise<T> {
     return promise;
   }
 
-  /** Whether anybody has asked how it ends. `await` does so in the next microtask. */
+  /** Whether anybody has called `then`. `await` does so in the next microtask. */
   get isHandled(): boolean {
     return this.#isHandled;
   }
