@@ -2,10 +2,10 @@ import type { SessionRow } from '../../core/session-row.js';
 import type { ExpressSessionCookie } from './types.js';
 import type { SessionCookie } from '../response/session-cookie.js';
 
-/** When the cookie of a session that is stored, or would be, ends. */
+/** What decides when a cookie ends. Of a session that is not stored yet: what would. */
 export type CookieLife = Pick<SessionRow, 'persistent' | 'createdAt' | 'absoluteExpiresAt'>;
 
-/** `req.session.cookie`: a picture of the cookie, in which nothing can be changed. */
+/** `req.session.cookie`: describes the cookie of the session. Changing it throws. @param now epoch milliseconds */
 export function expressSessionCookie(
   { attributes }: SessionCookie,
   { persistent, createdAt, absoluteExpiresAt }: CookieLife,

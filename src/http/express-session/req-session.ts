@@ -4,12 +4,16 @@ import type { SessionExchange } from '../request/session-exchange.js';
 import { exchangeOf } from '../request/session-of.js';
 import type { HttpRuntime } from '../http-options.js';
 
-/** Prototypes of Fastify's requests that have the properties. */
+/*
+ * The properties `session` and `sessionID` that a request has for middleware written for express-session.
+ */
+
+/** Prototypes of Fastify's requests that have the two properties. */
 const provided = new WeakSet<object>();
 
 /**
- * The same for all requests: they are told apart by `this`. Not enumerable, so that what copies or prints a request reads
- * no session.
+ * The properties, the same accessors for all requests: `this` is the request. They are not enumerable, so that code which
+ * copies or prints a request does not read its session.
  */
 const SESSION: PropertyDescriptor = {
   configurable: true,
@@ -47,14 +51,14 @@ function idOfThis(this: object): string | null {
   return exchangeOf(this)?.session.id ?? null;
 }
 
-/** What another library assigns is the request's from then on. */
+/** Another library has assigned the property: from now on the request has that value. */
 function replace(request: object, name: string, value: unknown): void {
   Object.defineProperty(request, name, { configurable: true, enumerable: true, writable: true, value });
 }
 
 /**
- * Gives a request `session` and `sessionID` of its own before its platform has touched it: they stay, whoever takes its
- * prototype away, and cost less than later. Until a session is loaded, `session` is `undefined`.
+ * Gives a request of Express own properties `session` and `sessionID`, before Express has touched it: they stay when its
+ * prototype is replaced, and take less time to define than later. `session` is `undefined` until a session is loaded.
  */
 export function prepareRequest(request: object): void {
   if (Object.hasOwn(request, 'session')) return;
@@ -62,7 +66,7 @@ export function prepareRequest(request: object): void {
   Object.defineProperty(request, 'sessionID', SESSION_ID);
 }
 
-/** Gives a request `session` and `sessionID`, unless it has a session of somebody else, which `runtime` is told of. */
+/** Gives a request `session` and `sessionID`, unless another library has given it a session: then the log gets a warning. */
 export function provideSession(request: { session?: unknown }, { options, logger }: HttpRuntime): void {
   const prototype = Object.getPrototypeOf(request) as object;
   if (provided.has(prototype)) return;
@@ -84,7 +88,10 @@ function define(target: object): void {
   Object.defineProperties(target, { session: SESSION, sessionID: SESSION_ID });
 }
 
-/** Whether all requests of one app inherit from this, and nothing else does: accessors of each are dear to define. */
+/**
+ * Whether it is the prototype of all requests of one app of Fastify, and of nothing else. One pair of accessors there is
+ * enough, where accessors for each request would take long to define.
+ */
 function isOfFastify(request: object, prototype: object): boolean {
   return 'raw' in request && 'server' in prototype && Object.hasOwn(prototype, 'constructor');
 }

@@ -8,7 +8,7 @@ import { prototypeKey, type SessionHandle } from '../session/session-handle.js';
 
 /**
  * What `req.session` and Nest's own `@Session()` give: the session's data as properties, beside the members that
- * express-session has. Reaching for a method of our `Session` through it is a wrong import, and says so.
+ * express-session has. To read a method of our `Session` from it throws: the app has imported the `Session` of Nest instead.
  */
 export function sessionProxy(target: ProxyTarget): object {
   return new Proxy<object>(
@@ -40,7 +40,7 @@ export function sessionProxy(target: ProxyTarget): object {
   );
 }
 
-/** Members of our `Session` that somebody who imported the wrong one would call. */
+/** Members of our `Session`, for the error of an app that imported the wrong one. */
 const OUR_METHODS = new Set([
   'get',
   'set',
@@ -69,13 +69,16 @@ export interface ProxiedSession {
   readonly request: object;
 }
 
-/** Apps that have been warned. */
+/** Apps whose log has the warning about `userId` in `req.session`. */
 const warned = new WeakSet<HttpRuntime>();
 
-/** What `req.session` shows: the data of the session as it is, until it is pinned; then, what it was. */
+/**
+ * What one object `req.session` shows. It is the data of the session until `pin` is called, when another object takes its
+ * place; from then on it is the data that was pinned.
+ */
 export class ProxyTarget {
   #pinned: JsonObject | null = null;
-  #isAskedForUser = false;
+  #hasReadUser = false;
 
   readonly #runtime: HttpRuntime;
   readonly #state: RequestSessionState;
@@ -103,30 +106,32 @@ export class ProxyTarget {
     return this.#pinned ?? this.#session.data;
   }
 
+  /** From now on the object shows this data, whatever becomes of the session. */
   pin(data: JsonObject): void {
     this.#pinned = data;
   }
 
   /**
-   * Whether Passport may be signing somebody in: it has asked for a new session, and then for its own in there. Whatever
-   * stores under a key from a client only writes.
+   * Whether Passport may be signing somebody in: it has called `regenerate()`, and has then read its key in the new session.
+   * Code that stores under a key which a client chose only writes it.
    */
   get maySignIn(): boolean {
-    return this.#isRegenerated && this.#isAskedForUser;
+    return this.#isRegenerated && this.#hasReadUser;
   }
 
-  /** Passport reads here whom it takes for signed in: it does not get to see anybody else. */
+  /** Before Passport reads its user from the data: a user who is not the one signed in is removed. */
   noteRead(key: string | symbol): void {
     if (key !== PASSPORT_KEY || this.#pinned !== null) return;
-    this.#isAskedForUser = true;
+    this.#hasReadUser = true;
     const { data } = this.#state.copy;
     if (passportUser(data) === undefined || !usesPassport(this.#request)) return;
-    // In a session that Passport has just asked for, what it brings along from the one before is not believed yet.
+    // After `regenerate()` nobody is signed in yet, so a user that was carried over from the session before is removed too.
     const isSigningIn = this.#isRegenerated && this.#state.stored === null;
     if (!isSigningIn && this.#state.facts.acceptsData(data, this.#session.userId)) return;
     delete (data[PASSPORT_KEY] as JsonObject)['user'];
   }
 
+  /** Before a key is written: a user who is only written there is not signed in, which the log says once. */
   noteWrite(key: string): void {
     const isSignIn = key === 'userId' || key === 'user';
     if (!isSignIn || this.#session.isAuthenticated || warned.has(this.#runtime)) return;
@@ -139,7 +144,7 @@ export class ProxyTarget {
   }
 }
 
-/** Of the name of a member, such as `save`: where keys come from clients, so does this one. */
+/** The error for data under the name of a member, such as `save`. Keys may come from clients, so it is a 400. */
 function memberKey(key: string): SessionDataError {
   return new SessionDataError(
     `\`req.session.${key}\` is a member of the session, and cannot be a key of its data. Nothing was changed`,

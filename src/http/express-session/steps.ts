@@ -15,14 +15,14 @@ import type {
 } from './types.js';
 
 /**
- * What middleware of express-session can do with the session of a request (`save`, `regenerate`, `destroy`, `reload`), and
- * what is owed to it before the response leaves: a session that Passport has signed out ends.
+ * The methods that `req.session` has for middleware written for express-session (`save`, `regenerate`, `destroy`, `reload`),
+ * made of those of our session. Before changes are saved, it also ends a session whose user Passport has signed out.
  */
 export class ExpressSessionSteps implements BeforeSave {
-  /** What `req.session` is; `undefined` after `destroy()`. */
+  /** The value of `req.session`; `undefined` after `destroy()`. */
   proxy: ExpressSession | undefined;
   #target: ProxyTarget;
-  /** Whether `regenerate()` made the present proxy. */
+  /** Whether `regenerate()` made the current proxy. */
   #isRegenerated = false;
   readonly #runtime: HttpRuntime;
   readonly #state: RequestSessionState;
@@ -42,7 +42,7 @@ export class ExpressSessionSteps implements BeforeSave {
     return this.#isPassportGone;
   }
 
-  /** A session that Passport signed out ends. */
+  /** Ends the session whose user Passport has signed out. */
   async run(): Promise<void> {
     await endCurrent(this.#state, 'logout');
   }
@@ -54,8 +54,8 @@ export class ExpressSessionSteps implements BeforeSave {
       const done = state.handOut(step);
       if (typeof callback !== 'function') return done;
       done.then(
-        () => tell(callback),
-        (error: unknown) => tell(callback, error),
+        () => callBack(callback),
+        (error: unknown) => callBack(callback, error),
       );
       return proxy;
     };
@@ -127,7 +127,7 @@ export class ExpressSessionSteps implements BeforeSave {
     this.proxy = sessionProxy(this.#target) as ExpressSession;
   }
 
-  /** Whether Passport had signed somebody in, and has taken them out of the data. */
+  /** Whether the data had a user of Passport's who was signed in, and Passport has removed them. */
   get #isPassportGone(): boolean {
     const { copy, stored } = this.#state;
     if (stored === null || stored.row.userId === null || copy.isUntouched) return false;
@@ -137,8 +137,8 @@ export class ExpressSessionSteps implements BeforeSave {
   }
 }
 
-/** What a callback throws is nobody's rejection: it is uncaught, as with express-session. */
-function tell(callback: ExpressSessionCallback, error?: unknown): void {
+/** Calls a callback. What it throws becomes an uncaught exception of the process, as with express-session. */
+function callBack(callback: ExpressSessionCallback, error?: unknown): void {
   try {
     callback(error);
   } catch (thrown) {

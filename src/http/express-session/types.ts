@@ -1,6 +1,10 @@
 import type { SessionData } from '../../core/session-data.js';
 
-/** Told when a step is done; with what went wrong, when something did. */
+/*
+ * The types of `req.session`, as middleware written for express-session expects it.
+ */
+
+/** Called when a method has ended; with the error, when it failed. */
 export type ExpressSessionCallback = (error?: unknown) => void;
 
 /**
@@ -21,7 +25,7 @@ export interface ExpressSessionCookie {
   readonly partitioned: boolean;
 }
 
-/** What `req.session` answers beside the data. Without a callback, a step is a promise. */
+/** The members of `req.session` beside the data. Methods that get no callback return a promise. */
 export interface ExpressSessionMembers {
   /** The public id; `null` while nothing is stored. */
   readonly id: string | null;

@@ -48,8 +48,8 @@ const MAX_PATH = 1024;
 const NONE: readonly string[] = [];
 
 /**
- * Without the spaces and tabs that HTTP knows. Other white space belongs to a name: a browser that tells `__Host-sid`
- * from a name with a space of Unicode in front of it must not be misunderstood, or a sibling host could toss us a cookie.
+ * The text without leading and trailing spaces and tabs. Other white space belongs to a name: for a browser, a name with a
+ * Unicode space in front of `__Host-sid` is another name, which a sibling host may set. Trimmed, it would pass for ours.
  */
 function trimmed(text: string): string {
   let start = 0;

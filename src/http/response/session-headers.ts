@@ -8,7 +8,7 @@ import { challenge } from '../security/bearer.js';
 import type { InsecureCookieWarning } from '../security/insecure-cookie-warning.js';
 import type { SessionCookie } from './session-cookie.js';
 
-/** The options of the app that say how its responses tell of sessions. */
+/** The options of the app that decide about the headers. */
 interface HeaderOptions {
   readonly cookie: SessionCookie;
   /** `null`: cookies are not Secure. */
@@ -16,7 +16,7 @@ interface HeaderOptions {
   readonly acceptsBearer: boolean;
 }
 
-/** How a request met its session, as far as the response tells. */
+/** What a response has to know of the request and its session. */
 export interface ServedSession {
   readonly request: PlatformRequest;
   readonly options: HeaderOptions;
@@ -41,14 +41,14 @@ export interface ServedSession {
 }
 
 /**
- * Sets what a response owes: the cookie, what caches may do with it (`no-store`), how to authenticate, and after a failure
- * when to come back.
+ * Sets the headers of a response that follow from its session: `Set-Cookie`, `Cache-Control` and `Vary`, with a 401
+ * `WWW-Authenticate`, and after an outage `Retry-After`.
  */
 export function setSessionHeaders(response: ServerResponse, served: ServedSession): void {
   const { options, cookie, isRead, userId, isBearer, within, failure } = served;
   if (cookie !== null) setCookie(response, cookie, served);
   const isPrivate = cookie !== null || (isRead && userId !== null);
-  // A cache that keeps our cookie hands one session to everybody, whatever the app says of its pages.
+  // A cache that keeps our cookie would give one session to everybody, so this overrides what the app has set.
   if (cookie !== null) forbidCaching(response);
   else if (isPrivate && !response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store');
   if (isRead || isPrivate) varyBy(response, options.acceptsBearer ? BOTH_HEADERS : COOKIE_HEADER);
@@ -73,7 +73,7 @@ function setCookie(
 function noteFailure(response: ServerResponse, { request, logger, failure }: ServedSession): void {
   const { statusCode: status } = response;
   reportFailure(logger, { failure, status, route: routeOf(request), response });
-  // What the handler had decided is not what happens.
+  // The handler had decided on a redirect, which does not happen.
   if (status >= 400) response.removeHeader('Location');
 }
 
@@ -84,10 +84,10 @@ function appendHeader(response: ServerResponse, name: string, value: string): vo
   response.setHeader(name, [...values, value]);
 }
 
-/** What some caches obey rather than `Cache-Control`. @see RFC 9213, 2.2; what nginx, Fastly and Akamai document */
+/** Headers that some caches obey instead of `Cache-Control`. @see RFC 9213, 2.2; the documentation of nginx, Fastly and Akamai */
 const FOR_ONE_CACHE = /^(?:.+-)?cdn-cache-control$|^(?:surrogate|edge)-control$|^x-accel-expires$/;
 
-/** Keeps the response out of every cache, whatever was said of it before. */
+/** Keeps the response out of every cache, whatever headers the app has set for caches. */
 function forbidCaching(response: ServerResponse): void {
   for (const name of response.getHeaderNames()) if (FOR_ONE_CACHE.test(name)) response.removeHeader(name);
   response.setHeader('Cache-Control', 'no-store');
@@ -97,7 +97,7 @@ function forbidCaching(response: ServerResponse): void {
 const COOKIE_HEADER: readonly string[] = ['Cookie'];
 const BOTH_HEADERS: readonly string[] = ['Cookie', 'Authorization'];
 
-/** Tells caches that the response depends on these headers, beside whatever else the app says. */
+/** Adds the headers to `Vary`, beside those that the app has set there. */
 function varyBy(response: ServerResponse, headers: readonly string[]): void {
   if (!response.hasHeader('Vary')) {
     response.setHeader('Vary', headers.join(', '));

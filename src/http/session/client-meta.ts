@@ -4,10 +4,14 @@ import { SessionDataError } from '../../core/session-errors.js';
 import type { ClientRequest } from '../platform/platform-request.js';
 import { parseAgent, userAgentOf } from '../platform/user-agent.js';
 
-/** Longest address that is kept: longer than any, but not than what a client says behind a proxy that is trusted. */
+/*
+ * `meta` of a new session: what is stored about the client of a sign-in, and how much of it.
+ */
+
+/** Characters of an address that are kept at most. Real ones are shorter; behind a trusted proxy a client may make one up. */
 const MAX_ADDRESS = 64;
 
-/** Longest name of a device. */
+/** Characters of the name of a device that are kept at most. */
 const MAX_NAME = 64;
 
 const DEVICE_TYPES: readonly string[] = ['desktop', 'mobile', 'tablet', 'tv', 'bot'];
@@ -28,7 +32,7 @@ export function metaOf(
   return fitMeta({ ...describeClient(request), ...added(option(request)) }, own);
 }
 
-/** What the `meta` option gives is the app's own, in its kind at least. */
+/** What the `meta` option returned, if it is an object. */
 function added(value: object): JsonObject {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
   if (isObject) return toJsonObject(value, 'meta');
@@ -59,7 +63,7 @@ function describeDevice(userAgent: string): { deviceName: string; deviceType: st
   };
 }
 
-/** Whether it can stand in a page as it is: markup is no name. */
+/** Whether the name has no character of markup, so that a page may show it unescaped. */
 function isPlainName(name: string): boolean {
   return /^[\p{L}\p{N}][\p{L}\p{M}\p{N} ._+-]*$/u.test(name);
 }

@@ -3,8 +3,8 @@ import type { RequestSessionState } from './request-session-state.js';
 import type { SessionInfo } from '../session.interface.js';
 
 /**
- * Ends the session of this request; how many have been ended. The cookie is removed only if this call ended it: a
- * straggler must not erase the cookie of a newer sign-in.
+ * Ends the session of this request; resolves to how many active sessions have been ended. The cookie is removed only if this
+ * call ended the session: a slow request must not remove the cookie of a newer sign-in.
  */
 export function endCurrent(
   state: RequestSessionState,
@@ -23,7 +23,7 @@ export function endCurrent(
   });
 }
 
-/** Ends the user's other sessions; how many. */
+/** Ends the user's other sessions; resolves to how many were active. */
 export async function endOthers(state: RequestSessionState): Promise<number> {
   const row = state.stored?.row;
   if (row === undefined || row.userId === null) return 0;
@@ -33,7 +33,7 @@ export async function endOthers(state: RequestSessionState): Promise<number> {
   return ended.length;
 }
 
-/** Ends all of the user's sessions; how many. Without a user: the session of this request. */
+/** Ends all of the user's sessions; resolves to how many were active. Without a user: the session of this request. */
 export async function endAll(state: RequestSessionState): Promise<number> {
   const row = state.stored?.row;
   if (row === undefined || row.userId === null) return endCurrent(state, 'logout-all');
@@ -56,7 +56,7 @@ export async function endById(state: RequestSessionState, id: string): Promise<b
   return ended.length > 0;
 }
 
-/** Whether a session can have that id at all: others need no look-up, and some storages could not even take them. */
+/** Whether a session can have that id at all. Others are not looked up: some storages would fail on them. */
 function isStorable(id: string): boolean {
   try {
     return toSessionId(id) === id;

@@ -10,7 +10,7 @@ import {
 } from '../security/passport-user.js';
 import { addressOf, metaOf } from './client-meta.js';
 
-/** What a session asks about the request that it is served to. None of it changes while the request lasts. */
+/** What the session of a request has to know about that request. None of it changes while the request lasts. */
 export interface RequestFacts {
   /** Address of the client, for events. */
   readonly ip?: string;
@@ -18,27 +18,27 @@ export interface RequestFacts {
   readonly persistent: boolean;
   /** Whether clients may hold bearer tokens. */
   readonly acceptsBearer: boolean;
-  /** Whether the request came with a bearer token: whoever keeps that takes no cookie. */
+  /** Whether the request came with a bearer token: such a client gets no cookie. */
   readonly isBearer: boolean;
-  /** Whether the browser may have a cookie that it withheld, so that a new session would take its place. */
+  /** Whether the browser may have a cookie that it did not send (SameSite=Strict), which a new session would overwrite. */
   readonly isCookieWithheld: boolean;
-  /** Whether a page of another site made the browser ask for a change: none comes of it, whoever is signed in. */
+  /** Whether a page of another site made the browser send it, by a method that changes things: the session must not change. */
   readonly isCrossSiteChange: boolean;
   /** `meta` of a new session; `own` is what the app adds for this one. */
   describeClient(own: JsonObject): JsonObject;
   /** Family and platform of the client, where they are watched. */
   clientFamily(): string | undefined;
-  /** Why the request may change nothing, or sign nobody in, which is logged; `null`: it may. */
+  /** The error when the request must not change a session, or sign anybody in, which is logged; `null`: it may. */
   refusalOf(step: 'change' | 'sign-in'): Error | null;
   /**
-   * Whether the session of that user, or of nobody, may have the data: not when it would make Passport take somebody else
-   * for signed in. What is not accepted is logged.
+   * Whether the session of a user, or of nobody (`null`), may have the data: not when it names another user to Passport. A
+   * refusal is logged.
    */
   acceptsData(data: JsonObject, userId: string | null): boolean;
   /**
-   * The same of a change: of `next`, what `before` did not have.
+   * Checks data that is about to be stored: as `acceptsData`, where `next` names another user to Passport than `before`.
    *
-   * @throws SessionDataError for what is not accepted
+   * @throws SessionDataError when the data is not accepted
    */
   checkData(before: JsonObject, next: JsonObject, userId: string | null): void;
   /**
@@ -48,7 +48,7 @@ export interface RequestFacts {
   readonly log: ((level: 'warn' | 'error', message: string) => void) | null;
 }
 
-/** The facts of an HTTP request. What the platform has to compute is asked for late. */
+/** The facts of an HTTP request. Each is computed when it is asked for. */
 export class HttpRequestFacts implements RequestFacts {
   readonly #runtime: HttpRuntime;
   readonly #request: PlatformRequest;

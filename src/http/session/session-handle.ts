@@ -194,7 +194,7 @@ function badFlash(path: string, value: unknown): SessionDataError {
   );
 }
 
-/** Of a key that would change a prototype: where keys come from clients, so does this one. */
+/** The error for the key `__proto__`, which would change a prototype. Keys may come from clients, so it is a 400. */
 export function prototypeKey(): SessionDataError {
   return new SessionDataError('`__proto__` cannot be a key of session data. Nothing was changed', {
     path: 'data.__proto__',
