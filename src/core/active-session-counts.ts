@@ -5,21 +5,6 @@ import type { SessionLogger } from './session-logger.js';
 import { withTimeout } from './timeout.js';
 
 /**
- * Milliseconds before the sessions are counted again: a count reads the whole table, and health checks come every few
- * seconds.
- */
-const MAX_AGE = 60_000;
-
-/** Milliseconds that a closing app waits for a count under way. */
-const LONGEST_WAIT = 1_000;
-
-/**
- * Rows that are counted when the app starts: few, because each replica counts, and enough to find another app's
- * sessions.
- */
-const NEWEST = 500;
-
-/**
  * Counts the active sessions by the key that sealed them, for health checks and for a warning about keys that are not
  * configured. Counts at most once a minute, however often it is asked, and answers with the last count meanwhile: only
  * the first one is awaited. Each unknown key is logged once.
@@ -108,3 +93,18 @@ export class ActiveSessionCounts {
     return [...counts.keys()].filter((keyId) => !this.#ring.keyIds.includes(keyId));
   }
 }
+
+/**
+ * Milliseconds before the sessions are counted again: a count reads the whole table, and health checks come every few
+ * seconds.
+ */
+const MAX_AGE = 60_000;
+
+/** Milliseconds that a closing app waits for a count under way. */
+const LONGEST_WAIT = 1_000;
+
+/**
+ * Rows that are counted when the app starts: few, because each replica counts, and enough to find another app's
+ * sessions.
+ */
+const NEWEST = 500;

@@ -15,6 +15,10 @@ import { firstToken, tokenState } from './session-rotation.js';
 import type { SessionRow, TokenState } from './session-row.js';
 import { newKin, type SessionToken, type TokenIssuer, transportOf } from './session-token.js';
 
+/*
+ * Making a new session: what is asked for, the row that follows from it, and the insert.
+ */
+
 /** A new session that carries a token. */
 export interface NewSession {
   /** Owner; `null`: anonymous. */
@@ -39,7 +43,7 @@ export interface NewSession {
   readonly persistent: boolean;
   /** The absolute expiry is not later than this. */
   readonly notAfter?: Date;
-  /** What is decided about the session from now on. */
+  /** Transport of its token and family of the client, which stay with the session. */
   readonly marks?: SessionMarks;
 }
 
@@ -66,8 +70,10 @@ export interface RowPlan {
   readonly authenticatedAt: number | null;
 }
 
+/** The content of a session that holds nothing. */
 export const EMPTY_CONTENT: SessionContent = { data: {}, flashes: [], meta: {} };
 
+/** Versions begin below this. */
 const VERSION_RANGE = 2 ** 31;
 
 /**
@@ -85,7 +91,7 @@ export function sealRow(sealer: PayloadSealer, { content, token, now, ...plan }:
   };
 }
 
-/** Creates the sessions that carry tokens, for anonymous visitors and for sign-ins. Nothing else does. */
+/** Creates the sessions that carry tokens, for anonymous visitors and for sign-ins. */
 export class SessionCreation {
   readonly #backend: BackendClient;
   readonly #sealer: PayloadSealer;

@@ -1,8 +1,6 @@
 import { gone } from './session-errors.js';
 import type { EpochMs, SessionRow } from './session-row.js';
 
-type Expiry = Pick<SessionRow, 'expiresAt' | 'absoluteExpiresAt'>;
-
 /**
  * Whether a session is active: `now` is before its idle and its absolute expiry. All code of this library that has a
  * row decides here; databases select active rows by the same rule, which `SessionBackend` states.
@@ -35,7 +33,7 @@ export function idleExpiry(row: Pick<SessionRow, 'idleTtl' | 'absoluteExpiresAt'
 }
 
 /**
- * Whether use at `now` is to be written down.
+ * Whether use at `now` is to be recorded.
  *
  * @param touchInterval milliseconds between two touches of a session, at least
  */
@@ -46,3 +44,6 @@ export function isTouchDue(
 ): boolean {
   return now - row.lastActiveAt >= touchInterval;
 }
+
+/** The two instants at which a session ends. */
+type Expiry = Pick<SessionRow, 'expiresAt' | 'absoluteExpiresAt'>;

@@ -12,6 +12,10 @@ import { caughtUp, isKnownToken, judgeToken, type Standing, tokenState } from '.
 import type { EpochMs, SessionRow, TokenState } from './session-row.js';
 import { type SessionToken, transportOf } from './session-token.js';
 
+/*
+ * From the token that a client presents to the session that it leads to.
+ */
+
 /** A session that a token led to. */
 export interface ResolvedSession extends StoredSession {
   /**
@@ -30,7 +34,7 @@ export interface UnservedSession {
   readonly row: Pick<SessionRow, 'id' | 'userId'>;
 }
 
-/** Who presents a token, for events. The address is asked for when there is one: platforms compute it. */
+/** Who presents a token, for events. `ip` is read only for an event: platforms compute it each time. */
 export interface Client {
   readonly ip?: string;
 }
@@ -41,7 +45,7 @@ const MAX_ATTEMPTS = 5;
 /** Milliseconds between two log lines about storage that has been set back. */
 const SET_BACK_LOG_INTERVAL = 60_000;
 
-/** Finds the session that a presented token leads to, and decides whether that token may be served. */
+/** Finds the session that a presented token leads to, and decides whether the session may be served. */
 export class SessionResolver {
   #setBackLoggedAt: EpochMs | null = null;
   readonly #expired = new OncePerSession();

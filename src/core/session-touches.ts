@@ -6,6 +6,10 @@ import type { SessionLogger } from './session-logger.js';
 import type { EpochMs, SessionRow } from './session-row.js';
 import { clearTimeout, setTimeout } from './timers.js';
 
+/*
+ * Recording that sessions were used (touches): when a touch is written, and with which others.
+ */
+
 /** Milliseconds that touches wait, so that many share a round trip. */
 const WRITE_BEHIND = 100;
 /** Touches that wait at most: as soon as there are so many, they are written. */
@@ -19,9 +23,9 @@ const URGENT = 2_000;
 type Use = Pick<Touch, 'id' | 'lastActiveAt' | 'expiresAt'>;
 
 /**
- * Writes down that sessions were used, after the responses have left: at most once per session and `touchInterval`,
- * however many requests use the session at the same time, here or on other replicas. A touch that fails is logged, and
- * the request succeeds; a session that has ended is not revived.
+ * Records that sessions were used, after the responses have been sent: at most once per session and `touchInterval`, however
+ * many requests use the session at the same time, here or on other replicas. A touch that fails is logged, and the request
+ * succeeds; a session that has ended is not revived.
  */
 export class SessionTouches {
   readonly #backend: BackendClient;

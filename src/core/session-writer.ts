@@ -8,6 +8,10 @@ import { idleExpiry, requireActive } from './session-expiry.js';
 import type { EpochMs, SessionRow } from './session-row.js';
 import { performance, sleep } from './timers.js';
 
+/*
+ * Writing the content of stored sessions, so that no write of another request is lost.
+ */
+
 /** A change of the content of one session. */
 export interface ContentWrite {
   readonly id: string;

@@ -1,5 +1,9 @@
 import type { Clock } from './clock.js';
 
+/*
+ * Genuine tokens that are refused because the key of their session's payload is not configured.
+ */
+
 /** Milliseconds after which a refusal is forgotten: whoever was refused has not tried again since. */
 const MAX_AGE = 300_000;
 

@@ -2,6 +2,10 @@ import { cloneJson, isSameJson, type JsonObject, toJsonObject } from './json-dat
 import { diffData, mergeData, type SessionChanges } from './merge-changes.js';
 import type { FlashEntry, FlashMessage, SessionContent } from './session-content.js';
 
+/*
+ * The data and flash messages of a session while a request works with them.
+ */
+
 /** The changes of a working copy at one moment, and the data that they were taken from. */
 export interface Snapshot {
   readonly changes: SessionChanges;
@@ -36,12 +40,12 @@ export class WorkingCopy {
     return this.#data === null && this.#added.length === 0 && this.#read.length === 0;
   }
 
-  /** Whether there is nothing to save, found out cheaply. `false` decides nothing: `snapshot` does. */
+  /** Whether there is certainly nothing to save, found out without copying. When `false`, only `snapshot` can tell. */
   get isUnchanged(): boolean {
     return this.isUntouched || (this.#added.length === 0 && this.#read.length === 0 && this.#isDataUnchanged);
   }
 
-  /** To read and to change; deep changes are noticed by the next `snapshot`. */
+  /** The data, to be read and changed in place. Changes at any depth are found by the next `snapshot`. */
   get data(): JsonObject {
     return (this.#data ??= cloneJson(this.#base));
   }
@@ -52,11 +56,12 @@ export class WorkingCopy {
     this.#replacements++;
   }
 
+  /** Adds a message for the next `readFlashes`, of this request or a later one. */
   addFlash(entry: FlashEntry): void {
     this.#added = [...this.#added, entry];
   }
 
-  /** All messages, once. */
+  /** All messages that have not been read yet. Reading removes them, in storage with the next save. */
   readFlashes(): FlashMessage[] {
     const all = [...this.#flashes, ...this.#added];
     const stored = [...this.#flashes, ...this.#added.filter((entry) => this.#offered.has(entry.id))];
@@ -86,8 +91,8 @@ export class WorkingCopy {
   }
 
   /**
-   * The snapshot is stored, and with it whatever others stored before: `content` is what storage holds now. What
-   * has been changed since the snapshot stays a change.
+   * Goes on from `content`, which storage holds now: the changes of the snapshot and those of other requests. Changes that
+   * were made since the snapshot are kept, and are still to be saved.
    */
   rebase(snapshot: Snapshot, content: Pick<SessionContent, 'data' | 'flashes'>): void {
     const { flashesAdded, flashesRead } = snapshot.changes;
@@ -105,7 +110,7 @@ export class WorkingCopy {
     return this.#replacements === this.#replacementsStored && isSameJson(this.#data, this.#base);
   }
 
-  /** Brings into the data what others have stored, and says what it is to be compared with from now on. */
+  /** Merges what others have stored into the data. Returns what the data is to be compared with from now on. */
   #rebaseData(snapshot: Snapshot, stored: JsonObject): JsonObject {
     const live = this.#data;
     if (live === null || this.#replacements > snapshot.replacements) return stored;

@@ -23,15 +23,18 @@ import { describeError, toHttpException } from '../errors/to-http-exception.js';
 import { FloatingPromises } from './floating-promises.js';
 import type { RequestFacts } from './request-facts.js';
 
-/** What the response has to tell the client about its cookie. */
+/*
+ * The session of one request: the class that keeps it, and what it is given and asked for.
+ */
+
+/** What the response does with the cookie of the session. */
 export type CookieChange =
   | { readonly kind: 'set'; readonly token: SessionToken; readonly row: SessionRow }
   | { readonly kind: 'remove' };
 
 /**
- * Whether there is anything left to do before the response may leave. `clean`: nothing. `changed`: something is to be
- * saved, or to be found out that it cannot be. `busy`: a method of the session is under way, or has failed with nobody
- * there to handle it.
+ * Whether something has to be done before the response is sent. `clean`: nothing. `changed`: there are changes to save, which
+ * may fail. `busy`: a method of the session is under way, or was rejected and may be unhandled.
  */
 export type SessionStatus = 'clean' | 'changed' | 'busy';
 
@@ -40,17 +43,17 @@ export interface LoadedSession {
   /** The one to serve. */
   readonly resolved: ResolvedSession | null;
   /**
-   * The live one whose token is not good enough for it to be served: a sign-in or a sign-out ends it, and nothing else
-   * begins another one beside it.
+   * A live one whose token is genuine, but which may not be served. A sign-in or a sign-out ends it; until then no new
+   * session begins.
    */
   readonly unserved: UnservedSession | null;
 }
 
-/** What a response has to say of its session. */
+/** What the head of a response needs to know about its session. */
 export interface LeavingSession {
   /** `null`: the client keeps the cookie that it has. */
   readonly cookie: CookieChange | null;
-  /** Whether something looked at the session, so that the response depends on the token of the request. */
+  /** Whether something read the session, so that the response depends on the token of the request. */
   readonly isRead: boolean;
   /** Whose session the response may show; `null`: nobody's. */
   readonly userId: string | null;
@@ -58,21 +61,22 @@ export interface LeavingSession {
   readonly failure: unknown;
 }
 
-/** What has to be done before changes are saved: a session that Passport has signed out ends, for instance. */
+/** A step before changes are saved. The one there is ends a session whose user Passport has signed out. */
 export interface BeforeSave {
+  /** Whether there is something to do. */
   readonly isDue: boolean;
   run(): Promise<void>;
 }
 
-/** Data that never equals its stored form (a `toJSON` that differs each time) must not hold a response for ever. */
-const SETTLE_ROUNDS = 3;
+/** Saves before a response at most. Data with a `toJSON` that differs each time would never be saved. */
+const MAX_ROUNDS = 3;
 
 const NOTHING_STORED: Pick<SessionContent, 'data' | 'flashes'> = { data: {}, flashes: [] };
 
 /**
- * The session of one request: what is stored of it, the working copy, and the cookie that the response owes. It decides
- * what is saved, whether the token is rotated and whether the use is recorded, and is the only one that changes any of
- * this. Steps that write run one after the other.
+ * The session of one request: what is stored of it, the working copy, and the cookie that the response has to set. It decides
+ * what is saved, whether the token is rotated and whether the use is recorded; nothing else changes any of this. Methods that
+ * write run one after the other.
  */
 export class RequestSessionState {
   readonly #sessions: SessionManager;
@@ -97,19 +101,19 @@ export class RequestSessionState {
   /** Why the last call to the session failed, if one did. */
   #failure: unknown = null;
 
-  /** Whose session this was when another request ended it. Their sign-in has to come with a request of its own. */
+  /** Whose session it was, when another request has ended it: this request cannot sign the same user in again. */
   #endedUserId: string | null = null;
-  /** Another request has ended the session, and may have set a cookie that one of ours would replace. */
+  /** Whether another request has ended the session. Its response may have set a cookie that one of ours would replace. */
   #isStraggler = false;
-  /** This request has ended the session that its cookie led to. */
+  /** Whether this request has ended the session that its cookie led to. */
   #isCookieSpent = false;
   readonly #presentedId: string | null;
 
-  /** The head of the response has left, so that no cookie can go with it any more. */
+  /** Whether the head of the response has been sent, so that it can set no cookie any more. */
   #isCommitted = false;
-  /** The response is over, or its client went away. */
+  /** Whether the response has been sent, or its client has closed the connection. */
   #isClosed = false;
-  /** Whether the next access is looked at, since no response is to come behind which to save what it changes. */
+  /** Whether the next access to data is followed by a save: the response is over, so that nothing else would save. */
   #savesNextAccess = false;
 
   /** @param countsAsTouch `null`: not routed yet */
@@ -149,12 +153,12 @@ export class RequestSessionState {
     return this.#stored?.row.id ?? this.#unserved?.row.id ?? null;
   }
 
-  /** Whose session another request has ended meanwhile. */
+  /** Whose session it was, when another request has ended it meanwhile; otherwise `null`. */
   get endedUserId(): string | null {
     return this.#endedUserId;
   }
 
-  /** What the response has to tell the client about its cookie; `null`: nothing. */
+  /** What the response does with the cookie; `null`: the client keeps the one that it has. */
   get cookie(): CookieChange | null {
     return this.#cookie;
   }
@@ -172,6 +176,7 @@ export class RequestSessionState {
     return this.#copy;
   }
 
+  /** Whether something has to be done before the response is sent. */
   get status(): SessionStatus {
     if (this.#promises?.arePending || this.#steps.isBusy) return 'busy';
     return this.#beforeSave?.isDue || this.#isCopyChanged() ? 'changed' : 'clean';
@@ -182,13 +187,13 @@ export class RequestSessionState {
     try {
       return hasChanges(this.#copy.snapshot().changes);
     } catch {
-      return true; // saving it says why it cannot be
+      return true; // the save will throw the reason
     }
   }
 
   // What happens to the request
 
-  /** The request has come to a route. Each guard of the route says so. */
+  /** The request has reached a route. Each guard of the route calls this. @param countsAsTouch `false` with `@SkipTouch()` */
   route(countsAsTouch: boolean): void {
     this.#countsAsTouch = countsAsTouch || this.#countsAsTouch === true; // what middleware touched stays touched
     if (this.#isRouted) return;
@@ -201,7 +206,7 @@ export class RequestSessionState {
     this.#facts = facts;
   }
 
-  /** Whether serving the request counts as use of the session, whatever was known of that before. */
+  /** Sets whether serving the request counts as use of the session, whatever was set before. */
   countAsTouch(countsAsTouch: boolean): void {
     this.#countsAsTouch = countsAsTouch;
   }
@@ -211,21 +216,21 @@ export class RequestSessionState {
     this.#isRead = true;
   }
 
-  /** The app reaches for data or messages. Where the response is over, nothing else would look at what it changes. */
+  /** The app accesses data or messages. After the end of the response, what it changes is saved behind the current turn. */
   noteAccess(): void {
     if (!this.#savesNextAccess || !this.#isCommitted) return;
     this.#savesNextAccess = false;
     setImmediate(() => this.close());
   }
 
-  /** A call to the session has failed. What `update(fn)` of the app throws is the app's, and Nest's to log. */
+  /** A method of the session has failed. An error that the app threw inside `update(fn)` is not noted: Nest logs it. */
   noteFailure(error: unknown): void {
     if (error instanceof SessionError || error instanceof HttpException) this.#failure = error;
   }
 
   /**
-   * Refuses a request of another site's page that brings a session along, and forgets what middleware has changed in it.
-   * What brings none is served, until it would begin one: a route that keeps nothing is open to every page.
+   * Refuses a request of another site's page that carries a session, and discards what middleware has changed in it. Without
+   * a session it is served, and refused only when it would begin one: a route that stores nothing is open to every page.
    *
    * @throws CrossSiteRequestException
    */
@@ -236,13 +241,13 @@ export class RequestSessionState {
     throw refusal;
   }
 
-  /** The head of the response has left. */
+  /** The head of the response has been sent. */
   commit(): void {
     this.#isCommitted = true;
     this.#promises?.detach();
   }
 
-  /** The response is over, or its client went away, which is no end of the handler: what it still changes is saved. */
+  /** The response has been sent, or its client has closed the connection. What the handler changes after that is saved too. */
   close(): void {
     this.#isClosed = true;
     this.#savesNextAccess = true;
@@ -251,22 +256,22 @@ export class RequestSessionState {
     if (this.#isCommitted && this.status !== 'clean') void this.flushLate();
   }
 
-  // What is done before the response leaves
+  // What is done before the response is sent
 
-  /** What is done before each save, where something is. */
+  /** The step that is done before each save; `null`: none. */
   get beforeSave(): BeforeSave | null {
     return this.#beforeSave;
   }
 
-  /** `step` is asked before each save whether it is due, and done then. */
+  /** From now on `step` is done before each save for which it is due. */
   runBeforeSave(step: BeforeSave): void {
     this.#beforeSave = step;
   }
 
   /**
-   * Saves what has changed, behind the promises that were handed out.
+   * Waits for the promises that methods of the session have returned, then saves what has changed.
    *
-   * @throws the first of their failures that nobody handles, when everything else has been saved
+   * @throws the first of their rejections that nobody handles, once the changes are saved; after an outage nothing is saved
    */
   async flush(): Promise<void> {
     this.#flushing = this.#saveAll();
@@ -278,9 +283,9 @@ export class RequestSessionState {
   }
 
   /**
-   * Does what has to be done before the first byte of the response leaves: what has changed is saved, promises that nobody
-   * awaited and what they change meanwhile included, and the token is rotated if that is due. At once, if there is nothing.
-   * The session then leaves with the response.
+   * Does what has to be done before the first byte of the response: saves what has changed, waits for promises that nobody
+   * awaited and saves what they changed, and rotates the token if that is due. Then `leave`. Where nothing has to be done the
+   * result is returned at once, otherwise promised.
    */
   settle(): LeavingSession | Promise<LeavingSession> {
     return this.status !== 'clean' || this.isRotationDue ? this.#settle() : this.leave();
@@ -288,7 +293,7 @@ export class RequestSessionState {
 
   async #settle(): Promise<LeavingSession> {
     await this.#flushing;
-    for (let round = 0; round < SETTLE_ROUNDS && this.status !== 'clean'; round++) await this.#saveAll();
+    for (let round = 0; round < MAX_ROUNDS && this.status !== 'clean'; round++) await this.#saveAll();
     await this.rotateIfDue();
     return this.leave();
   }
@@ -309,7 +314,7 @@ export class RequestSessionState {
     if (unhandled.length > 0) throw unhandled[0];
   }
 
-  /** Saves what was changed after the first byte had left. Nobody can be told any more, but the log. Never rejects. */
+  /** Saves what was changed after the first byte had been sent, and logs it: the client cannot know. Never rejects. */
   async flushLate(): Promise<void> {
     try {
       if (!(await this.save())) return;
@@ -320,7 +325,7 @@ export class RequestSessionState {
       );
     } catch (error) {
       this.discard();
-      if (error instanceof CrossSiteRequestException) return; // logged as all of these are
+      if (error instanceof CrossSiteRequestException) return; // `refusalOf` has logged it
       this.#facts.log?.(
         'error',
         `the session was changed after the response had begun, and could not be saved: ${String(error)}`,
@@ -336,7 +341,7 @@ export class RequestSessionState {
     return this.#sessions.isRotationDue(resolved, this.#isRotationWanted) && !this.#facts.isCrossSiteChange;
   }
 
-  /** Rotates the token if that is due. What fails leaves the presented token in force, so the response goes out all the same. */
+  /** Rotates the token if that is due. A failure is logged: the presented token stays valid, so the response is sent anyway. */
   rotateIfDue(): Promise<void> {
     return this.runInTurn(async () => {
       if (!this.isRotationDue || this.#resolved === null || this.#stored === null) return;
@@ -355,7 +360,7 @@ export class RequestSessionState {
     this.#sessions.touchIfDue(this.#stored.row);
   }
 
-  /** The head of the response leaves now. What it has to say, and why a call to the session has failed, if one has. */
+  /** The head of the response is sent now: records the use of the session, and returns what the head needs to know. */
   leave(): LeavingSession {
     this.commit();
     this.touchIfDue();
@@ -370,8 +375,8 @@ export class RequestSessionState {
   // What the session's methods do
 
   /**
-   * Runs a method of the session for the app: what it throws leaves as an exception, and fails the response when nobody
-   * handles it.
+   * Runs a method of the session for the app. What it throws becomes an `HttpException`; when nobody handles the returned
+   * promise, the response fails by it.
    */
   handOut<R>(method: () => Promise<R>): Promise<R> {
     if (this.#facts.log === null) return this.#attempt(method);
@@ -394,9 +399,10 @@ export class RequestSessionState {
   }
 
   /**
-   * Runs after the steps before it have ended.
+   * Runs a step when those before it have ended.
    *
-   * @throws SessionConflictError when they have not after `timeout`: a step inside `update(fn)` waits for itself
+   * @throws SessionConflictError when they have not ended after `timeout`, as where a method that is awaited inside
+   *   `update(fn)` waits for that very `update`
    */
   runInTurn<T>(step: () => Promise<T>): Promise<T> {
     const { timeout } = this.#sessions.config;
@@ -413,7 +419,7 @@ export class RequestSessionState {
       this.refuseCrossSite('change');
       this.#facts.checkData(stored.content.data, snapshot.changes.set, stored.row.userId);
       const content = (now: SessionContent) => ifChanged(now, applyChanges(now, snapshot.changes));
-      // Replaced by what it was when it was read: whether that is still there, only storage knows.
+      // `first` is null when the changes make what was read: whether storage still holds that, only a read can say.
       const first = content(stored.content);
       const known = first === null ? undefined : stored;
       const apply = (now: SessionContent) => (now === stored.content ? first : content(now));
@@ -422,7 +428,7 @@ export class RequestSessionState {
     });
   }
 
-  /** Atomic read-modify-write; what `fn` made becomes the data. */
+  /** Atomic read-modify-write: `fn` changes a copy of the stored data, which is then stored. After a conflict it runs again. */
   update<R>(fn: (data: JsonObject) => R | Promise<R>): Promise<R> {
     return this.runInTurn(async () => {
       const runs: { snapshot: Snapshot; result: R }[] = [];
@@ -482,14 +488,14 @@ export class RequestSessionState {
     this.#isRotationWanted = false;
   }
 
-  /** The response shall carry a new token. Without a stored session there is none to replace. */
+  /** The app wants a new token with the response. Without a stored session it does nothing. */
   wantRotation(): void {
     this.#isRotationWanted = this.#stored !== null;
   }
 
   /**
    * The session has been ended, by this request or by another before it: from now on this is a new, empty, anonymous
-   * one. Only the request that ended it may touch the cookie: the client may have a newer one by now.
+   * one. The cookie is removed only by the request that ended it: after another's, the client may have a newer one.
    */
   ended({ by }: { by: 'this-request' | 'another' }): void {
     const hadCookie = this.#stored !== null && transportOf(this.#stored.content) === 'cookie';
@@ -537,7 +543,7 @@ export class RequestSessionState {
   }
 
   /**
-   * Stores a new anonymous session, unless there is nothing in it, or none may begin; whether it has.
+   * Stores a new anonymous session, unless it would hold nothing, or none may begin. Resolves to whether it was stored.
    *
    * @throws what `#mayBegin` throws
    */
@@ -565,12 +571,12 @@ export class RequestSessionState {
   }
 
   /**
-   * Whether a session may begin. If not, what it would have held is dropped: all that a visit wants to keep whose
-   * browser withheld its cookie, and the messages of a straggler, of a token that leads to a live session without being
-   * served, and of a bearer token that leads to none.
+   * Whether a new anonymous session may begin; `false`: what it would hold is dropped. Nothing may begin where the browser
+   * did not send its Strict cookie. Flash messages are dropped, and data is refused, where another request has ended the
+   * session, where the session is live and not served, and where the client has a bearer token.
    *
    * @throws CrossSiteRequestException when a page of another site made the browser send the request
-   * @throws SessionGoneError for data of these: there is no cookie that may be set
+   * @throws SessionGoneError for data in these cases: no cookie may be set
    */
   #mayBegin(hasData: boolean): boolean {
     this.refuseCrossSite('change');
