@@ -9,9 +9,14 @@ import { SessionBackend } from './core/session-backend.js';
 import { SessionOptionsError } from './core/session-errors.js';
 import type { SessionLogger } from './core/session-logger.js';
 
+/*
+ * Which data source of the app sessions are stored in: whether the app uses its database too, and the error where there is none.
+ */
+
 /** The option `dataSource`: a name, options, or nothing for the default one. */
 type GivenDataSource = string | DataSourceOptions | undefined;
 
+/** A module of the app as Nest keeps it, and a provider in it. */
 type AppModule = ModulesContainer extends Map<string, infer M> ? M : never;
 type Wrapper = AppModule['providers'] extends Map<unknown, infer W> ? W : never;
 

@@ -18,6 +18,10 @@ import {
 } from './http/http-options.js';
 import { type CleanupOptions, resolveCleanup } from './ops/cleanup-options.js';
 
+/*
+ * The options of `SessionModule`, and what they become when they have been checked.
+ */
+
 /**
  * Something that the app provides: an instance, a class that Nest instantiates, or a provider without its token
  * (`useClass`, `useValue`, `useFactory` with `inject`, `useExisting`).
@@ -31,7 +35,7 @@ export type Replaceable<T> =
   | Omit<ExistingProvider<T>, 'provide'>;
 
 /**
- * The options that decide which providers the module has. In `forRootAsync` they stand beside the factory, because Nest
+ * The options that decide which providers the module has. In `forRootAsync` they are given beside the factory, because Nest
  * needs them before it calls one.
  */
 export interface SessionStructure {
@@ -197,7 +201,7 @@ export function splitOptions(options: SessionOptions): {
 }
 
 /**
- * What stands beside the factory of `forRootAsync`.
+ * What is given beside the factory of `forRootAsync`.
  *
  * @throws SessionOptionsError
  */

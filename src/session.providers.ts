@@ -24,6 +24,10 @@ import {
   type SessionStructure,
 } from './session.options.js';
 
+/*
+ * The providers of `SessionModule`.
+ */
+
 /** Injection token of the options in force. */
 export const RESOLVED_OPTIONS = Symbol('nest-sessions options');
 

@@ -2,6 +2,10 @@ import ms, { type StringValue } from 'ms';
 import { describeValue } from './describe-value.js';
 import { SessionOptionsError } from './session-errors.js';
 
+/*
+ * Durations as options give them, checked and turned into milliseconds.
+ */
+
 /** Milliseconds, or a string with a unit such as `'30s'`, `'15m'`, `'24h'`, `'30d'`. */
 export type Duration = number | string;
 

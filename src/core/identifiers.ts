@@ -2,6 +2,10 @@ import { typeName } from './describe-value.js';
 import { faultOf } from './json-data.js';
 import { SessionDataError } from './session-errors.js';
 
+/*
+ * Ids of users and of sessions: checked, turned into strings, and compared byte for byte.
+ */
+
 /** A user id as apps have it. Kept and returned as a string, compared byte for byte. */
 export type UserId = string | number | bigint;
 

@@ -2,6 +2,10 @@ import { faultOf } from './json-data.js';
 import { SessionDataError } from './session-errors.js';
 import type { EpochMs } from './session-row.js';
 
+/*
+ * Instants as callers give them, checked and turned into milliseconds since the Unix epoch.
+ */
+
 /** A moment: a Date, or milliseconds since the Unix epoch. */
 export type Instant = Date | EpochMs;
 

@@ -2,6 +2,10 @@ import { types } from 'node:util';
 import { describeKind } from './describe-value.js';
 import { type DataFault, SessionDataError } from './session-errors.js';
 
+/*
+ * Session data as JSON: values of the app are checked and copied into it, and compared in it.
+ */
+
 /** What JSON can hold. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
 /** An object of JSON values: session data, and what is kept about a client. */

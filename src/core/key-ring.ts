@@ -1,6 +1,10 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { SessionOptionsError, SessionStoreError, SessionTamperedError } from './session-errors.js';
 
+/*
+ * The option `key`: the keys that seal payloads and sign tokens, the first of which is used for what is new.
+ */
+
 /**
  * One key as an option: 32 bytes, or their base64, base64url or hex form. A string may hold several, comma-separated.
  */

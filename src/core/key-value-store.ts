@@ -11,9 +11,12 @@ import { SessionRecord } from './session-record.js';
 import { firstToken } from './session-rotation.js';
 import type { SessionRow } from './session-row.js';
 
+/*
+ * Sessions under keys of the app's own: the key-value methods of `SessionStore`.
+ */
+
 /**
- * The smallest face of a store: values under keys, each with a lifetime. `SessionStore` has it. Code that needs no
- * more of a store should ask for no more.
+ * Values under keys, each with a lifetime: the part of `SessionStore` that code should ask for which needs no more of it.
  *
  * `K` is what a key is, `V` what is put, `R` what comes back.
  *

@@ -1,6 +1,10 @@
 import { isSameJson, type JsonObject } from './json-data.js';
 import type { FlashEntry, SessionContent } from './session-content.js';
 
+/*
+ * The changes of one request to the data of its session, and how they are merged into what others have stored meanwhile.
+ */
+
 /** What one request changed in its session, to be merged into what is stored by the time that it is saved. */
 export interface SessionChanges {
   /** The data was assigned or cleared as a whole: nothing that is stored stays. */
@@ -14,6 +18,7 @@ export interface SessionChanges {
   readonly flashesRead: readonly string[];
 }
 
+/** The changes of the data alone, without those of flash messages. */
 type DataChanges = Pick<SessionChanges, 'replace' | 'set' | 'remove'>;
 
 /** No flash added or read. */

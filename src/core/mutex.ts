@@ -1,6 +1,10 @@
 import { withTimeout } from './timeout.js';
 import { clearTimeout, setTimeout } from './timers.js';
 
+/*
+ * Queues that run tasks one at a time.
+ */
+
 /** How long one task may wait for its turn, and keep it. Without limits, for as long as it takes. */
 export interface TurnLimits {
   /** Milliseconds to wait for the turn. A task whose turn comes later is never run, and `run` rejects. */

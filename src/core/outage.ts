@@ -1,6 +1,10 @@
 import type { SessionLogger } from './session-logger.js';
 import { performance } from './timers.js';
 
+/*
+ * Log lines about storage that fails, and that works again.
+ */
+
 /** What a call to storage does. A locked file, or a read-only replica, fails writes and no reads. */
 export type CallKind = 'read' | 'write';
 

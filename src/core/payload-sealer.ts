@@ -5,6 +5,10 @@ import { SessionStoreError, SessionTamperedError, SessionTooLargeError } from '.
 import type { SessionRow } from './session-row.js';
 import type { UnknownKeys } from './unknown-keys.js';
 
+/*
+ * Seals the content of a session into the payload of its row, and opens it again.
+ */
+
 /** Bytes of `meta` at most, as UTF-8 JSON: it comes from request headers, so a client must not choose its size. */
 export const MAX_META_BYTES = 4096;
 

@@ -1,6 +1,10 @@
 import type { SessionLimit } from './session-limit.js';
 import type { EndedRow, EpochMs, SessionRow, TokenState } from './session-row.js';
 
+/*
+ * What the library needs of a storage: the abstract class that every backend extends, and what its methods are given.
+ */
+
 /** A new session, with everything that must happen in the same atomic step. */
 export interface InsertRequest {
   /** The owner of the new row. It is known before `build` is called, so that a backend can lock by user. */

@@ -1,12 +1,17 @@
 import type { JsonObject } from './json-data.js';
 import type { SessionRow } from './session-row.js';
 
+/*
+ * What the sealed payload of a session holds.
+ */
+
 /** A message that is kept until it has been read once. */
 export interface FlashMessage {
   readonly kind: string;
   readonly text: string;
 }
 
+/** A message as it is stored. */
 export interface FlashEntry extends FlashMessage {
   readonly id: string;
 }

@@ -1,5 +1,9 @@
 import type { EpochMs, SessionRow } from './session-row.js';
 
+/*
+ * The events of sessions: what they are called, what listeners get, and how they are emitted.
+ */
+
 /**
  * Why a session was ended on purpose: by `logout()`, `logoutOthers()` or `logoutAll()`; `'revoked'` by id or through
  * `SessionStore`; `'replaced'` by a sign-in of the same client; `'reuse'`, because a replaced token came back;

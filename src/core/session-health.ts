@@ -2,6 +2,10 @@ import type { SessionParts } from './session-parts.js';
 import type { CleanupResult } from './session-pruning.js';
 import { performance } from './timers.js';
 
+/*
+ * The health of sessions: whether storage answers, whether the keys open what they seal, and how the last clean-up went.
+ */
+
 /** What is wrong, in a form that code can compare and that may be shown to anybody. */
 export type SessionProblemCode = 'unreachable' | 'unknown-key' | 'sealing';
 

@@ -2,6 +2,10 @@ import { compareIds } from './identifiers.js';
 import { isActive } from './session-expiry.js';
 import type { EpochMs, SessionRow } from './session-row.js';
 
+/*
+ * The limit of active sessions per user: which sessions count, and which are evicted.
+ */
+
 /** How many active sessions a user may have, and what happens when one more begins. */
 export interface SessionLimit {
   /** Active sessions that carry a token, the new one included: an integer of at least 1. */

@@ -5,6 +5,10 @@ import { type KeyInput, KeyRing, makeKeyHint } from './key-ring.js';
 import type { SessionLimit } from './session-limit.js';
 import { SessionOptionsError } from './session-errors.js';
 
+/*
+ * The options of `SessionStore`, and what they become when they have been checked.
+ */
+
 /** How long sessions live, as two timeouts. */
 export interface Lifetimes {
   /** Idle timeout: how long a session lives after its last use. */

@@ -6,6 +6,10 @@ import { positiveInteger } from './option-checks.js';
 import type { SessionEvents } from './session-events.js';
 import { performance, sleep } from './timers.js';
 
+/*
+ * The clean-up: expired sessions are deleted, in steps.
+ */
+
 /** How the last clean-up went. */
 export interface CleanupResult {
   /** When it ended. */

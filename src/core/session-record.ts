@@ -4,6 +4,10 @@ import type { SessionContent } from './session-content.js';
 import type { SessionRow } from './session-row.js';
 import type { SessionToken } from './session-token.js';
 
+/*
+ * A stored session as `SessionStore` returns it.
+ */
+
 /** What is stored under a key of the app's own: an owner, or `null`, and a JSON object. */
 export interface SessionState<T extends object = JsonObject> {
   /** The owner, or `null`. `SessionStore.destroyAllForUser()` removes what a user owns. */

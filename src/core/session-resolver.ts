@@ -13,7 +13,7 @@ import type { EpochMs, SessionRow, TokenState } from './session-row.js';
 import { type SessionToken, transportOf } from './session-token.js';
 
 /*
- * From the token that a client presents to the session that it leads to.
+ * Finding the session that a presented token leads to, and what becomes of a token that was replaced.
  */
 
 /** A session that a token led to. */

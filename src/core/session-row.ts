@@ -1,3 +1,7 @@
+/*
+ * A session as storage has it: one row.
+ */
+
 /** An instant as storage keeps it: milliseconds since the Unix epoch. */
 export type EpochMs = number;
 

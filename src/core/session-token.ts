@@ -2,6 +2,10 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { KeyRing } from './key-ring.js';
 
+/*
+ * The token of a session: its parts, its signature, and how it is issued and recognised.
+ */
+
 /**
  * Secret part of a token: 256 bits.
  *
@@ -10,8 +14,8 @@ import type { KeyRing } from './key-ring.js';
 const SECRET_BYTES = 32;
 
 /**
- * Secret that all tokens of a session share: 128 bits. It is kept in the sealed payload, so that who has the key alone
- * can make no token that passes for one which storage does not know.
+ * Secret that all tokens of a session share (`kin`): 128 bits. It is stored in the sealed payload. A token whose hash is not
+ * stored has to contain it, so that the key alone is not enough to make one.
  */
 const KIN_BYTES = 16;
 

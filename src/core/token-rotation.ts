@@ -11,6 +11,10 @@ import { isRotationDue, nextGeneration, reissued, renewed, rotated, tokenState }
 import type { SessionRow, TokenState } from './session-row.js';
 import { type SessionToken, type TokenIssuer, type TokenPlan, transportOf } from './session-token.js';
 
+/*
+ * Storing a new token for a session: by age, on request, and after renewed proof of identity.
+ */
+
 /** A renewed token, and what changed in the row with it. */
 export interface Renewal {
   readonly token: SessionToken;

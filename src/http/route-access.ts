@@ -9,6 +9,10 @@ import { policyOf, type RoutePolicy } from './request/route-policy.js';
 import { type ExchangeInput, SessionExchange } from './request/session-exchange.js';
 import { exchangeOf, keepExchange, skipExchange } from './request/session-of.js';
 
+/*
+ * What the guards of the library decide: whether the handler of a route may be called.
+ */
+
 /** What a guard may answer with. */
 export type Admission = ReturnType<CanActivate['canActivate']>;
 

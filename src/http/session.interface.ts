@@ -5,6 +5,10 @@ import type { SessionData } from '../core/session-data.js';
 import type { SessionIntegrity } from '../core/session-record.js';
 import type { SessionToken, Transport } from '../core/session-token.js';
 
+/*
+ * The session of a request as handlers have it, and the options of its methods.
+ */
+
 /** How one sign-in differs from what the module's options say. Given to `session.authenticate()`. */
 export interface AuthenticateOptions<T extends object = SessionData> {
   /**

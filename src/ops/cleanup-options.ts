@@ -2,6 +2,10 @@ import { CronTime } from 'cron';
 import { expected, positiveInteger, refuseUnknown, requireObject } from '../core/option-checks.js';
 import { DEFAULT_BATCH_SIZE } from '../core/session-pruning.js';
 
+/*
+ * The option `cleanup`, and the turns of a cron expression.
+ */
+
 /** When expired sessions are deleted, and how much at a time. */
 export interface CleanupOptions {
   /**
@@ -19,6 +23,7 @@ export interface CleanupOptions {
   readonly batchSize?: number;
 }
 
+/** The default of `cron`. */
 const EVERY_HOUR = '0 * * * *';
 
 /** @throws SessionOptionsError */

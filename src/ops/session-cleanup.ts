@@ -6,6 +6,10 @@ import type { CleanupResult } from '../core/session-pruning.js';
 import type { SessionStore } from '../core/session-store.js';
 import { type CleanupOptions, cronTurn } from './cleanup-options.js';
 
+/*
+ * The scheduled clean-up of an app.
+ */
+
 /** Name of the job in the app's `SchedulerRegistry`. */
 export const CLEANUP_JOB = 'session-cleanup';
 

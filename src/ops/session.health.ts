@@ -6,6 +6,10 @@ import type { SessionStore } from '../core/session-store.js';
 import type { SessionCleanup } from './session-cleanup.js';
 import { withTimeout } from '../core/timeout.js';
 
+/*
+ * The health indicator for Terminus, and what it reports.
+ */
+
 /** What the indicator reports when sessions work. Safe to show to anybody. */
 export type SessionsUp = {
   /** How long storage took to answer, in milliseconds. */

@@ -4,7 +4,7 @@ import { type Duration, parseDuration } from '../core/duration.js';
 import { SessionOptionsError } from '../core/session-errors.js';
 
 /**
- * A clock that stands still until it is told to move on, so that tests of expiry, rotation and clean-up need no waiting.
+ * A clock whose time changes only when a test sets it, so that tests of expiry, rotation and clean-up need no waiting.
  * Give it as the `clock` option, or override the provider `Clock` with it.
  *
  * @example

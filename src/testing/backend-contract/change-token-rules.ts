@@ -13,6 +13,11 @@ import {
   store,
 } from './contract-rule.js';
 
+/*
+ * The rules of `changeToken`: a compare-and-swap of the token of one session.
+ */
+
+/** Hash of the token that the rows begin with. */
 const HASH = 'c'.repeat(64);
 
 const NEXT: TokenState = {

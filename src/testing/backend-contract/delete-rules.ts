@@ -13,6 +13,10 @@ import {
   store,
 } from './contract-rule.js';
 
+/*
+ * The rules of `delete`: by ids, by user, and all.
+ */
+
 const endedRow = ({ id, userId, expiresAt, absoluteExpiresAt }: SessionRow): EndedRow => {
   return { id, userId, expiresAt, absoluteExpiresAt };
 };

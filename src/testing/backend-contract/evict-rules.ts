@@ -13,6 +13,10 @@ import {
 } from './contract-rule.js';
 import { UNCOUNTED, ended, evict, insertAtOnce, stored, used } from './limit-fixtures.js';
 
+/*
+ * The rules of `insert` with `onLimit: 'evict'`: over the limit the least recently active sessions end.
+ */
+
 export const evictRules = rulesOf('insert with a limit that evicts', {
   'evicts nobody while there is room, the new row included': async (backend) => {
     await store(backend, used('a', 2), used('b', 1));

@@ -11,6 +11,10 @@ import {
   store,
 } from './contract-rule.js';
 
+/*
+ * The rules of `find`: rows by their ids.
+ */
+
 export const findRules = rulesOf('find', {
   'gives rows in the order of the ids, and null where there is none': async (backend) => {
     await store(backend, row('a'), row('b'), row('c'));

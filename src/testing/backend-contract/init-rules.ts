@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { assertStored, row, rulesOf, store } from './contract-rule.js';
 
+/*
+ * The rules of `init` and `close`.
+ */
+
 export const initRules = rulesOf('init and close', {
   'init leaves stored rows alone when it is called again': async (backend) => {
     await store(backend, row('a'));

@@ -2,6 +2,10 @@ import assert from 'node:assert/strict';
 import type { SessionRow } from '../../core/session-row.js';
 import { assertEqual, MINUTE, NOW, assertStored, inserting, row, rulesOf, store } from './contract-rule.js';
 
+/*
+ * The rules of `insert` without a limit.
+ */
+
 /** Ids that are all different, byte for byte, though some databases would call them equal. */
 const LOOK_ALIKES = ['Bob', 'bob', 'bob ', ' bob', 'b\u00f6b', 'bo\u0308b', 'bob\t', 'bob%', 'b_b', 'BOB'];
 

@@ -1,6 +1,10 @@
 import type { ListRequest } from '../../core/session-backend.js';
 import { assertEqual, MINUTE, NOW, idleSince, overSince, row, rulesOf, store } from './contract-rule.js';
 
+/*
+ * The rules of `list`: the active sessions of one user, in order.
+ */
+
 function request(fields: Partial<ListRequest> = {}): ListRequest {
   return { userId: 'ada', now: NOW, orderBy: 'lastActiveAt', limit: null, ...fields };
 }

@@ -13,6 +13,10 @@ import {
   store,
 } from './contract-rule.js';
 
+/*
+ * The rules of `prune`: expired sessions are deleted in steps.
+ */
+
 const EXPIRED = [idleSince(NOW), idleSince(NOW - 60 * MINUTE), overSince(NOW), overSince(NOW - MINUTE)];
 const LIVE = [{}, { expiresAt: NOW + 1 }, { absoluteExpiresAt: NOW + 1 }, { tokenHash: null }];
 

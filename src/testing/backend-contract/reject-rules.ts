@@ -2,6 +2,10 @@ import assert from 'node:assert/strict';
 import { assertEqual, assertStored, insertLimited, inserting, row, rulesOf, store } from './contract-rule.js';
 import { UNCOUNTED, insertAtOnce, reject, stored, used } from './limit-fixtures.js';
 
+/*
+ * The rules of `insert` with `onLimit: 'reject'`: at the limit nothing is stored.
+ */
+
 export const rejectRules = rulesOf('insert with a limit that rejects', {
   'stores nothing and ends nobody when the user has as many': async (backend) => {
     await store(backend, used('a', 2), used('b', 1));

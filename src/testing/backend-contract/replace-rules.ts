@@ -12,6 +12,10 @@ import {
   store,
 } from './contract-rule.js';
 
+/*
+ * The rules of `insert` with `replaces`: one session ends and another begins in one step.
+ */
+
 export const replaceRules = rulesOf('insert that replaces', {
   'ends the replaced row and returns it': async (backend) => {
     const anonymous = row('old', { userId: null, authenticatedAt: null });

@@ -12,6 +12,10 @@ import {
   store,
 } from './contract-rule.js';
 
+/*
+ * The rules of `save`: the payload of a session is replaced where its version is the expected one.
+ */
+
 /** A change of version 1 of a row, a minute after it was stored. */
 function change(id: string, fields: Partial<PayloadChange> = {}): PayloadChange {
   return {

@@ -11,6 +11,10 @@ import {
   store,
 } from './contract-rule.js';
 
+/*
+ * The rules of `touch`: use of sessions is recorded.
+ */
+
 /** A use of a row, a minute after it was stored. */
 function use(id: string, fields: Partial<Touch> = {}): Touch {
   return { id, lastActiveAt: NOW + MINUTE, expiresAt: NOW + 61 * MINUTE, now: NOW + MINUTE, ...fields };
