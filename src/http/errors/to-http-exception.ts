@@ -11,7 +11,7 @@ import {
   SessionTooLargeError,
   STANDS_FOR_CAUSE,
 } from '../../core/session-errors.js';
-import { type ResponseHeaders, TwoTokensException } from './exceptions.js';
+import { TwoTokensException } from './exceptions.js';
 
 /** Status and public words of each error. The error's own message is for the log: it may name internals. */
 const ANSWERS = [
@@ -46,7 +46,7 @@ const RETRY_AFTER_SECONDS = '5';
 export class SessionHttpException extends HttpException {
   readonly code: string;
   /** What the response carries beside the answer: `Retry-After` with a 503. */
-  readonly headers: ResponseHeaders;
+  readonly headers: Readonly<Record<string, string>>;
   readonly [STANDS_FOR_CAUSE] = true;
 
   constructor(cause: SessionError) {
