@@ -101,10 +101,15 @@ export class SessionManager {
     return { row, content: sealer.open(row) };
   }
 
-  /** Records the use of a session, if the last record is `touchInterval` old. Returns at once. */
-  touchIfDue(row: SessionRow): void {
-    const { clock, config, touches } = this.#parts;
-    if (isTouchDue(row, clock.now(), config.touchInterval)) touches.record(row);
+  /** Whether the last record of use is `touchInterval` old, so that use now is worth another one. */
+  isTouchDue(row: SessionRow): boolean {
+    const { clock, config } = this.#parts;
+    return isTouchDue(row, clock.now(), config.touchInterval);
+  }
+
+  /** Records the use of a session. Returns at once: the record is written behind the response. */
+  touch(row: SessionRow): void {
+    this.#parts.touches.record(row);
   }
 
   /** Ends sessions. Returns those that were still active; `existed` also counts expired ones. */

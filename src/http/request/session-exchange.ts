@@ -121,10 +121,21 @@ export class SessionExchange implements ResponseExit {
     return { status: 500, body: { statusCode: 500, message: 'Internal server error' }, session };
   }
 
-  #served(session: LeavingSession): ServedSession {
+  /** Written out, since a spread would cost more than all else of this. */
+  #served({ cookie, isRead, userId, failure }: LeavingSession): ServedSession {
     const { logger, options, sessions } = this.runtime;
-    const [request, isBearer, within] = [this.#request, this.#isBearer, this.#within];
-    return { ...session, request, options, logger, now: sessions.clock.now(), isBearer, within };
+    return {
+      request: this.#request,
+      options,
+      logger,
+      now: sessions.clock.now(),
+      cookie,
+      isRead,
+      userId,
+      isBearer: this.#isBearer,
+      within: this.#within,
+      failure,
+    };
   }
 
   closed(): void {

@@ -29,9 +29,9 @@ export type CookieChange =
   | { readonly kind: 'remove' };
 
 /**
- * Whether there is anything left to do before the response may leave. `clean`: nothing. `changed`: something is to be
- * saved, or to be found out that it cannot be. `busy`: a method of the session is under way, or has failed with nobody
- * there to handle it.
+ * Whether there is anything left to do before the response may leave, as a glance tells. `clean`: nothing. `changed`:
+ * something is to be saved, or saving finds out that there is nothing, or that it cannot be. `busy`: a method of the
+ * session is under way, or has failed with nobody there to handle it.
  */
 export type SessionStatus = 'clean' | 'changed' | 'busy';
 
@@ -174,15 +174,21 @@ export class RequestSessionState {
 
   get status(): SessionStatus {
     if (this.#promises?.arePending || this.#steps.isBusy) return 'busy';
-    return this.#beforeSave?.isDue || this.#isCopyChanged() ? 'changed' : 'clean';
+    return this.#copy.isUnchanged && !this.#beforeSave?.isDue ? 'clean' : 'changed';
   }
 
-  #isCopyChanged(): boolean {
-    if (this.#copy.isUnchanged) return false;
+  /**
+   * Whether there is nothing to save, also where a glance cannot tell: a Date in the data may have the JSON form that is
+   * stored.
+   */
+  get #isSettled(): boolean {
+    const { status } = this;
+    if (status !== 'changed') return status === 'clean';
+    if (this.#beforeSave?.isDue) return false;
     try {
-      return hasChanges(this.#copy.take().changes);
+      return !hasChanges(this.#copy.take().changes);
     } catch {
-      return true; // saving it says why it cannot be
+      return false; // saving it says why it cannot be
     }
   }
 
@@ -283,12 +289,12 @@ export class RequestSessionState {
    * The session then leaves with the response.
    */
   settle(): LeavingSession | Promise<LeavingSession> {
-    return this.status !== 'clean' || this.isRotationDue ? this.#settle() : this.leave();
+    return this.#isSettled && !this.isRotationDue ? this.leave() : this.#settle();
   }
 
   async #settle(): Promise<LeavingSession> {
     await this.#flushing;
-    for (let round = 0; round < SETTLE_ROUNDS && this.status !== 'clean'; round++) await this.#saveAll();
+    for (let round = 0; round < SETTLE_ROUNDS && !this.#isSettled; round++) await this.#saveAll();
     await this.rotateIfDue();
     return this.leave();
   }
@@ -351,8 +357,9 @@ export class RequestSessionState {
 
   /** Records the use of the session, if serving the request is one and the last record is old enough. */
   touchIfDue(): void {
-    if (this.#stored === null || !this.#isTouch || this.#facts.isCrossSiteChange) return;
-    this.#sessions.touchIfDue(this.#stored.row);
+    if (this.#stored === null || !this.#isTouch) return;
+    const { row } = this.#stored;
+    if (this.#sessions.isTouchDue(row) && !this.#facts.isCrossSiteChange) this.#sessions.touch(row);
   }
 
   /** The head of the response leaves now. What it has to say, and why a call to the session has failed, if one has. */
