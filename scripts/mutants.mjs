@@ -35,9 +35,16 @@ const FILES = {
   ],
 };
 
+/** What drives the HTTP layer without a server: milliseconds a test. */
+const WITHOUT_A_SERVER = [
+  '**/test/http/session/request-session-state*.spec.ts',
+  '**/test/http/{request/load-session,request/session-exchange,response/session-headers}.spec.ts',
+];
+
 /**
  * Which specs are asked about the files of which rooms, one stage after the other: what the specs of one stage do not
- * notice is asked of the next. Most mutants meet the quick ones only.
+ * notice is asked of the next. Most mutants meet the quick ones only. Where there is a server, a test that fails may leave
+ * a response that never comes: there it is given up sooner.
  */
 const STAGES = [
   { name: 'core', rooms: ['core'], specs: ['**/test/core/!(*.model|*.exhaustive|*.lossy|*.theft).spec.ts'] },
@@ -49,7 +56,18 @@ const STAGES = [
       '**/test/interleaving/interleaving.spec.ts', // the other one there is about flawed storages
     ],
   },
-  { name: 'http', rooms: ['core', 'http'], specs: ['**/test/http/**/*.spec.ts'] },
+  { name: 'no-server', rooms: ['http'], specs: WITHOUT_A_SERVER },
+  {
+    name: 'http',
+    rooms: ['core', 'http'],
+    specs: [
+      '**/test/http/{request,response,session}/*.spec.ts',
+      '**/test/http/security/bearer.spec.ts',
+      '**/test/behaviour/{caches,expiry,late-changes,no-lost-update,no-resurrection,replaced-tokens,rotation}.spec.ts',
+      '**/test/behaviour/{every-way-out,forgotten-promises,reads-do-not-write}.spec.ts',
+    ],
+    testTimeout: 10_000,
+  },
 ];
 
 /** Each spec runs hundreds of times: its random runs are cut short, unless the caller says how many there are to be. */
@@ -65,6 +83,9 @@ const OTHER_MUTATIONS = [
   'TemplateLiteral',
 ];
 
+/** A mutant that hangs fails its test after so many milliseconds. No test takes as long, not even on a busy machine. */
+const LONGEST_TEST = 60_000;
+
 /** Native ESM keeps each module that a spec has loaded, so a process is given up after so many mutants. */
 const MUTANTS_PER_PROCESS = 15;
 
@@ -73,7 +94,7 @@ const HELP = `Flips each condition of what decides, one at a time, and runs the 
   --only <text>      of the files at the top of this script, those with this in their path
   --files <path>     these files instead; may be given several times
   --list             say what would be flipped, and run nothing
-  --stage <name>     ask these specs only: core, models or http; may be given several times
+  --stage <name>     ask these specs only: core, models, no-server or http; may be given several times
   --specs <glob>     of these stages, these specs only; may be given several times
   --resume           take what an earlier run found of what has not changed since
   --workers <n>      mutants at the same time; 1 without it
@@ -155,7 +176,8 @@ function isOpen(mutant) {
   return mutant.killedBy === null && mutant.reason === null;
 }
 
-async function ask({ name, specs }, mutate) {
+async function ask({ name, specs, testTimeout = LONGEST_TEST }, mutate) {
+  process.env.MUTANTS_TEST_TIMEOUT = String(testTimeout);
   process.env.MUTANTS_SPECS = JSON.stringify(options.specs ?? specs);
   process.env.MUTANTS_NOTES = join(ROOT, OUT, `${name}-specs.json`);
   console.log(`Asking the specs of stage ${name} about ${mutate.join(', ')}`);
