@@ -38,7 +38,9 @@ const FILES = {
 /** What drives the HTTP layer without a server: milliseconds a test. */
 const WITHOUT_A_SERVER = [
   '**/test/http/session/request-session-state*.spec.ts',
-  '**/test/http/{request/load-session,request/session-exchange,response/session-headers}.spec.ts',
+  '**/test/http/request/{load-session,session-exchange}.spec.ts',
+  '**/test/http/response/session-{headers,cookie.values}.spec.ts',
+  '**/test/session.options.cookie.spec.ts',
 ];
 
 /**
