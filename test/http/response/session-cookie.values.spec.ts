@@ -15,6 +15,8 @@ describe('the values of our cookie', () => {
     ['sid=a=b', ['a=b']],
     ['sid', []],
     ['sid; x=sid', []],
+    ['sid1', []],
+    ['sid; sidx; sid=a', ['a']],
     ['=sid', []],
     ['sidx=a; xsid=b; SID=c', []],
     ['sid=a; sid=b', ['a', 'b']],
@@ -61,6 +63,14 @@ describe('the name of our cookie', () => {
     const cookie = new SessionCookie(options);
     expect(cookie.name).toBe(name);
     expect(cookie.remove()).toMatch(new RegExp(`^${name}=; Max-Age=0; .*HttpOnly`));
+  });
+});
+
+describe('the path of our cookie', () => {
+  it('may be as long as browsers take it, and no longer', () => {
+    const path = `/${'p'.repeat(1023)}`;
+    expect(new SessionCookie({ path }).attributes.path).toBe(path);
+    expect(() => new SessionCookie({ path: `${path}p` })).toThrow(/a path of at most 1024 characters/);
   });
 });
 
