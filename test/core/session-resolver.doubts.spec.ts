@@ -1,5 +1,6 @@
+import { NO_FLASHES } from '../../src/core/merge-changes.js';
 import { SessionConflictError, SessionStoreError } from '../../src/core/session-errors.js';
-import { newKin, type SessionToken } from '../../src/core/session-token.js';
+import { newKin, SessionToken } from '../../src/core/session-token.js';
 import { OpenMemoryBackend, WrappedBackend } from './support/backends.js';
 import { KEY, openStore, OTHER_KEY, recordEvents } from './support/open-store.js';
 
@@ -166,6 +167,21 @@ describe('a token that storage does not know', () => {
   });
 });
 
+describe('a token that storage knows', () => {
+  it('leads nowhere once somebody else’s value was put over its session', async () => {
+    const { store, present, id, current, oldest } = await openThree();
+    await store.put(id, { userId: 'bob', data: {} }, '1h', { sessions: true });
+    expect([await present(current), await present(oldest)]).toEqual([null, null]);
+    expect((await store.read(id))?.userId).toBe('bob');
+  });
+
+  it('leads nowhere when it comes by another way than its session was signed in for', async () => {
+    const { present, current } = await openThree();
+    expect(await present(new SessionToken(current.reveal(), 'bearer'))).toBeNull();
+    expect(await present(current)).toBe('current');
+  });
+});
+
 describe('a read that keeps meeting changes', () => {
   it('is repeated five times, and then a conflict', async () => {
     const { store, present, id, memory, backend } = await openThree();
@@ -187,6 +203,26 @@ describe('what is no session any more', () => {
     clock.advance('24h');
     expect([await present(current), await present(current)]).toEqual([null, null]);
     expect(events.map(({ name }) => name)).toEqual(['tampered', 'expired']);
+  });
+});
+
+describe('a bearer token', () => {
+  it('is never rotated with a response, which could not carry the new one', async () => {
+    const { store } = openStore({ rotation: { every: '15m', grace: '30s' } });
+    const { token, row, content } = await store.manager.create({
+      userId: 'ada',
+      meta: {},
+      previousId: null,
+      changes: { replace: false, set: {}, remove: [], ...NO_FLASHES },
+      data: {},
+      persistent: true,
+      marks: { transport: 'bearer' },
+    });
+    expect(token.transport).toBe('bearer');
+    const resolved = { row, content, standing: 'current' } as const;
+    expect(store.manager.isRotationDue(resolved, true)).toBe(false);
+    expect(await store.manager.rotateIfDue(resolved, true)).toBeNull();
+    expect(await store.readByToken(token, 'bearer')).not.toBeNull();
   });
 });
 
