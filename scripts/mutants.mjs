@@ -1,7 +1,7 @@
 // Does a test fail when a condition is flipped? Flips each one in what decides about rotation, touch, merge and cookie,
 // one at a time, and runs the specs that reach it. Fails if a flipped condition goes unnoticed ("survives").
 //
-//   npm run mutants                                          all files below; takes hours
+//   npm run mutants                                          all files below; takes an hour
 //   npm run mutants -- --only merge-changes                  files with this in their path
 //   npm run mutants -- --files src/core/session-expiry.ts    other files than those below
 //   npm run mutants -- --list                                what would be flipped
@@ -35,42 +35,45 @@ const FILES = {
   ],
 };
 
-/** What drives the HTTP layer without a server: milliseconds a test. */
-const WITHOUT_A_SERVER = [
-  '**/test/http/session/request-session-state*.spec.ts',
-  '**/test/http/request/{load-session,session-exchange}.spec.ts',
-  '**/test/http/response/session-{headers,cookie.values}.spec.ts',
-  '**/test/session.options.cookie.spec.ts',
-];
-
 /**
  * Which specs are asked about the files of which rooms, one stage after the other: what the specs of one stage do not
- * notice is asked of the next. Most mutants meet the quick ones only. Where there is a server, a test that fails may leave
- * a response that never comes: there it is given up sooner.
+ * notice is asked of the next. Most mutants meet only the quickest, which are those that bear the name of a file. Where
+ * there is a server, a test that fails may leave a response that never comes: there it is given up sooner.
  */
 const STAGES = [
-  { name: 'core', rooms: ['core'], specs: ['**/test/core/!(*.model|*.exhaustive|*.lossy|*.theft).spec.ts'] },
+  { name: 'own', rooms: ['core', 'http'], specs: (files) => files.flatMap(ownSpecs), testTimeout: 10_000 },
+  {
+    name: 'core',
+    rooms: ['core'],
+    specs: () => ['**/test/core/!(*.model|*.exhaustive|*.lossy|*.theft).spec.ts'],
+  },
   {
     name: 'models',
     rooms: ['core'],
-    specs: [
+    specs: () => [
       '**/test/core/*.{model,exhaustive,lossy,theft}.spec.ts',
       '**/test/interleaving/interleaving.spec.ts', // the other one there is about flawed storages
     ],
   },
-  { name: 'no-server', rooms: ['http'], specs: WITHOUT_A_SERVER },
   {
     name: 'http',
     rooms: ['core', 'http'],
-    specs: [
+    specs: () => [
       '**/test/http/{request,response,session}/*.spec.ts',
       '**/test/http/security/bearer.spec.ts',
+      '**/test/session.options.cookie.spec.ts',
       '**/test/behaviour/{caches,expiry,late-changes,no-lost-update,no-resurrection,replaced-tokens,rotation}.spec.ts',
       '**/test/behaviour/{every-way-out,forgotten-promises,reads-do-not-write}.spec.ts',
     ],
     testTimeout: 10_000,
   },
 ];
+
+/** `test/core/duration.spec.ts` and `test/core/duration.overflow.spec.ts` of `src/core/duration.ts`. */
+function ownSpecs(file) {
+  const path = `**/${file.replace(/^src/, 'test').replace(/\.ts$/, '')}`;
+  return [`${path}.spec.ts`, `${path}.!(model|exhaustive|lossy|theft).spec.ts`];
+}
 
 /** Each spec runs hundreds of times: its random runs are cut short, unless the caller says how many there are to be. */
 const SHORTER = { RUNS: '100', DEPTH: '6', SCHEDULES: '200' };
@@ -96,7 +99,7 @@ const HELP = `Flips each condition of what decides, one at a time, and runs the 
   --only <text>      of the files at the top of this script, those with this in their path
   --files <path>     these files instead; may be given several times
   --list             say what would be flipped, and run nothing
-  --stage <name>     ask these specs only: core, models, no-server or http; may be given several times
+  --stage <name>     ask these specs only: own, core, models or http; may be given several times
   --specs <glob>     of these stages, these specs only; may be given several times
   --resume           take what an earlier run found of what has not changed since
   --workers <n>      mutants at the same time; 1 without it
@@ -162,7 +165,7 @@ async function judged(files) {
     const mutate = [...concerned.filter((file) => !asked.has(file)), ...left];
     if (mutate.length === 0) continue;
     for (const file of concerned) asked.add(file);
-    for (const mutant of await ask(stage, mutate)) {
+    for (const mutant of await ask(stage, files, mutate)) {
       const before = known.get(keyOf(mutant));
       if (before === undefined || isOpen(before)) known.set(keyOf(mutant), mutant);
     }
@@ -178,9 +181,9 @@ function isOpen(mutant) {
   return mutant.killedBy === null && mutant.reason === null;
 }
 
-async function ask({ name, specs, testTimeout = LONGEST_TEST }, mutate) {
+async function ask({ name, specs, testTimeout = LONGEST_TEST }, files, mutate) {
   process.env.MUTANTS_TEST_TIMEOUT = String(testTimeout);
-  process.env.MUTANTS_SPECS = JSON.stringify(options.specs ?? specs);
+  process.env.MUTANTS_SPECS = JSON.stringify(options.specs ?? specs(files));
   process.env.MUTANTS_NOTES = join(ROOT, OUT, `${name}-specs.json`);
   console.log(`Asking the specs of stage ${name} about ${mutate.join(', ')}`);
   return stryker(name, mutate, {

@@ -93,9 +93,9 @@ describe('a token that is replaced', () => {
       [own(1, 0), own(3, STEP)],
     ],
     [
-      'are close, others farther before',
-      [own(1, -99_000), own(2, 0), own(3, 1_000)],
-      own(4, STEP),
+      'are close, the earlier one longer in force, others farther before',
+      [own(1, -99_000), own(2, 0), own(3, STEP)],
+      own(4, 1_000),
       [own(1, -99_000), own(2, 0), own(4, STEP)],
     ],
     [

@@ -1,14 +1,16 @@
 import { NO_FLASHES } from '../../src/core/merge-changes.js';
 import { SessionConflictError, SessionStoreError } from '../../src/core/session-errors.js';
+import type { SessionStoreOptions } from '../../src/core/session-options.js';
 import { newKin, SessionToken } from '../../src/core/session-token.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
 import { OpenMemoryBackend, WrappedBackend } from './support/backends.js';
 import { KEY, openStore, OTHER_KEY, recordEvents } from './support/open-store.js';
 
 /** A session with three tokens, each replaced by the next one right away, with a grace of 30 seconds. */
-async function openThree() {
+async function openThree(options: SessionStoreOptions = {}) {
   const memory = new OpenMemoryBackend();
   const backend = new WrappedBackend(memory);
-  const opened = openStore({ rotation: { grace: '30s' }, key: [KEY, OTHER_KEY] }, backend);
+  const opened = openStore({ rotation: { grace: '30s' }, key: [KEY, OTHER_KEY], ...options }, backend);
   const { store } = opened;
   const { resolver, issuer, sealer } = store.parts;
   const { session, token: oldest } = await store.create({}, 'ada', { n: 1 });
@@ -147,6 +149,12 @@ describe('a token that storage does not know', () => {
     clock.advance(1);
     expect(await present(issuer.issue(id, { generation: 7, kin }))).toBe('current');
     expect(logger.warnings).toHaveLength(2);
+  });
+
+  it('is told of in the first minute of a clock that starts at zero too', async () => {
+    const { present, issuer, id, kin, logger } = await openThree({ clock: new ManualClock(0) });
+    expect(await present(issuer.issue(id, { generation: 5, kin }))).toBe('current');
+    expect(logger.warnings).toHaveLength(1);
   });
 
   it('and is newer is looked at again where another request was first', async () => {
