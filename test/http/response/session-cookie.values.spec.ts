@@ -3,7 +3,8 @@ import { TokenIssuer } from '../../../src/core/session-token.js';
 import { type CookieOptions, SessionCookie } from '../../../src/http/response/session-cookie.js';
 
 describe('the values of our cookie', () => {
-  const cookie = new SessionCookie({ secure: false });
+  const valuesIn = (header: string | string[] | undefined) =>
+    new SessionCookie({ secure: false }).read(header);
 
   it.each<[header: string | string[] | undefined, values: readonly string[]]>([
     [undefined, []],
@@ -38,14 +39,14 @@ describe('the values of our cookie', () => {
     ['sid=" a "', [' a ']],
     ['sid=1', ['1']],
   ])('in %j are %j', (header, values) => {
-    expect(cookie.read(header)).toEqual(values);
+    expect(valuesIn(header)).toEqual(values);
   });
 
   it('are not looked for where no cookie has its name: that costs one search', () => {
     const header = {
       includes: (name: string) => (expect(name).toBe('sid'), false),
     } as unknown as string;
-    expect(cookie.read(header)).toEqual([]);
+    expect(valuesIn(header)).toEqual([]);
   });
 });
 
@@ -75,7 +76,6 @@ describe('the path of our cookie', () => {
 });
 
 describe('how long our cookie lives', () => {
-  const cookie = new SessionCookie();
   const token = new TokenIssuer(KeyRing.plaintext()).issue('01J00000000000000000000000', {
     generation: 0,
     kin: undefined,
@@ -88,6 +88,7 @@ describe('how long our cookie lives', () => {
     [0, 'Max-Age=1; '],
     [-5_000, 'Max-Age=1; '],
   ])('%i ms before the absolute expiry: %s', (left, maxAge) => {
+    const cookie = new SessionCookie();
     const row = { persistent: true, absoluteExpiresAt: 1_000_000 + left };
     expect(cookie.issue(token, row, 1_000_000)).toBe(
       `__Host-sid=${token.reveal()}; ${maxAge}Path=/; HttpOnly; Secure; SameSite=Lax`,
