@@ -47,7 +47,7 @@ const overHttp = [
   'behaviour/{expiry,no-resurrection,no-lost-update,every-way-out,acknowledged-is-durable,reads-do-not-write}',
   'behaviour/{junk-cookies,sealed-payloads,replaced-tokens,rotation,outage,json-data,transactions}',
   'behaviour/caches{,-every-way-out}',
-  'http/session/!(client-meta)', // what a handler holds; the one that is left out stores nothing
+  'http/session/!(client-meta|request-session-state*)', // what a handler holds; those left out go without HTTP
 ].map((name) => `**/test/${name}.spec.ts`);
 
 const databases = [

@@ -11,6 +11,5 @@ export default {
   testMatch: JSON.parse(process.env.MUTANTS_SPECS),
   setupFiles: [join(import.meta.dirname, 'no-shrinking.mjs')],
   runner: join(import.meta.dirname, 'first-failure-runner.mjs'),
-  // A mutant that hangs fails its test. No test of the suite takes as long, not even on a busy machine.
-  testTimeout: 60_000,
+  testTimeout: Number(process.env.MUTANTS_TEST_TIMEOUT),
 };

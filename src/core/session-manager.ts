@@ -92,10 +92,15 @@ export class SessionManager {
     return { row, content: sealer.open(row) };
   }
 
-  /** Records the use of a session, if the last record is `touchInterval` old. Returns at once. */
-  touchIfDue(row: SessionRow): void {
-    const { clock, config, touches } = this.#parts;
-    if (isTouchDue(row, clock.now(), config.touchInterval)) touches.record(row);
+  /** Whether the last recorded use is `touchInterval` ago, so that another one is to be recorded. */
+  isTouchDue(row: SessionRow): boolean {
+    const { clock, config } = this.#parts;
+    return isTouchDue(row, clock.now(), config.touchInterval);
+  }
+
+  /** Records the use of a session. Returns at once; storage gets it within 100 ms. */
+  touch(row: SessionRow): void {
+    this.#parts.touches.record(row);
   }
 
   /**

@@ -34,6 +34,15 @@ describe('touches', () => {
     expect(backend.row(ids[0]!)).toMatchObject({ lastActiveAt: NOW, expiresAt: NOW + HOUR });
   });
 
+  it('of a session that waits for its touch change nothing of that: the first use counts', async () => {
+    const { store, backend, clock, ids, touch } = await openIdle(1);
+    touch(ids[0]!);
+    clock.advance('1m');
+    touch(ids[0]!);
+    await store.manager.drain();
+    expect(backend.row(ids[0]!)).toMatchObject({ lastActiveAt: NOW, expiresAt: NOW + HOUR });
+  });
+
   it('of a session whose touch is under way are none', async () => {
     const wrapped = new WrappedBackend(new OpenMemoryBackend());
     const { store, clock } = openStore({ ttl: '1h' }, wrapped);
@@ -54,9 +63,13 @@ describe('touches', () => {
     expect(wrapped.count('touch')).toBe(1);
   });
 
-  it('of many sessions share a round trip, in the order of their ids', async () => {
+  it.each<[string, (ids: readonly string[]) => readonly string[]]>([
+    ['that', (ids) => ids],
+    ['the opposite', (ids) => ids.toReversed()],
+    ['another', (ids) => [...ids.filter((_, n) => n % 2 > 0), ...ids.filter((_, n) => n % 2 === 0)]],
+  ])('of many sessions share a round trip, in the order of their ids: used in %s order', async (_, order) => {
     const { store, backend, ids, touch } = await openIdle(20);
-    for (const id of ids.toReversed()) touch(id);
+    for (const id of order(ids)) touch(id);
     await store.manager.drain();
     expect(backend.batches.map((batch) => batch.map(({ id }) => id))).toEqual([ids.toSorted()]);
   });

@@ -4,9 +4,6 @@ import { BadRequestException, ForbiddenException, HttpStatus, UnauthorizedExcept
  * The exceptions of the library that answer a request, each with the code that clients compare.
  */
 
-/** Headers that a response with an error carries. */
-export type ResponseHeaders = Readonly<Record<string, string>>;
-
 /** Nobody is signed in, or the sign-in is too long ago. */
 export class AuthenticationRequiredException extends UnauthorizedException {
   constructor(readonly code: 'authentication_required' | 'reauthentication_required') {
@@ -65,8 +62,8 @@ export class CrossSiteRequestException extends ForbiddenException {
 /** The request has a session cookie and a bearer token, which may be of two users. */
 export class TwoTokensException extends BadRequestException {
   readonly code = 'two_tokens';
-  /** @see RFC 6750, 3.1 */
-  readonly headers: ResponseHeaders = {
+  /** What the response carries beside the answer. @see RFC 6750, 3.1 */
+  readonly headers: Readonly<Record<string, string>> = {
     'WWW-Authenticate': 'Bearer realm="session", error="invalid_request"',
   };
 

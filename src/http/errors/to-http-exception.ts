@@ -11,7 +11,7 @@ import {
   SessionTooLargeError,
   STANDS_FOR_CAUSE,
 } from '../../core/session-errors.js';
-import { type ResponseHeaders, TwoTokensException } from './exceptions.js';
+import { TwoTokensException } from './exceptions.js';
 
 /*
  * How errors of sessions leave the HTTP layer: as which exception, with which headers, and with which line in the log.
@@ -50,7 +50,7 @@ const RETRY_AFTER_SECONDS = '5';
 export class SessionHttpException extends HttpException {
   readonly code: string;
   /** Headers that the response gets: `Retry-After` with a 503. */
-  readonly headers: ResponseHeaders;
+  readonly headers: Readonly<Record<string, string>>;
   readonly [STANDS_FOR_CAUSE] = true;
 
   constructor(cause: SessionError) {

@@ -33,8 +33,9 @@ export type CookieChange =
   | { readonly kind: 'remove' };
 
 /**
- * Whether something has to be done before the response is sent. `clean`: nothing. `changed`: there are changes to save, which
- * may fail. `busy`: a method of the session is under way, or was rejected and may be unhandled.
+ * Whether something has to be done before the response is sent, found out without copying the data. `clean`: nothing.
+ * `changed`: there may be changes to save, which may fail. `busy`: a method of the session is under way, or was rejected and
+ * may be unhandled.
  */
 export type SessionStatus = 'clean' | 'changed' | 'busy';
 
@@ -179,15 +180,21 @@ export class RequestSessionState {
   /** Whether something has to be done before the response is sent. */
   get status(): SessionStatus {
     if (this.#promises?.arePending || this.#steps.isBusy) return 'busy';
-    return this.#beforeSave?.isDue || this.#isCopyChanged() ? 'changed' : 'clean';
+    return this.#copy.isUnchanged && !this.#beforeSave?.isDue ? 'clean' : 'changed';
   }
 
-  #isCopyChanged(): boolean {
-    if (this.#copy.isUnchanged) return false;
+  /**
+   * Whether there is nothing to save. Unlike `status` it takes the JSON form of the data, since a Date there may have the form
+   * that is stored.
+   */
+  get #hasNothingToSave(): boolean {
+    const { status } = this;
+    if (status !== 'changed') return status === 'clean';
+    if (this.#beforeSave?.isDue) return false;
     try {
-      return hasChanges(this.#copy.snapshot().changes);
+      return !hasChanges(this.#copy.snapshot().changes);
     } catch {
-      return true; // the save will throw the reason
+      return false; // the save will throw the reason
     }
   }
 
@@ -288,12 +295,12 @@ export class RequestSessionState {
    * result is returned at once, otherwise promised.
    */
   settle(): LeavingSession | Promise<LeavingSession> {
-    return this.status !== 'clean' || this.isRotationDue ? this.#settle() : this.leave();
+    return this.#hasNothingToSave && !this.isRotationDue ? this.leave() : this.#settle();
   }
 
   async #settle(): Promise<LeavingSession> {
     await this.#flushing;
-    for (let round = 0; round < MAX_ROUNDS && this.status !== 'clean'; round++) await this.#saveAll();
+    for (let round = 0; round < MAX_ROUNDS && !this.#hasNothingToSave; round++) await this.#saveAll();
     await this.rotateIfDue();
     return this.leave();
   }
@@ -356,8 +363,9 @@ export class RequestSessionState {
 
   /** Records the use of the session, if serving the request is one and the last record is old enough. */
   touchIfDue(): void {
-    if (this.#stored === null || !this.#isTouch || this.#facts.isCrossSiteChange) return;
-    this.#sessions.touchIfDue(this.#stored.row);
+    if (this.#stored === null || !this.#isTouch) return;
+    const { row } = this.#stored;
+    if (this.#sessions.isTouchDue(row) && !this.#facts.isCrossSiteChange) this.#sessions.touch(row);
   }
 
   /** The head of the response is sent now: records the use of the session, and returns what the head needs to know. */

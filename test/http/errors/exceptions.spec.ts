@@ -1,9 +1,22 @@
 import { Controller, Get, HttpException, Inject } from '@nestjs/common';
-import { SessionStore, SkipSession } from 'nest-sessions';
+import { SessionHttpException, SessionStore, SkipSession, TwoTokensException } from 'nest-sessions';
 import { FAILURES, openFailing, Recorder } from './support/failures.js';
 import { onEachPlatform } from '../../support/open-app.js';
 import { type Refusal, refusal } from '../../support/session-routes.js';
 import { OUTAGE } from '../../support/storage.js';
+
+describe('an exception', () => {
+  it.each(FAILURES)('has the headers that its response needs: $title', ({ error, status }) => {
+    const { headers } = new SessionHttpException(new error('a reason'));
+    expect(headers).toEqual(status === 503 ? { 'Retry-After': '5' } : {});
+  });
+
+  it('of two tokens says how to authenticate', () => {
+    expect(new TwoTokensException().headers).toEqual({
+      'WWW-Authenticate': 'Bearer realm="session", error="invalid_request"',
+    });
+  });
+});
 
 onEachPlatform('an error of sessions', (open) => {
   it.each(FAILURES)('leaves with its status and its code: $title', async (failure) => {

@@ -1,0 +1,228 @@
+import type { SessionStoreOptions } from '../../../src/core/session-options.js';
+import type { SessionToken } from '../../../src/core/session-token.js';
+import { TwoTokensException } from '../../../src/http/errors/exceptions.js';
+import { resolveHttpOptions, type SessionHttpOptions } from '../../../src/http/http-options.js';
+import { loadSession } from '../../../src/http/request/load-session.js';
+import { signIn } from '../../../src/http/session/sign-in.js';
+import { openRequests, staleToken } from '../session/support/open-requests.js';
+import { OTHER_KEY } from '../../core/support/open-store.js';
+
+const NAME = '__Host-sid';
+
+/** Tokens of every kind, and what requests that carry them load. */
+function openLoading(options: SessionHttpOptions = {}, ofStore: SessionStoreOptions = {}) {
+  const requests = openRequests(ofStore);
+  const { store, backend } = requests;
+  const errors: string[] = [];
+  const http = resolveHttpOptions({ transport: ['cookie', 'bearer'], ...options });
+  const runtime = {
+    sessions: store.manager,
+    options: http,
+    logger: { warn: () => undefined, error: (message: string) => void errors.push(message) },
+  };
+  const load = async (headers: Record<string, string>) => {
+    backend.calls.length = 0;
+    const { session, isBearer } = await loadSession(runtime, {
+      method: 'GET',
+      url: '/cart',
+      ip: '192.0.2.1',
+      headers,
+    });
+    const { resolved, unserved } = session;
+    return {
+      served: resolved?.row.id ?? null,
+      unserved: unserved?.row.id ?? null,
+      isBearer,
+      lookUps: backend.count('find'),
+    };
+  };
+  const withCookies = (...values: readonly (SessionToken | string)[]) =>
+    load({
+      cookie: values
+        .map((value) => `${NAME}=${typeof value === 'string' ? value : value.reveal()}`)
+        .join('; '),
+    });
+  const ended = async (): Promise<SessionToken> => {
+    const token = await requests.signedIn();
+    await store.delete(token.sessionId);
+    return token;
+  };
+  return { ...requests, errors, load, withCookies, ended };
+}
+
+const NOTHING = { served: null, unserved: null, isBearer: false, lookUps: 0 };
+
+describe('a request', () => {
+  it('without a token loads nothing, at once, and looks at nothing', async () => {
+    const { load, withCookies, store } = openLoading();
+    expect(await load({})).toEqual(NOTHING);
+    expect(await load({ cookie: 'theme=dark', authorization: 'Basic YTpi' })).toEqual(NOTHING);
+    expect(store.parts.issuer.refused).toBe(0);
+    expect(await withCookies('junk', 'more junk')).toEqual(NOTHING);
+    expect(store.parts.issuer.refused).toBe(2);
+  });
+
+  it('with a cookie loads its session, by one look-up', async () => {
+    const { withCookies, signedIn } = openLoading();
+    const token = await signedIn();
+    expect(await withCookies(token)).toEqual({ ...NOTHING, served: token.sessionId, lookUps: 1 });
+  });
+
+  it('whose cookie leads to a session that is not served says which', async () => {
+    const loading = openLoading();
+    const stale = await staleToken(loading);
+    expect(await loading.withCookies(stale)).toEqual({ ...NOTHING, unserved: stale.sessionId, lookUps: 1 });
+  });
+
+  it('whose cookie leads nowhere loads nothing', async () => {
+    const { withCookies, ended } = openLoading();
+    expect(await withCookies(await ended())).toEqual({ ...NOTHING, lookUps: 1 });
+  });
+
+  it('checks each cookie once, and looks no token up twice', async () => {
+    const { withCookies, ended, signedIn, store } = openLoading();
+    const [dead, token] = [await ended(), await signedIn()];
+    expect(await withCookies('junk', dead, 'junk', dead, token, 'junk')).toEqual({
+      ...NOTHING,
+      served: token.sessionId,
+      lookUps: 2,
+    });
+    expect(store.parts.issuer.refused).toBe(2);
+    expect(await withCookies('junk', dead)).toEqual({ ...NOTHING, lookUps: 1 });
+    expect(store.parts.issuer.refused).toBe(3);
+  });
+
+  it.each([0, 1, 2, 3])('finds its session behind %i dead cookies, if that is below three', async (count) => {
+    const { withCookies, ended, signedIn } = openLoading();
+    const dead = await Promise.all(Array.from({ length: count }, ended));
+    const token = await signedIn();
+    expect(await withCookies(...dead, token, 'junk')).toEqual({
+      ...NOTHING,
+      served: count < 3 ? token.sessionId : null,
+      lookUps: Math.min(3, count + 1),
+    });
+  });
+
+  it('is served before it is said that another cookie is not, and that is said of the first', async () => {
+    const loading = openLoading();
+    const { withCookies, ended, signedIn } = loading;
+    const [dead, token] = [await ended(), await signedIn()];
+    const [stale, other] = [await staleToken(loading), await staleToken(loading)];
+    const served = { ...NOTHING, served: token.sessionId };
+    expect(await withCookies(stale, token)).toEqual({ ...served, lookUps: 2 });
+    expect(await withCookies(stale, other, token)).toEqual({ ...served, lookUps: 3 });
+    const unserved = { ...NOTHING, unserved: stale.sessionId };
+    expect(await withCookies(dead, stale)).toEqual({ ...unserved, lookUps: 2 });
+    expect(await withCookies(stale, other)).toEqual({ ...unserved, lookUps: 2 });
+    expect(await withCookies(stale, dead)).toEqual({ ...unserved, lookUps: 2 });
+    expect(await withCookies(dead, stale, other)).toEqual({ ...unserved, lookUps: 3 });
+  });
+});
+
+describe('a request with a bearer token', () => {
+  it('loads its session', async () => {
+    const { load, signedInByBearer, store } = openLoading();
+    const token = await signedInByBearer();
+    expect(await load({ authorization: `Bearer ${token.reveal()}`, cookie: 'theme=dark' })).toEqual({
+      served: token.sessionId,
+      unserved: null,
+      isBearer: true,
+      lookUps: 1,
+    });
+    expect(store.parts.issuer.refused).toBe(0);
+    await store.delete(token.sessionId);
+    expect(await load({ authorization: `Bearer ${token.reveal()}` })).toEqual({
+      ...NOTHING,
+      isBearer: true,
+      lookUps: 1,
+    });
+    expect(store.parts.issuer.refused).toBe(0);
+  });
+
+  it('of ours or not says that it is one', async () => {
+    const { load, signedIn } = openLoading();
+    const token = await signedIn();
+    for (const bearer of ['', 'junk', token.reveal()])
+      expect(await load({ authorization: `Bearer ${bearer}` })).toEqual({ ...NOTHING, isBearer: true });
+  });
+
+  it('and a session cookie is refused, whatever both are worth', async () => {
+    const { load } = openLoading();
+    const both = load({ authorization: 'Bearer junk', cookie: `${NAME}=junk` });
+    await expect(both).rejects.toThrow(TwoTokensException);
+  });
+
+  it('is one without, where the app takes none', async () => {
+    const { load, signedInByBearer } = openLoading({ transport: ['cookie'] });
+    const authorization = `Bearer ${(await signedInByBearer()).reveal()}`;
+    expect(await load({ authorization })).toEqual(NOTHING);
+    expect(await load({ authorization, cookie: `${NAME}=junk` })).toEqual(NOTHING);
+  });
+});
+
+describe('a client of another kind than at sign-in', () => {
+  const signedInWith = async ({ visit }: ReturnType<typeof openLoading>, client: string) => {
+    const state = visit({ clientFamily: () => client });
+    await signIn(state, 'ada', {});
+    if (state.cookie?.kind !== 'set') throw new Error('A sign-in sets a cookie');
+    return state.cookie.token;
+  };
+
+  it.each<[SessionHttpOptions['onClientChange'], served: boolean, stored: boolean]>([
+    ['ignore', true, true],
+    ['notify', true, true],
+    ['revoke', false, false],
+  ])('%s: is served: %s, and leaves the session: %s', async (onClientChange, isServed, isStored) => {
+    for (const inFront of [[], ['ended']]) {
+      const loading = openLoading({ onClientChange });
+      const token = await signedInWith(loading, 'Another on Apple');
+      const dead = await Promise.all(inFront.map(() => loading.ended()));
+      expect(await loading.withCookies(...dead, token)).toEqual({
+        ...NOTHING,
+        served: isServed ? token.sessionId : null,
+        lookUps: dead.length + 1,
+      });
+      expect((await loading.store.read(token.sessionId)) !== null).toBe(isStored);
+    }
+  });
+
+  it('is no other where it says the same as then', async () => {
+    const loading = openLoading({ onClientChange: 'revoke' });
+    const token = await signedInWith(loading, 'no user agent');
+    expect(await loading.withCookies(token)).toEqual({ ...NOTHING, served: token.sessionId, lookUps: 1 });
+  });
+});
+
+describe('a genuine token that cannot be looked up', () => {
+  it('is 503; an outage is in the log already', async () => {
+    const { withCookies, signedIn, backend, errors, logger } = openLoading();
+    const token = await signedIn();
+    backend.around = () => Promise.reject(new Error('down'));
+    await expect(withCookies(token)).rejects.toMatchObject({
+      status: 503,
+      code: 'session_store_unavailable',
+    });
+    expect(errors).toEqual([]);
+    expect(logger.errors).toHaveLength(1);
+  });
+
+  it('is 503 for a key that is not there any more, which the log hears of here', async () => {
+    const { withCookies, signedIn, store, errors, backend } = openLoading();
+    const token = await signedIn();
+    const row = (await store.parts.backend.lookUp(token.sessionId))!;
+    const { store: other } = openRequests({ key: OTHER_KEY });
+    const sealed = other.parts.sealer.seal({ data: {}, flashes: [], meta: {} }, row.id, row.userId);
+    await backend.save([{ ...row, ...sealed, expectedVersion: row.version, now: row.createdAt }]);
+    await expect(withCookies(token)).rejects.toMatchObject({ status: 503 });
+    expect(errors).toEqual([expect.stringMatching(/^GET \/cart: .*key/)]);
+  });
+
+  it('is the answer to any other failure too, which the log does not hear of here', async () => {
+    const { withCookies, signedIn, store, errors } = openLoading();
+    const token = await signedIn();
+    const failure = new Error('bug');
+    store.parts.resolver.resolveAny = () => Promise.reject(failure);
+    await expect(withCookies(token)).rejects.toBe(failure);
+    expect(errors).toEqual([]);
+  });
+});
