@@ -90,7 +90,6 @@ export class RequestSessionState {
 
   /** Whether serving the request counts as use of the session; `null`: it does once something reads the session. */
   #countsAsTouch: boolean | null;
-  #isRouted: boolean;
   #isRead: boolean;
   /** `rotate()` was called. */
   #isRotationWanted = false;
@@ -127,8 +126,7 @@ export class RequestSessionState {
     this.#copy = new WorkingCopy(resolved?.content ?? NOTHING_STORED);
     this.#presentedId = resolved?.row.id ?? unserved?.row.id ?? null;
     this.#countsAsTouch = countsAsTouch;
-    this.#isRouted = countsAsTouch !== null;
-    this.#isRead = this.#isRouted && resolved !== null;
+    this.#isRead = resolved !== null && countsAsTouch !== null;
   }
 
   get facts(): RequestFacts {
@@ -197,8 +195,6 @@ export class RequestSessionState {
   /** The request has come to a route. Each guard of the route says so. */
   route(countsAsTouch: boolean): void {
     this.#countsAsTouch = countsAsTouch || this.#countsAsTouch === true; // what middleware touched stays touched
-    if (this.#isRouted) return;
-    this.#isRouted = true;
     this.#isRead ||= this.#resolved !== null;
   }
 
@@ -479,19 +475,17 @@ export class RequestSessionState {
     this.#unserved = null;
     if (token.transport === 'cookie') this.#cookie = { kind: 'set', token, row };
     else this.#cookie = this.#isCookieSpent ? { kind: 'remove' } : null;
-    this.#isRotationWanted = false;
   }
 
   /** The same session has a new token. */
   renewed(token: SessionToken, stored: StoredSession): void {
     this.#stored = stored;
     if (token.transport === 'cookie') this.#cookie = { kind: 'set', token, row: stored.row };
-    this.#isRotationWanted = false;
   }
 
-  /** The response shall carry a new token. Without a stored session there is none to replace. */
+  /** The response shall carry a new token, if it leaves with the session that the request came with. */
   wantRotation(): void {
-    this.#isRotationWanted = this.#stored !== null;
+    this.#isRotationWanted = true;
   }
 
   /**
@@ -505,7 +499,6 @@ export class RequestSessionState {
     this.#stored = null;
     this.#unserved = null;
     this.discard();
-    this.#isRotationWanted = false;
     const isRemoved = by === 'this-request' && (hadCookie || this.#isCookieSpent);
     this.#cookie = isRemoved ? { kind: 'remove' } : null;
     this.#isStraggler = by === 'another';
