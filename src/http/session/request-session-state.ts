@@ -95,7 +95,6 @@ export class RequestSessionState {
 
   /** Whether serving the request counts as use of the session; `null`: it does once something reads the session. */
   #countsAsTouch: boolean | null;
-  #isRouted: boolean;
   #isRead: boolean;
   /** `rotate()` was called. */
   #isRotationWanted = false;
@@ -132,8 +131,7 @@ export class RequestSessionState {
     this.#copy = new WorkingCopy(resolved?.content ?? NOTHING_STORED);
     this.#presentedId = resolved?.row.id ?? unserved?.row.id ?? null;
     this.#countsAsTouch = countsAsTouch;
-    this.#isRouted = countsAsTouch !== null;
-    this.#isRead = this.#isRouted && resolved !== null;
+    this.#isRead = resolved !== null && countsAsTouch !== null;
   }
 
   get facts(): RequestFacts {
@@ -203,8 +201,6 @@ export class RequestSessionState {
   /** The request has reached a route. Each guard of the route calls this. @param countsAsTouch `false` with `@SkipTouch()` */
   route(countsAsTouch: boolean): void {
     this.#countsAsTouch = countsAsTouch || this.#countsAsTouch === true; // what middleware touched stays touched
-    if (this.#isRouted) return;
-    this.#isRouted = true;
     this.#isRead ||= this.#resolved !== null;
   }
 
@@ -486,19 +482,17 @@ export class RequestSessionState {
     this.#unserved = null;
     if (token.transport === 'cookie') this.#cookie = { kind: 'set', token, row };
     else this.#cookie = this.#isCookieSpent ? { kind: 'remove' } : null;
-    this.#isRotationWanted = false;
   }
 
   /** The same session has a new token. */
   renewed(token: SessionToken, stored: StoredSession): void {
     this.#stored = stored;
     if (token.transport === 'cookie') this.#cookie = { kind: 'set', token, row: stored.row };
-    this.#isRotationWanted = false;
   }
 
-  /** The app wants a new token with the response. Without a stored session it does nothing. */
+  /** The app wants a new token. The response gets one if its session is still the one that the request came with. */
   wantRotation(): void {
-    this.#isRotationWanted = this.#stored !== null;
+    this.#isRotationWanted = true;
   }
 
   /**
@@ -512,7 +506,6 @@ export class RequestSessionState {
     this.#stored = null;
     this.#unserved = null;
     this.discard();
-    this.#isRotationWanted = false;
     const isRemoved = by === 'this-request' && (hadCookie || this.#isCookieSpent);
     this.#cookie = isRemoved ? { kind: 'remove' } : null;
     this.#isStraggler = by === 'another';
