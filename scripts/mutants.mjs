@@ -17,9 +17,9 @@ import { parseArgs } from 'node:util';
 /** What decides, by room. */
 const FILES = {
   core: [
-    'src/core/session-rotation.ts',
+    'src/core/rotation-policy.ts',
     'src/core/replaced-tokens.ts',
-    'src/core/session-resolver.ts',
+    'src/core/token-resolver.ts',
     'src/core/token-rotation.ts',
     'src/core/session-expiry.ts',
     'src/core/session-touches.ts',

@@ -3,7 +3,7 @@ import { getDataSourceToken, getEntityManagerToken, getRepositoryToken } from '@
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDataSource, optionsOf } from './backends/typeorm/data-source.js';
 import { SessionEntity } from './backends/typeorm/schema/session.entity.js';
-import { appUseOf } from './backends/typeorm/sqlite/app-use.js';
+import { appUseOf } from './backends/typeorm/sqlite/shared-with-app.js';
 import { sessionsPath } from './backends/typeorm/sqlite/sqlite-path.js';
 import { SessionBackend } from './core/session-backend.js';
 import { SessionOptionsError } from './core/session-errors.js';

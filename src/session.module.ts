@@ -16,7 +16,7 @@ import { SessionOptionsError, SessionStoreError } from './core/session-errors.js
 import { SessionStore } from './core/session-store.js';
 import { withTimeout } from './core/timeout.js';
 import { prepareExpress } from './http/prepare-express.js';
-import { lostContext } from './http/platform/cls-warning.js';
+import { lostContext } from './http/platform/nestjs-cls-warning.js';
 import { guardGateways, refuseProtectedMessages } from './http/protected-handlers.js';
 import { noteArrivalTimes } from './http/platform/arrival-time.js';
 import type { GuardOverrides, RouteAccess } from './http/route-access.js';

@@ -8,7 +8,7 @@ import { gone, SessionConflictError, SessionTamperedError } from './session-erro
 import { eventOf } from './session-events.js';
 import { isActive } from './session-expiry.js';
 import { SessionRecord } from './session-record.js';
-import { firstToken } from './session-rotation.js';
+import { firstToken } from './rotation-policy.js';
 import type { SessionRow } from './session-row.js';
 
 /*

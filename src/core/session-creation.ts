@@ -11,7 +11,7 @@ import type { PayloadSealer } from './payload-sealer.js';
 import { gone, SessionDataError, SessionLimitError, SessionTamperedError } from './session-errors.js';
 import { isActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
-import { firstToken, tokenState } from './session-rotation.js';
+import { firstToken, tokenState } from './rotation-policy.js';
 import type { SessionRow, TokenState } from './session-row.js';
 import { newKin, type SessionToken, type TokenIssuer, transportOf } from './session-token.js';
 

@@ -7,9 +7,10 @@ import { isActive, isTouchDue, requireActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
 import type { SessionParts } from './session-parts.js';
 import { SessionRecord } from './session-record.js';
-import type { Client, ResolvedSession, UnservedSession } from './session-resolver.js';
+import type { Client, ResolvedSession, UnservedSession } from './token-resolver.js';
 import type { EndedRow, EpochMs, SessionRow } from './session-row.js';
-import type { SessionToken, Transport } from './session-token.js';
+import { isRotationDue } from './rotation-policy.js';
+import { type SessionToken, type Transport, transportOf } from './session-token.js';
 import type { ContentWrite } from './session-writer.js';
 import type { Renewal } from './token-rotation.js';
 
@@ -71,13 +72,21 @@ export class SessionManager {
   }
 
   /** Whether `rotateIfDue` would try to rotate the token. @param isWanted whether the app has asked for a new one */
-  isRotationDue(resolved: ResolvedSession, isWanted: boolean): boolean {
-    return this.#parts.rotation.isDue(resolved, isWanted);
+  isRotationDue({ row, standing, content }: ResolvedSession, isWanted: boolean): boolean {
+    const { clock, config } = this.#parts;
+    const transport = transportOf(content);
+    return isRotationDue(row, {
+      standing,
+      transport,
+      isWanted,
+      now: clock.now(),
+      every: config.rotation.every,
+    });
   }
 
   /** The token that the response should carry instead of the presented one; `null` when there is no new one. */
-  rotateIfDue(resolved: ResolvedSession, isWanted: boolean): Promise<SessionToken | null> {
-    return this.#parts.rotation.rotateIfDue(resolved, isWanted);
+  async rotateIfDue(resolved: ResolvedSession, isWanted: boolean): Promise<SessionToken | null> {
+    return this.isRotationDue(resolved, isWanted) ? this.#parts.rotation.rotatePresented(resolved) : null;
   }
 
   /** Changes what a session holds. Resolves to what is stored afterwards. @throws SessionGoneError, SessionConflictError */

@@ -8,7 +8,7 @@ import type { SessionBackend } from './session-backend.js';
 import { processLogger, type SessionLogger } from './session-logger.js';
 import type { ResolvedStoreOptions, SessionConfig } from './session-options.js';
 import { SessionPruning } from './session-pruning.js';
-import { SessionResolver } from './session-resolver.js';
+import { TokenResolver } from './token-resolver.js';
 import { TokenIssuer } from './session-token.js';
 import { SessionTouches } from './session-touches.js';
 import { SessionWriter } from './session-writer.js';
@@ -30,7 +30,7 @@ export class SessionParts {
   readonly issuer: TokenIssuer;
   readonly creation: SessionCreation;
   readonly writer: SessionWriter;
-  readonly resolver: SessionResolver;
+  readonly resolver: TokenResolver;
   readonly rotation: TokenRotation;
   readonly pruning: SessionPruning;
   readonly touches: SessionTouches;
@@ -57,7 +57,7 @@ export class SessionParts {
     this.issuer = new TokenIssuer(ring);
     this.creation = new SessionCreation(this.backend, this.sealer, this.issuer, clock, config);
     this.writer = new SessionWriter(this.backend, this.sealer, clock, config.timeout);
-    this.resolver = new SessionResolver(
+    this.resolver = new TokenResolver(
       this.backend,
       this.sealer,
       clock,

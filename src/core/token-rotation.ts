@@ -6,8 +6,8 @@ import { SessionConflictError, SessionDataError } from './session-errors.js';
 import { eventOf, type SessionEvent, type SessionEvents } from './session-events.js';
 import { requireActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
-import type { ResolvedSession } from './session-resolver.js';
-import { isRotationDue, nextGeneration, reissued, renewed, rotated, tokenState } from './session-rotation.js';
+import type { ResolvedSession } from './token-resolver.js';
+import { nextGeneration, reissued, renewed, rotated, tokenState } from './rotation-policy.js';
 import type { SessionRow, TokenState } from './session-row.js';
 import { type SessionToken, type TokenIssuer, type TokenPlan, transportOf } from './session-token.js';
 
@@ -23,7 +23,7 @@ export interface Renewal {
 
 /**
  * Gives a stored session a new token. The old one is exchanged by compare-and-swap, so that of several callers at once one
- * succeeds. `session-rotation.ts` decides what the row looks like afterwards.
+ * succeeds. `rotation-policy.ts` decides what the row looks like afterwards.
  */
 export class TokenRotation {
   readonly #backend: BackendClient;
@@ -52,16 +52,8 @@ export class TokenRotation {
     this.#events = events;
   }
 
-  /** Whether the response to a request of that session should carry a new token. */
-  isDue({ row, standing, content }: ResolvedSession, isWanted: boolean): boolean {
-    const { every } = this.#config.rotation;
-    const now = this.#clock.now();
-    return isRotationDue(row, { standing, transport: transportOf(content), isWanted, now, every });
-  }
-
-  /** The token that the response should carry instead of the presented one; `null` when none is due, or another request got it. */
-  async rotateIfDue(resolved: ResolvedSession, isWanted: boolean): Promise<SessionToken | null> {
-    if (!this.isDue(resolved, isWanted)) return null;
+  /** A new token in place of the one that a request has presented; `null` when another request got it. */
+  async rotatePresented(resolved: ResolvedSession): Promise<SessionToken | null> {
     const { row, standing } = resolved;
     const token = this.#issuer.issue(row.id, {
       generation: nextGeneration(row),

@@ -8,7 +8,7 @@ import { type ClientChangeReaction, ClientChange } from './security/client-chang
 import { CsrfCheck, type CsrfOptions } from './security/csrf.js';
 import { passportUserId as idOfPassportUser } from './security/passport-user.js';
 import type { ClientRequest } from './platform/platform-request.js';
-import { OtherSessions } from './platform/other-sessions.js';
+import { OtherSessions } from './platform/other-session-middleware.js';
 import { InsecureCookieWarning } from './security/insecure-cookie-warning.js';
 import { type CookieOptions, SessionCookie } from './response/session-cookie.js';
 

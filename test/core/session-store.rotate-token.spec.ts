@@ -4,7 +4,7 @@ import {
   SessionGoneError,
   SessionOptionsError,
 } from '../../src/core/session-errors.js';
-import { tokenState } from '../../src/core/session-rotation.js';
+import { tokenState } from '../../src/core/rotation-policy.js';
 import { WrappedBackend } from './support/backends.js';
 import { openStore } from './support/open-store.js';
 

@@ -13,7 +13,7 @@ import {
 import { type SessionLimit, chooseVictims, isCounted } from '../../core/session-limit.js';
 import { compareIds } from '../../core/identifiers.js';
 import { isActive } from '../../core/session-expiry.js';
-import { tokenState } from '../../core/session-rotation.js';
+import { tokenState } from '../../core/rotation-policy.js';
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
 
 /**

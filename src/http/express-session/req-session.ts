@@ -1,4 +1,4 @@
-import { ExpressSessionSteps } from './steps.js';
+import { ReqSessionMethods } from './req-session-methods.js';
 import type { ExpressSession } from './types.js';
 import type { SessionExchange } from '../request/session-exchange.js';
 import { exchangeOf } from '../request/session-of.js';
@@ -40,9 +40,9 @@ function sessionOfThis(this: object): ExpressSession | undefined {
 }
 
 /** Made when `req.session` is first read. */
-function stepsOf({ runtime, state, session }: SessionExchange, request: object): ExpressSessionSteps {
-  if (state.beforeSave instanceof ExpressSessionSteps) return state.beforeSave;
-  const steps = new ExpressSessionSteps(runtime, state, session, request);
+function stepsOf({ runtime, state, session }: SessionExchange, request: object): ReqSessionMethods {
+  if (state.beforeSave instanceof ReqSessionMethods) return state.beforeSave;
+  const steps = new ReqSessionMethods(runtime, state, session, request);
   state.runBeforeSave(steps);
   return steps;
 }

@@ -1,5 +1,5 @@
 import { SessionStoreError } from '../../core/session-errors.js';
-import type { ResolvedSession, UnservedSession } from '../../core/session-resolver.js';
+import type { ResolvedSession, UnservedSession } from '../../core/token-resolver.js';
 import { TwoTokensException } from '../errors/exceptions.js';
 import { toHttpException } from '../errors/to-http-exception.js';
 import type { HttpRuntime } from '../http-options.js';

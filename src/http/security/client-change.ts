@@ -1,5 +1,5 @@
 import { OncePerSession } from '../../core/once-per-session.js';
-import type { ResolvedSession } from '../../core/session-resolver.js';
+import type { ResolvedSession } from '../../core/token-resolver.js';
 import type { SessionManager } from '../../core/session-manager.js';
 import type { ClientRequest } from '../platform/platform-request.js';
 import { parseAgent, userAgentOf } from '../platform/user-agent.js';

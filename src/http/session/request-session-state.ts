@@ -12,7 +12,7 @@ import { type SessionContent, type StoredSession } from '../../core/session-cont
 import type { CreatedSession } from '../../core/session-creation.js';
 import { gone, SessionConflictError, SessionError, SessionStoreError } from '../../core/session-errors.js';
 import type { SessionManager } from '../../core/session-manager.js';
-import type { ResolvedSession, UnservedSession } from '../../core/session-resolver.js';
+import type { ResolvedSession, UnservedSession } from '../../core/token-resolver.js';
 import type { SessionRow } from '../../core/session-row.js';
 import { type SessionToken, transportOf } from '../../core/session-token.js';
 import { type ContentWrite, unused, usedAt } from '../../core/session-writer.js';

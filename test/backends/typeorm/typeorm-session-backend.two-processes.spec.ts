@@ -1,5 +1,5 @@
 import { TypeOrmSessionBackend } from '../../../src/backends/typeorm/typeorm-session-backend.js';
-import { tokenState } from '../../../src/core/session-rotation.js';
+import { tokenState } from '../../../src/core/rotation-policy.js';
 import type { TokenState } from '../../../src/core/session-row.js';
 import { SessionStore } from '../../../src/core/session-store.js';
 import { onEachDatabase, openDatabase, type TestDatabase } from '../../support/databases.js';

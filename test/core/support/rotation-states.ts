@@ -8,7 +8,7 @@ import {
   reissued,
   rotated,
   type TokenVerdict,
-} from '../../../src/core/session-rotation.js';
+} from '../../../src/core/rotation-policy.js';
 import type { TokenState } from '../../../src/core/session-row.js';
 
 /** The decision that is examined. `present`: when it is made, where that is later than the head of the request. */

@@ -1,4 +1,4 @@
-import { judgeToken } from '../../../src/core/session-rotation.js';
+import { judgeToken } from '../../../src/core/rotation-policy.js';
 import { SeededRandom } from '../../core/support/random.js';
 import { Browser, PAGES, type Page, Thief } from './browser.js';
 import { type Duty, DUTIES, Service } from './service.js';

@@ -1,5 +1,5 @@
 import { isActive } from '../../../src/core/session-expiry.js';
-import { judgeToken } from '../../../src/core/session-rotation.js';
+import { judgeToken } from '../../../src/core/rotation-policy.js';
 import type { Browser, Thief } from './browser.js';
 import { GRACE, type World } from './world.js';
 

@@ -1,7 +1,7 @@
 import type { TokenChange } from '../../../core/session-backend.js';
 import type { TokenState } from '../../../core/session-row.js';
 import type { SqlConnection } from '../sql-connection.js';
-import { IS_ACTIVE } from './expiry.js';
+import { IS_ACTIVE } from './expiry-condition.js';
 import { namesOf } from './row-mapping.js';
 
 /** Replaces the token of a session where it still is the expected one. */

@@ -1,6 +1,6 @@
 import type { EpochMs } from '../../../core/session-row.js';
 import type { SqlConnection } from '../sql-connection.js';
-import { IS_ACTIVE } from './expiry.js';
+import { IS_ACTIVE } from './expiry-condition.js';
 
 /** Numbers of active sessions by the key that sealed them. */
 export function countByKeyStatements(table: string) {

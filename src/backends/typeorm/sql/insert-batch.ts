@@ -6,7 +6,7 @@ import type { SqlRunner } from '../sql-connection.js';
 import { deleteIds } from './delete.js';
 import type { InsertStatements } from './insert.js';
 import { valuesOf } from './row-mapping.js';
-import { type CountedRow, countedRows, evictedRow } from './session-limit.js';
+import { type CountedRow, countedRows, evictedRow } from './counted-rows.js';
 
 /**
  * Inserts of one user one after the other, as one step, inside a transaction that no other one of the user overlaps: a

@@ -8,7 +8,7 @@ import type { FindStatements } from './find.js';
 import type { LockStatements } from './lock-rows.js';
 import { placeholders, repeated, statementByCount } from './placeholders.js';
 import { ALL_COLUMNS, rowOf, valuesOf } from './row-mapping.js';
-import { countedRows, evictedRow, type LimitStatements } from './session-limit.js';
+import { countedRows, evictedRow, type LimitStatements } from './counted-rows.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
 /** New sessions. `insert-queue.ts` says which of them share a transaction. */

@@ -2,7 +2,7 @@ import type { ListRequest } from '../../../core/session-backend.js';
 import type { SessionRow } from '../../../core/session-row.js';
 import { COLUMNS } from '../schema/columns.js';
 import type { SqlConnection } from '../sql-connection.js';
-import { IS_ACTIVE } from './expiry.js';
+import { IS_ACTIVE } from './expiry-condition.js';
 import { ALL_COLUMNS, rowOf } from './row-mapping.js';
 
 /** The active sessions of a user, those with the latest instant first. */

@@ -1,7 +1,7 @@
 import type { PruneResult, PruneStep } from '../../../core/session-backend.js';
 import type { SqlConnection } from '../sql-connection.js';
 import { deleteIds, type DeleteStatements } from './delete.js';
-import { IS_EXPIRED } from './expiry.js';
+import { IS_EXPIRED } from './expiry-condition.js';
 import { chunked, placeholders } from './placeholders.js';
 import { idsOf, text } from './row-mapping.js';
 import type { SqlSyntax } from './sql-syntax.js';

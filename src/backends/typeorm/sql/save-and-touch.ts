@@ -1,7 +1,7 @@
 import type { PayloadChange, Touch } from '../../../core/session-backend.js';
 import { COLUMNS, type SessionColumnType } from '../schema/columns.js';
 import type { SqlConnection, SqlRunner, SqlValue } from '../sql-connection.js';
-import { IS_ACTIVE } from './expiry.js';
+import { IS_ACTIVE } from './expiry-condition.js';
 import { chunked, repeated, statementByCount } from './placeholders.js';
 import type { SqlSyntax } from './sql-syntax.js';
 

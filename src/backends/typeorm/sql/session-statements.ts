@@ -7,7 +7,7 @@ import { listStatements } from './list.js';
 import { lockStatements } from './lock-rows.js';
 import { pruneStatements } from './prune.js';
 import { updateStatements } from './save-and-touch.js';
-import { limitStatements } from './session-limit.js';
+import { limitStatements } from './counted-rows.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
 /**

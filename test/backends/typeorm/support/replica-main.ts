@@ -1,7 +1,7 @@
 // A process of its own with a store on a database that others use too, which does what its parent says.
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
 import { SessionStore } from '../../../../src/core/session-store.js';
-import { nextGeneration, rotated } from '../../../../src/core/session-rotation.js';
+import { nextGeneration, rotated } from '../../../../src/core/rotation-policy.js';
 import { unused } from '../../../../src/core/session-writer.js';
 import { PATIENCE } from './open-backend.js';
 import type { ReplicaCalls, ReplicaRequest } from './replica.js';

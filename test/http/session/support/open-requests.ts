@@ -1,4 +1,4 @@
-import type { ResolvedSession, UnservedSession } from '../../../../src/core/session-resolver.js';
+import type { ResolvedSession, UnservedSession } from '../../../../src/core/token-resolver.js';
 import type { SessionStoreOptions } from '../../../../src/core/session-options.js';
 import type { SessionToken } from '../../../../src/core/session-token.js';
 import type { RequestFacts } from '../../../../src/http/session/request-facts.js';

@@ -1,5 +1,5 @@
 import { CLOCK_TOLERANCE } from '../../src/core/replaced-tokens.js';
-import { judgeToken } from '../../src/core/session-rotation.js';
+import { judgeToken } from '../../src/core/rotation-policy.js';
 import { explore, type Findings, type Judge, type StepName } from './support/rotation-states.js';
 
 /** Steps of each way. */

@@ -1,5 +1,5 @@
 import { SessionConflictError, SessionStoreError } from '../../src/core/session-errors.js';
-import type { ResolvedSession } from '../../src/core/session-resolver.js';
+import type { ResolvedSession } from '../../src/core/token-resolver.js';
 import type { SessionToken } from '../../src/core/session-token.js';
 import { newKin } from '../../src/core/session-token.js';
 import { OpenMemoryBackend, WrappedBackend } from './support/backends.js';
@@ -9,14 +9,15 @@ async function openRotating(every: string | undefined = '15m') {
   const backend = new WrappedBackend(new OpenMemoryBackend());
   const opened = openStore({ rotation: { every, grace: '30s' } }, backend);
   const { session, token } = await opened.store.create({}, 'ada', { n: 1 });
-  const { resolver, rotation } = opened.store.parts;
+  const { manager, parts } = opened.store;
+  const { resolver } = parts;
   /** One request: what it was served, and the token that its response carries. */
   const request = async (presented: SessionToken, wanted = false) => {
     const resolved = await resolver.resolve(presented);
-    return { resolved, next: resolved && (await rotation.rotateIfDue(resolved, wanted)) };
+    return { resolved, next: resolved && (await manager.rotateIfDue(resolved, wanted)) };
   };
   backend.calls.length = 0;
-  return { ...opened, resolver, rotation, request, token, id: session.id };
+  return { ...opened, resolver, manager, request, token, id: session.id };
 }
 
 const standing = (resolved: ResolvedSession | null) => resolved?.standing ?? null;
@@ -47,16 +48,16 @@ describe('a request with the current token', () => {
     const { token } = await store.create({}, 'ada');
     clock.advance('29d');
     const resolved = (await store.parts.resolver.resolve(token))!;
-    expect(store.parts.rotation.isDue(resolved, false)).toBe(false);
-    expect(await store.parts.rotation.rotateIfDue(resolved, false)).toBeNull();
-    expect(await store.parts.rotation.rotateIfDue(resolved, true)).not.toBeNull();
+    expect(store.manager.isRotationDue(resolved, false)).toBe(false);
+    expect(await store.manager.rotateIfDue(resolved, false)).toBeNull();
+    expect(await store.manager.rotateIfDue(resolved, true)).not.toBeNull();
   });
 
   it('of several, one gets the new token, and the rest get none', async () => {
-    const { clock, resolver, rotation, token } = await openRotating();
+    const { clock, resolver, manager, token } = await openRotating();
     clock.advance('15m');
     const resolved = await Promise.all(Array.from({ length: 10 }, () => resolver.resolve(token)));
-    const next = await Promise.all(resolved.map((one) => rotation.rotateIfDue(one!, true)));
+    const next = await Promise.all(resolved.map((one) => manager.rotateIfDue(one!, true)));
     expect(next.filter((one) => one !== null)).toHaveLength(1);
   });
 });
@@ -169,11 +170,11 @@ describe('a renewed proof of identity', () => {
   });
 
   it('succeeds beside other changes of the token', async () => {
-    const { request, token, store, rotation } = await openRotating();
+    const { request, token, store, manager } = await openRotating();
     const { resolved } = await request(token);
     await Promise.all([
       store.manager.renew(resolved!),
-      rotation.rotateIfDue(resolved!, true),
+      manager.rotateIfDue(resolved!, true),
       store.manager.renew(resolved!),
     ]);
     const { token: newest } = await store.manager.renew(resolved!);

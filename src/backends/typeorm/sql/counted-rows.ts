@@ -1,7 +1,7 @@
 import type { EndedRow, SessionRow } from '../../../core/session-row.js';
 import type { SqlRunner } from '../sql-connection.js';
 import { COLUMNS } from '../schema/columns.js';
-import { IS_ACTIVE } from './expiry.js';
+import { IS_ACTIVE } from './expiry-condition.js';
 import { ENDED_COLUMNS, endedRowOf } from './row-mapping.js';
 
 /**

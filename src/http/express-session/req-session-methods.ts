@@ -5,7 +5,7 @@ import { agreesOnUser, passportUser, usesPassport } from '../security/passport-u
 import { endCurrent } from '../session/end-session.js';
 import type { BeforeSave, RequestSessionState } from '../session/request-session-state.js';
 import type { SessionHandle } from '../session/session-handle.js';
-import { expressSessionCookie } from './cookie.js';
+import { expressSessionCookie } from './req-session-cookie.js';
 import { ProxyTarget, sessionProxy } from './session-proxy.js';
 import type {
   ExpressSession,
@@ -18,7 +18,7 @@ import type {
  * The methods that `req.session` has for middleware written for express-session (`save`, `regenerate`, `destroy`, `reload`),
  * made of those of our session. Before changes are saved, it also ends a session whose user Passport has signed out.
  */
-export class ExpressSessionSteps implements BeforeSave {
+export class ReqSessionMethods implements BeforeSave {
   /** The value of `req.session`; `undefined` after `destroy()`. */
   proxy: ExpressSession | undefined;
   #target: ProxyTarget;

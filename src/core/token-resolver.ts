@@ -8,7 +8,7 @@ import { SessionConflictError, SessionTamperedError } from './session-errors.js'
 import { eventOf, type SessionEvent, type SessionEvents } from './session-events.js';
 import { isActive } from './session-expiry.js';
 import type { SessionLogger } from './session-logger.js';
-import { caughtUp, isKnownToken, judgeToken, type Standing, tokenState } from './session-rotation.js';
+import { caughtUp, isKnownToken, judgeToken, type Standing, tokenState } from './rotation-policy.js';
 import type { EpochMs, SessionRow, TokenState } from './session-row.js';
 import { type SessionToken, transportOf } from './session-token.js';
 
@@ -46,7 +46,7 @@ const MAX_ATTEMPTS = 5;
 const SET_BACK_LOG_INTERVAL = 60_000;
 
 /** Finds the session that a presented token leads to, and decides whether the session may be served. */
-export class SessionResolver {
+export class TokenResolver {
   #setBackLoggedAt: EpochMs | null = null;
   readonly #expired = new OncePerSession();
   readonly #tampered = new OncePerSession();

@@ -12,7 +12,7 @@ import {
   rotated,
   tokenState,
   type TokenVerdict,
-} from '../../src/core/session-rotation.js';
+} from '../../src/core/rotation-policy.js';
 import type { TokenState } from '../../src/core/session-row.js';
 
 const NOW = 1_000_000;
