@@ -1,4 +1,6 @@
+import { ServerResponse } from 'node:http';
 import { onEachPlatform } from '../support/open-app.js';
+import type { TestSession } from '../support/routes.js';
 import { BASICS, dataOf, door, userOf } from '../support/session-routes.js';
 import { rowsOf } from '../support/storage.js';
 
@@ -232,5 +234,29 @@ onEachPlatform('rule 4, a client that hangs up', (open) => {
     expect(await dataOf(ada)).toEqual({ theme: 'dark' });
     expect(storage.calls.filter((call) => call === 'save')).toHaveLength(1);
     expect(log.lines).toEqual([]);
+  });
+
+  it.each<[string, (session: TestSession) => Promise<unknown>]>([
+    ['authenticate', (session) => session.authenticate('bob')],
+    ['reauthenticate', (session) => session.reauthenticate()],
+    ['rotate', (session) => session.rotate()],
+  ])('%s is refused, and ends nothing, when somebody has sent the head past us', async (_, act) => {
+    const refusals: unknown[] = [];
+    const { browser } = await open({
+      routes: {
+        ...BASICS,
+        past: async ({ session }, response) => {
+          ServerResponse.prototype.writeHead.call(response, 200);
+          ServerResponse.prototype.flushHeaders.call(response);
+          await act(session).catch((error: { code?: unknown }) => refusals.push(error.code));
+          response.end('sent');
+        },
+      },
+    });
+    const ada = browser();
+    await ada.post('/do/in');
+    expect((await ada.get('/raw/past')).text).toBe('sent');
+    expect(refusals).toEqual(['session_conflict']);
+    expect(await userOf(ada)).toBe('ada');
   });
 });

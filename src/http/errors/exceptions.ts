@@ -62,10 +62,6 @@ export class CrossSiteRequestException extends ForbiddenException {
 /** The request has a session cookie and a bearer token, which may be of two users. */
 export class TwoTokensException extends BadRequestException {
   readonly code = 'two_tokens';
-  /** What the response carries beside the answer. @see RFC 6750, 3.1 */
-  readonly headers: Readonly<Record<string, string>> = {
-    'WWW-Authenticate': 'Bearer realm="session", error="invalid_request"',
-  };
 
   constructor() {
     super({
@@ -74,5 +70,10 @@ export class TwoTokensException extends BadRequestException {
       error: 'Bad Request',
       code: 'two_tokens',
     });
+  }
+
+  /** What the response carries beside the answer. @see RFC 6750, 3.1 */
+  get headers(): Readonly<Record<string, string>> {
+    return { 'WWW-Authenticate': 'Bearer realm="session", error="invalid_request"' };
   }
 }

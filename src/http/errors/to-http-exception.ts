@@ -49,17 +49,19 @@ const RETRY_AFTER_SECONDS = '5';
 /** The `HttpException` that answers a `SessionError`. Exception filters for the class of that error catch it too. */
 export class SessionHttpException extends HttpException {
   readonly code: string;
-  /** Headers that the response gets: `Retry-After` with a 503. */
-  readonly headers: Readonly<Record<string, string>>;
   readonly [STANDS_FOR_CAUSE] = true;
 
   constructor(cause: SessionError) {
     const [, status, message] = ANSWERS.find(([type]) => cause instanceof type) ?? otherAnswer(cause);
     super({ statusCode: status, message, code: cause.code }, status, { cause });
     this.code = cause.code;
-    this.headers = status === HttpStatus.SERVICE_UNAVAILABLE ? { 'Retry-After': RETRY_AFTER_SECONDS } : {};
     // Exception filters of apps send `message` to clients. That of a SessionStoreError may name hosts: it stays in `cause`.
     this.message = cause instanceof SessionStoreError ? message : cause.message;
+  }
+
+  /** What the response carries beside the answer: `Retry-After` with a 503. */
+  get headers(): Readonly<Record<string, string>> {
+    return this.getStatus() === 503 ? { 'Retry-After': RETRY_AFTER_SECONDS } : {};
   }
 }
 

@@ -37,11 +37,12 @@ export class SessionExchange {
     this.runtime = runtime;
     this.#isBearer = isBearer;
     const facts = new HttpRequestFacts(runtime, request, isBearer);
-    this.state = new RequestSessionState(runtime.sessions, facts, session, countsAsTouch);
+    const isHeadSent = (): boolean => !gate.isHeadPending;
+    this.state = new RequestSessionState(runtime.sessions, facts, session, countsAsTouch, isHeadSent);
     this.session = new SessionHandle(this.state);
     this.#commit = new SessionCommit(runtime, this.state, request, isBearer);
-    this.#gate = new ResponseGate(response, this.#commit);
-    if (!this.#gate.isHeadPending) this.state.commit();
+    const gate = new ResponseGate(response, this.#commit);
+    this.#gate = gate;
   }
 
   /**
@@ -132,7 +133,7 @@ class SessionCommit implements ResponseExit {
     this.#state.discard();
     const exception = toHttpException(error);
     if (exception instanceof HttpException) this.noteFailure(error);
-    const session = this.#served(this.#state.leave());
+    const session = this.lookAgain();
     if (exception instanceof HttpException)
       return { status: exception.getStatus(), body: exception.getResponse() as object, session };
     const route = routeOf(this.request);
@@ -140,8 +141,11 @@ class SessionCommit implements ResponseExit {
     return { status: 500, body: { statusCode: 500, message: 'Internal server error' }, session };
   }
 
-  closed(isHeadSent: boolean): void {
-    if (isHeadSent) this.#state.commit();
+  lookAgain(): ServedSession {
+    return this.#served(this.#state.leave());
+  }
+
+  closed(): void {
     this.#state.close();
   }
 

@@ -17,12 +17,10 @@ export interface ResponseExit {
     readonly body: object;
     readonly session: ServedSession;
   };
-  /**
-   * The response has been sent, or its client has closed the connection.
-   *
-   * @param isHeadSent whether the head had left by then, so that no cookie can follow
-   */
-  closed(isHeadSent: boolean): void;
+  /** What the head has to say by now: for another one, where Node has refused the first. */
+  lookAgain(): ServedSession;
+  /** The response has been sent, or its client has closed the connection. */
+  closed(): void;
 }
 
 type Call = readonly [method: Method, args: readonly unknown[]];
@@ -49,6 +47,8 @@ export class ResponseGate implements Gate {
   #session: ServedSession | null = null;
   /** Whether the headers of the session have been set, or the head had left before. */
   #isHeadDone = false;
+  /** Whether Node has thrown at the headers of `writeHead`. */
+  #wasHeadRefused = false;
   #dropsAfterEnd = false;
 
   constructor(response: ServerResponse, exit: ResponseExit) {
@@ -68,7 +68,7 @@ export class ResponseGate implements Gate {
   }
 
   close(): void {
-    this.#exit.closed(!this.isHeadPending);
+    this.#exit.closed();
   }
 
   pass(method: Method, args: readonly unknown[]): unknown {
@@ -161,7 +161,11 @@ export class ResponseGate implements Gate {
 
   #make(method: Method, args: readonly unknown[]): unknown {
     if (this.#isHeadDone) return this.#originals.call(method, args);
+    // A head that Node refused for one of its headers was not sent, and the app may have changed the session since.
+    if (this.#wasHeadRefused) this.#session = this.#exit.lookAgain();
+    this.#wasHeadRefused = true;
     const rest = method === 'writeHead' ? this.#adoptHeaders(args) : args;
+    this.#wasHeadRefused = false;
     if (!this.#response.headersSent && this.#session) setSessionHeaders(this.#response, this.#session);
     this.#isHeadDone = true;
     return this.#originals.call(method, rest);

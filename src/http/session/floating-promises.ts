@@ -9,13 +9,13 @@ export class FloatingPromises {
   readonly #underWay = new Set<Promise<unknown>>();
   /** Rejections from before the response began, which may make it fail. */
   #rejected: { readonly promise: WatchedPromise<unknown>; readonly error: unknown }[] = [];
-  #canFailResponse: boolean;
+  readonly #canFailResponse: () => boolean;
 
   /**
    * @param report called with each rejection that nobody handles, when the response cannot fail by it any more
-   * @param canFailResponse whether the response has not begun, so that it can
+   * @param canFailResponse whether it can: it has not begun, and its client is there
    */
-  constructor(report: (error: unknown) => void, canFailResponse: boolean) {
+  constructor(report: (error: unknown) => void, canFailResponse: () => boolean) {
     this.#report = report;
     this.#canFailResponse = canFailResponse;
   }
@@ -23,11 +23,6 @@ export class FloatingPromises {
   /** Whether one is under way, or was rejected and may be unhandled. */
   get arePending(): boolean {
     return this.#underWay.size > 0 || this.#rejected.length > 0;
-  }
-
-  /** The response has begun, or its client has gone: from now on rejections that nobody handles are reported. */
-  detach(): void {
-    this.#canFailResponse = false;
   }
 
   /**
@@ -58,7 +53,7 @@ export class FloatingPromises {
 
   #noteRejected(promise: WatchedPromise<unknown>, source: Promise<unknown>, error: unknown): void {
     this.#underWay.delete(source);
-    if (this.#canFailResponse) this.#rejected.push({ promise, error });
+    if (this.#canFailResponse()) this.#rejected.push({ promise, error });
     // As long as Node gives before it calls a rejection unhandled.
     else nextTick(() => promise.isHandled || this.#report(error));
   }

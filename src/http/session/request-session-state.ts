@@ -109,20 +109,27 @@ export class RequestSessionState {
   #isCookieSpent = false;
   readonly #presentedId: string | null;
 
-  /** Whether the head of the response has been sent, so that it can set no cookie any more. */
-  #isCommitted = false;
+  /** Whether the head of the response has been composed, so that it can set no cookie any more. */
+  #isComposed = false;
+  readonly #isHeadSent: () => boolean;
   /** Whether the response has been sent, or its client has closed the connection. */
   #isClosed = false;
   /** Whether the next access to data is followed by a save: the response is over, so that nothing else would save. */
   #savesNextAccess = false;
 
-  /** @param countsAsTouch `null`: not routed yet */
+  /**
+   * @param countsAsTouch `null`: not routed yet
+   * @param isHeadSent whether the head of the response has been sent, also by somebody who went past the gate. @default
+   *   never, where there is no response
+   */
   constructor(
     sessions: SessionManager,
     facts: RequestFacts,
     { resolved, unserved }: LoadedSession,
     countsAsTouch: boolean | null,
+    isHeadSent: () => boolean = () => false,
   ) {
+    this.#isHeadSent = isHeadSent;
     this.#sessions = sessions;
     this.#facts = facts;
     this.#resolved = resolved;
@@ -246,15 +253,18 @@ export class RequestSessionState {
 
   /** The head of the response has been sent. */
   commit(): void {
-    this.#isCommitted = true;
-    this.#promises?.detach();
+    this.#isComposed = true;
+  }
+
+  /** Whether the response can set no cookie any more. Asked each time, since a library may send the head by itself. */
+  get #isCommitted(): boolean {
+    return this.#isComposed || this.#isHeadSent();
   }
 
   /** The response has been sent, or its client has closed the connection. What the handler changes after that is saved too. */
   close(): void {
     this.#isClosed = true;
     this.#savesNextAccess = true;
-    this.#promises?.detach();
     for (const error of this.#promises?.takeUnhandled() ?? []) this.#reportUnhandled(error);
     if (this.#isCommitted && this.status !== 'clean') void this.flushLate();
   }
@@ -386,7 +396,7 @@ export class RequestSessionState {
     if (this.#facts.log === null) return this.#attempt(method);
     this.#promises ??= new FloatingPromises(
       (error) => this.#reportUnhandled(error),
-      !this.#isCommitted && !this.#isClosed,
+      () => !this.#isCommitted && !this.#isClosed,
     );
     return this.#promises.start((done) => this.#attempt(method, done));
   }

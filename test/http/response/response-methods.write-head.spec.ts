@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { onEachPlatform, type OpenApp } from '../../support/open-app.js';
+import { BASICS } from '../../support/session-routes.js';
 
 async function answered(open: OpenApp, answer: (response: ServerResponse) => unknown) {
   const { browser } = await open({
@@ -59,5 +60,28 @@ onEachPlatform('headers given to writeHead', (open) => {
       response.writeHead(200, headers).end();
     });
     expect(reply.headers).toMatchObject({ 'x-app': 'yes', vary: 'Accept, Cookie' });
+  });
+
+  it('that Node refuses leave room for another answer, which says what has become of the session since', async () => {
+    const { browser, store } = await open({
+      routes: {
+        ...BASICS,
+        out: async ({ session }, response) => {
+          try {
+            response.writeHead(200, { 'Content-Disposition': 'attachment; filename="報告.pdf"' });
+          } catch {
+            await session.logout();
+            response.writeHead(200);
+          }
+          response.end('signed out');
+        },
+      },
+    });
+    const ada = browser();
+    await ada.post('/do/in');
+    const reply = await ada.get('/raw/out');
+    expect([reply.status, reply.text]).toEqual([200, 'signed out']);
+    expect(reply.setCookies).toEqual([expect.stringMatching(/^__Host-sid=; Max-Age=0/)]);
+    expect(await store.listForUser('ada')).toEqual([]);
   });
 });
