@@ -132,7 +132,7 @@ class SessionCommit implements ResponseExit {
   refusal(error: unknown): ReturnType<ResponseExit['refusal']> {
     this.#state.discard();
     const exception = toHttpException(error);
-    if (exception instanceof HttpException) this.noteFailure(error);
+    this.noteFailure(error);
     const session = this.lookAgain();
     if (exception instanceof HttpException)
       return { status: exception.getStatus(), body: exception.getResponse() as object, session };

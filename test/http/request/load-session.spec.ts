@@ -47,7 +47,10 @@ function openLoading(options: SessionHttpOptions = {}, ofStore: SessionStoreOpti
     await store.delete(token.sessionId);
     return token;
   };
-  return { ...requests, errors, load, withCookies, ended };
+  /** Whether a request is served without waiting for anything. */
+  const isAtOnce = (headers: Record<string, string>): boolean =>
+    !(loadSession(runtime, { method: 'GET', url: '/cart', headers }) instanceof Promise);
+  return { ...requests, errors, load, withCookies, ended, isAtOnce };
 }
 
 const NOTHING = { served: null, unserved: null, isBearer: false, lookUps: 0 };
@@ -101,6 +104,19 @@ describe('a request', () => {
       served: count < 3 ? token.sessionId : null,
       lookUps: Math.min(3, count + 1),
     });
+  });
+
+  it('finds it behind a dead cookie and any number of those that are none of ours', async () => {
+    const { withCookies, signedIn, ended } = openLoading();
+    const [dead, live] = [await ended(), await signedIn()];
+    const served = await withCookies(dead, 'junk', 'more junk', 'and more', live);
+    expect(served).toEqual({ ...NOTHING, served: live.sessionId, lookUps: 2 });
+  });
+
+  it('is served at once where nothing of it is a token of ours', () => {
+    const { isAtOnce } = openLoading();
+    const junk: Record<string, string>[] = [{}, { cookie: `${NAME}=junk` }, { authorization: 'Bearer junk' }];
+    expect(junk.map(isAtOnce)).toEqual([true, true, true]);
   });
 
   it('is served before it is said that another cookie is not, and that is said of the first', async () => {

@@ -407,3 +407,27 @@ describe('once the response has begun', () => {
     expect(state.status).toBe('clean');
   });
 });
+
+describe('before the first byte', () => {
+  it('has nothing to do, and so waits for nothing, where data has the JSON form that is stored', async () => {
+    const { bring, signedIn } = openRequests();
+    const state = await bring(await signedIn({ since: '2026-01-01T00:00:00.000Z' }));
+    state.copy.data['since'] = new Date('2026-01-01T00:00:00.000Z') as never;
+    expect(state.status).toBe('changed');
+    expect(state.settle()).not.toBeInstanceOf(Promise);
+  });
+
+  it('waits for a method that is under way, though nothing has changed', async () => {
+    const { bring, signedIn } = openRequests();
+    const state = await bring(await signedIn());
+    void state.handOut(() => nextTurn());
+    expect(state.settle()).toBeInstanceOf(Promise);
+  });
+
+  it('fails for data that is no JSON', async () => {
+    const { bring, signedIn } = openRequests();
+    const state = await bring(await signedIn());
+    state.copy.data['n'] = 1n as never;
+    await expect(state.settle()).rejects.toThrow('must be JSON');
+  });
+});
