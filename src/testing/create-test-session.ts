@@ -39,7 +39,8 @@ export async function createTestSession<T extends object = SessionData>(
   return new SessionHandle<T>(state({ resolved, unserved: null }));
 }
 
-const NO_REQUEST: RequestFacts = {
+/** What a session is told where there is no request: nothing is refused, and no response could fail. */
+export const NO_REQUEST: RequestFacts = {
   persistent: true,
   acceptsBearer: true,
   isBearer: false,

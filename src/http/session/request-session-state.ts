@@ -251,7 +251,7 @@ export class RequestSessionState {
     throw refusal;
   }
 
-  /** The head of the response has been sent. */
+  /** The head of the response has been composed: no cookie can be added to it any more. */
   commit(): void {
     this.#isComposed = true;
   }

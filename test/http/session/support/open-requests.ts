@@ -4,6 +4,7 @@ import type { SessionToken } from '../../../../src/core/session-token.js';
 import type { RequestFacts } from '../../../../src/http/session/request-facts.js';
 import { RequestSessionState } from '../../../../src/http/session/request-session-state.js';
 import { signIn } from '../../../../src/http/session/sign-in.js';
+import { NO_REQUEST } from '../../../../src/testing/create-test-session.js';
 import { OpenMemoryBackend, WrappedBackend } from '../../../core/support/backends.js';
 import { openStore } from '../../../core/support/open-store.js';
 
@@ -13,19 +14,6 @@ export interface RequestKind extends Partial<RequestFacts> {
   readonly countsAsTouch?: boolean | null;
 }
 
-const SAME_SITE: Omit<RequestFacts, 'log'> = {
-  persistent: true,
-  acceptsBearer: true,
-  isBearer: false,
-  isCookieWithheld: false,
-  isCrossSiteChange: false,
-  describeClient: (own) => own,
-  clientFamily: () => undefined,
-  refusalOf: () => null,
-  acceptsData: () => true,
-  checkData: () => undefined,
-};
-
 /** The sessions of requests on the reference backend, without a platform around them. */
 export function openRequests(options: SessionStoreOptions = {}) {
   const backend = new WrappedBackend(new OpenMemoryBackend());
@@ -33,7 +21,7 @@ export function openRequests(options: SessionStoreOptions = {}) {
   const { store } = opened;
   const log: string[] = [];
   const factsOf = (kind: Partial<RequestFacts>): RequestFacts => ({
-    ...SAME_SITE,
+    ...NO_REQUEST,
     log: (level, message) => void log.push(`${level}: ${message}`),
     ...kind,
   });
