@@ -43,7 +43,7 @@ const on = (major, name, testMatch, globals = {}) => ({
 
 /** Specs over HTTP of what a session is and does. They run on the reference backend, and on each of these databases. */
 const overHttp = [
-  // The rules of docs/rules.md. What happens behind a response, and in a process, the reference backend tells alone.
+  // The rules of docs/design.md. What happens behind a response, and in a process, the reference backend tells alone.
   'behaviour/{expiry,no-resurrection,no-lost-update,every-way-out,acknowledged-is-durable,reads-do-not-write}',
   'behaviour/{junk-cookies,sealed-payloads,replaced-tokens,rotation,outage,json-data,transactions}',
   'behaviour/caches{,-every-way-out}',

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
-import { membersOf } from './readme/source-facts.js';
+import { membersOf } from './docs/source-facts.js';
 import { temporaryFolder } from './support/nest-app.js';
 import {
   circles,
@@ -161,7 +161,7 @@ describe('the rules', () => {
     ['backends/pool.spec.ts', ['backends/pool/connection.ts'], []],
     ['http/session/take-once.spec.ts', [], []],
     ['behaviour/rotation.spec.ts', [], []],
-    ['readme.spec.ts', [], []],
+    ['docs.spec.ts', [], []],
     [
       'core/key-ring.spec.ts',
       ['core/ring.ts', 'core/keys/key-ring.ts'],

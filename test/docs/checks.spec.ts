@@ -15,18 +15,18 @@ import { ROOT } from './compile.js';
 import { Document } from './document.js';
 import { errorFacts, membersOf, optionNames } from './source-facts.js';
 
-const broken = Document.read(join(ROOT, 'test/readme/broken.md'));
+const broken = Document.read(join(ROOT, 'test/docs/broken.md'));
 
 describe('the checks of the documents, on one that is wrong', () => {
   it('find an option that is missing, one that does not exist and one that is there twice', () => {
-    const problems = checkNames('Options', namesIn(broken.tableUnder('Options')), optionNames());
+    const problems = checkNames('Options', namesIn(broken.tableOfHeadings('Default')), optionNames());
     expect(problems).toEqual(
       expect.arrayContaining(['Options misses key', 'Options invents csrfToken', 'Options repeats ttl']),
     );
   });
 
   it('find a default that is not in force, and one that is no literal', () => {
-    expect(checkDefaults(broken.tableUnder('Options'), optionNames())).toEqual([
+    expect(checkDefaults(broken.tableOfHeadings('Default'), optionNames())).toEqual([
       'The default of ttl is not 12h',
       'The default of ttl is no literal: a day',
       'The default of maxPerUser is not 5',
@@ -63,7 +63,7 @@ describe('the checks of the documents, on one that is wrong', () => {
   });
 
   it('find links that lead nowhere', () => {
-    expect(checkLinks(broken, join(ROOT, 'test/readme/broken.md'))).toEqual([
+    expect(checkLinks(broken, join(ROOT, 'test/docs/broken.md'))).toEqual([
       'missing.md leads to no file',
       '#nowhere leads to no heading',
       '../../LICENSE#nowhere leads to no heading',

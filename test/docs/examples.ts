@@ -57,6 +57,7 @@ function exampleOf(tag: ts.JSDocTag, subject: string, file: ts.SourceFile): Exam
   const code = written.replace(MARGIN, '').trimEnd();
   const first = file.getLineAndCharacterOfPosition(start).line + 1;
   return {
+    isNamed: false,
     source: file.fileName,
     subject,
     file: `${file.fileName.replaceAll(/\W/g, '-')}-${first}.ts`,

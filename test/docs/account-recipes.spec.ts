@@ -12,14 +12,17 @@ import { openWorkplace, type Workplace } from './run.js';
 
 Logger.overrideLogger(false);
 
-const { snippets } = Document.read(join(ROOT, 'README.md'));
+/** All that the pages show of accounts, side by side. */
+const FILES = ['sign-in', 'protect-routes', 'passport-and-oauth'].flatMap((page) =>
+  Document.read(join(ROOT, `docs/${page}.md`)).snippets.filter(({ isNamed }) => isNamed),
+);
 const NOW = Date.now();
 const clock = new ManualClock(NOW);
 let workplace: Workplace;
 let app: INestApplication | undefined;
 
 beforeEach(() => {
-  workplace = openWorkplace(snippets.filter(({ file }) => /\.(?:controller|guard|filter)\.ts$/.test(file)));
+  workplace = openWorkplace(FILES);
 });
 afterEach(async () => {
   await app?.close();

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
-import type { Snippet } from './document.js';
+import { Document, type Snippet } from './document.js';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 /** Every document that the checks hold to the code. */
@@ -13,9 +13,57 @@ export const DOCUMENTS = [
   'SECURITY.md',
   ...readdirSync(join(ROOT, 'docs')).flatMap((file) => (file.endsWith('.md') ? `docs/${file}` : [])),
 ];
-const PRELUDES = join(ROOT, 'test/readme/prelude');
-/** Where the snippets pretend to lie, side by side, so that they can import each other. */
-const PLACE = join(ROOT, 'test/readme/snippets');
+const PRELUDES = join(ROOT, 'test/docs/prelude');
+/** Where the snippets pretend to lie: those of an app side by side in a folder, so that they can import each other. */
+const PLACE = join(ROOT, 'test/docs/snippets');
+
+/** A snippet that is shown as a file, and the document that shows it. */
+export interface ShownFile extends Snippet {
+  readonly document: string;
+}
+
+const SHOWN: readonly ShownFile[] = DOCUMENTS.flatMap((document) =>
+  Document.read(join(ROOT, document))
+    .snippets.filter(({ isNamed }) => isNamed)
+    .map((snippet) => ({ ...snippet, document })),
+);
+
+/** The page whose app the others go on with. */
+const COMMON = 'docs/getting-started.md';
+
+/**
+ * The file that the pages show under this name: a page's own, else the one of {@link COMMON}, else that of the only page
+ * that has it. What the README shows is there again.
+ *
+ * @param document the page that looks for it
+ * @throws Error when no page shows it, or more than one and none of them comes first
+ */
+export function shownFile(file: string, document?: string): ShownFile {
+  const all = SHOWN.filter((one) => one.file === file);
+  const first = [document, COMMON].flatMap((name) => all.find((one) => one.document === name) ?? []);
+  const others = all.filter((one) => one.document !== 'README.md');
+  const [found] = first.length > 0 || others.length !== 1 ? first : others;
+  if (found) return found;
+  const places = others.map((one) => one.document).join(', ') || 'none';
+  throw new Error(`Expected one page to show ${file}, got ${places}`);
+}
+
+/** The files of other pages that snippets of one page import, directly or by way of each other. */
+export function importedFiles(snippets: readonly Snippet[], document?: string): ShownFile[] {
+  const found = new Map<string, ShownFile>();
+  const own = new Set(snippets.map(({ file }) => file));
+  const follow = ({ code }: Snippet): void => {
+    for (const [, name = ''] of code.matchAll(/from '\.\/([\w.-]+)\.js'/g)) {
+      const file = `${name}.ts`;
+      if (own.has(file) || found.has(file)) continue;
+      const shown = shownFile(file, document);
+      found.set(file, shown);
+      follow(shown);
+    }
+  };
+  snippets.forEach(follow);
+  return [...found.values()];
+}
 
 /** The code of a snippet, with an import of what it uses of its preludes put into its first line. */
 export function withPreludes({ code, preludes }: Snippet, pathOf = preludePath): string {
@@ -78,11 +126,11 @@ function isDeclared(node: ts.Identifier): boolean {
 }
 
 function preludePath(name: string): string {
-  return `../prelude/${name}.js`;
+  return `../../prelude/${name}.js`;
 }
 
 function fileOf(prelude: string): string {
-  return `test/readme/prelude/${prelude}.ts`;
+  return `test/docs/prelude/${prelude}.ts`;
 }
 
 /**
@@ -111,8 +159,17 @@ export function exportsOf(file: string): string[] {
 /** Sources and declarations that have been read: the same for all snippets. */
 const parsed = new Map<string, ts.SourceFile | undefined>();
 
+/** Snippets that are files of one app, and what each of them is from. */
+interface App {
+  readonly files: ReadonlyMap<string, { readonly snippet: Snippet; readonly from: string }>;
+  /** What they import of other pages: compiled with them, and checked where it is shown. */
+  readonly context: ReadonlyMap<string, Snippet>;
+}
+
 /**
- * Type-checks snippets against the sources, with the compiler options of the repository, as the files of one app.
+ * Type-checks snippets against the sources, with the compiler options of the repository, as the files of one app. It has
+ * the data of [getting started](../../docs/getting-started.md#declare-your-data), and the files of other pages that the
+ * snippets import.
  *
  * @param document what the snippets are from, or what each of them is from
  * @returns what the compiler says, with lines of the document
@@ -121,19 +178,56 @@ export function typeErrors<S extends Snippet>(
   document: string | ((snippet: S) => string),
   snippets: readonly S[],
 ): string[] {
-  if (snippets.length === 0) return [];
-  const files = new Map(snippets.map((snippet) => [join(PLACE, snippet.file), snippet]));
+  return errorsOf([appOf(document, snippets)]);
+}
+
+/**
+ * Type-checks the snippets of documents, those of each as an app of its own.
+ *
+ * @returns what the compiler says, by document
+ */
+export function typeErrorsByDocument(names: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const documents = names.map((name) => ({ name, snippets: Document.read(join(ROOT, name)).snippets }));
+  const declareTheirOwn = documents.filter(({ snippets }) =>
+    snippets.some(({ file }) => file === 'session-data.ts'),
+  );
+  // What a program declares of SessionData holds in all of it. Those that declare nothing share one, for speed.
+  const programs = [
+    documents.filter((one) => !declareTheirOwn.includes(one)),
+    ...declareTheirOwn.map((one) => [one]),
+  ];
+  const errors = programs.flatMap((some) =>
+    errorsOf(some.map(({ name, snippets }) => appOf(name, snippets))),
+  );
+  return new Map(names.map((name) => [name, errors.filter((error) => error.startsWith(`${name}:`))]));
+}
+
+function appOf<S extends Snippet>(document: string | ((snippet: S) => string), snippets: readonly S[]): App {
+  const from = (snippet: S) => (typeof document === 'string' ? document : document(snippet));
+  const name = typeof document === 'string' ? document : undefined;
+  const folder = join(PLACE, (name ?? 'examples').replaceAll(/\W/g, '-'));
+  const shown = [...importedFiles(snippets, name), shownFile('session-data.ts', name)];
+  return {
+    files: new Map(snippets.map((snippet) => [join(folder, snippet.file), { snippet, from: from(snippet) }])),
+    context: new Map(shown.map((one) => [join(folder, one.file), one])),
+  };
+}
+
+function errorsOf(apps: readonly App[]): string[] {
+  const files = new Map(apps.flatMap((app) => [...app.files]));
+  const context = apps.flatMap((app) => [...app.context]);
+  const snippets = new Map([...files].map(([path, { snippet }]) => [path, snippet]));
+  const all: ReadonlyMap<string, Snippet> = new Map<string, Snippet>([...context, ...snippets]);
   const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), (path) => ts.sys.readFile(path));
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT);
   const shims = ts.sys.readDirectory(PRELUDES, ['.d.ts']);
-  const program = ts.createProgram([...files.keys(), ...shims], options, hostWith(files, options));
-  return [...files].flatMap(([path, snippet]) => {
+  const program = ts.createProgram([...all.keys(), ...shims], options, hostWith(all, options));
+  return [...files].flatMap(([path, { snippet, from }]) => {
     const source = program.getSourceFile(path);
     const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];
     return found.map(({ start = 0, messageText }) => {
       const line = snippet.line + (source?.getLineAndCharacterOfPosition(start).line ?? 0);
-      const place = typeof document === 'string' ? document : document(snippet);
-      return `${place}:${line} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
+      return `${from}:${line} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
     });
   });
 }
@@ -141,10 +235,11 @@ export function typeErrors<S extends Snippet>(
 /** The files of the machine, and the snippets beside them. */
 function hostWith(files: ReadonlyMap<string, Snippet>, options: ts.CompilerOptions): ts.CompilerHost {
   const host = ts.createCompilerHost(options);
+  const folders = new Set([...files.keys()].map((path) => dirname(path)));
   return {
     ...host,
     fileExists: (path) => files.has(path) || host.fileExists(path),
-    directoryExists: (path) => path === PLACE || (host.directoryExists?.(path) ?? true),
+    directoryExists: (path) => folders.has(path) || path === PLACE || (host.directoryExists?.(path) ?? true),
     getSourceFile(path, languageVersion, ...rest) {
       const snippet = files.get(path);
       if (snippet) return ts.createSourceFile(path, moduleOf(snippet), languageVersion);

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import {
   type CanActivate,
   Controller,
@@ -14,14 +13,12 @@ import { Test } from '@nestjs/testing';
 import { SessionModule } from 'nest-sessions';
 import { ManualClock, MemorySessionBackend, signIn } from 'nest-sessions/testing';
 import request from 'supertest';
-import { ROOT } from './compile.js';
-import { Document } from './document.js';
+import { shownFile } from './compile.js';
 import { UsersService } from './prelude/users.js';
 import { openWorkplace } from './run.js';
 
 Logger.overrideLogger(false);
 
-const { snippets } = Document.read(join(ROOT, 'README.md'));
 const opened: (() => unknown)[] = [];
 let clock: ManualClock;
 
@@ -29,9 +26,9 @@ afterEach(async () => {
   for (const close of opened.splice(0).toReversed()) await close();
 });
 
-/** What a snippet of the README exports under a name. */
+/** What a file of the pages exports under a name. */
 async function recipe<T>(file: string, name: string): Promise<Type<T>> {
-  const workplace = openWorkplace(snippets.filter((one) => one.file === file));
+  const workplace = openWorkplace([shownFile(file)]);
   opened.push(() => workplace.close());
   return ((await workplace.run(file)) as Record<string, Type<T>>)[name] as Type<T>;
 }

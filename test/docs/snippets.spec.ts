@@ -1,19 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { AddressInfo, Server } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { type INestApplication, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { DOCUMENTS, ROOT, typeErrors } from './compile.js';
+import { DOCUMENTS, importedFiles, ROOT, shownFile, typeErrors, typeErrorsByDocument } from './compile.js';
 import { Document, type Snippet } from './document.js';
 import { openWorkplace, outputOf, promisedOutput, testsOf, type Workplace } from './run.js';
 
 const { snippets } = Document.read(join(ROOT, 'README.md'));
 
 function snippet(file: string): Snippet {
-  const found = snippets.find((one) => one.file === file);
-  if (found) return found;
-  throw new Error(`The README has no ${file}`);
+  return shownFile(file, 'README.md');
 }
 
 Logger.overrideLogger(false);
@@ -32,17 +30,27 @@ afterEach(() => {
 });
 
 describe('snippets of documents', () => {
-  it('are all found', () => {
-    const { text } = Document.read(join(ROOT, 'README.md'));
-    expect(snippets).toHaveLength(text.match(/^```(?:ts|typescript|js|javascript)\b/gm)?.length ?? 0);
+  it.each(DOCUMENTS)('are all found: %s', (name) => {
+    const document = Document.read(join(ROOT, name));
+    const blocks = document.text.match(/^```(?:ts|typescript|js|javascript)\b/gm) ?? [];
+    expect(document.snippets).toHaveLength(blocks.length);
   });
 
-  it.each(DOCUMENTS)('compile: %s', (name) => {
-    expect(typeErrors(name, Document.read(join(ROOT, name)).snippets)).toEqual([]);
+  it.each(DOCUMENTS)('import what the page shows, or a page that it links to: %s', (name) => {
+    const { snippets: own, links } = Document.read(join(ROOT, name));
+    const places = importedFiles(own, name).map(({ document }) => document);
+    const linked = links.map((target) => target.split('#', 1)[0]);
+    expect(places.filter((place) => !linked.includes(relative(dirname(name), place)))).toEqual([]);
+  });
+
+  it('compile', () => {
+    const errors = typeErrorsByDocument(DOCUMENTS);
+    expect([...errors.keys()]).toEqual(DOCUMENTS);
+    expect([...errors.values()].flat()).toEqual([]);
   });
 
   it('are found, on their lines, when they do not compile', () => {
-    const broken = Document.read(join(ROOT, 'test/readme/broken.md'));
+    const broken = Document.read(join(ROOT, 'test/docs/broken.md'));
     const errors = typeErrors('broken.md', broken.snippets);
     expect(errors).toEqual([
       expect.stringMatching(/^broken\.md:\d+ .*'logOut'/),

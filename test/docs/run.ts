@@ -2,7 +2,7 @@ import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { format } from 'node:util';
-import { ROOT, withPreludes } from './compile.js';
+import { importedFiles, ROOT, withPreludes } from './compile.js';
 import type { Snippet } from './document.js';
 
 /** A folder with snippets as files, where the process works until it is closed. */
@@ -13,14 +13,18 @@ export interface Workplace {
   close(): void;
 }
 
-/** Writes the snippets into a folder of their own, beside the dependencies of the repository, and works there. */
+/**
+ * Writes the snippets, and the files of other pages that they import, into a folder of their own, beside the
+ * dependencies of the repository, and works there.
+ */
 export function openWorkplace(snippets: readonly Snippet[]): Workplace {
-  const path = realpathSync(mkdtempSync(join(tmpdir(), 'readme-')));
+  const path = realpathSync(mkdtempSync(join(tmpdir(), 'docs-')));
   const before = process.cwd();
   symlinkSync(join(ROOT, 'node_modules'), join(path, 'node_modules'));
   writeFileSync(join(path, 'package.json'), '{ "type": "module" }');
-  const preludePath = (name: string) => join(ROOT, 'test/readme/prelude', `${name}.ts`);
-  for (const snippet of snippets) writeFileSync(join(path, snippet.file), withPreludes(snippet, preludePath));
+  const preludePath = (name: string) => join(ROOT, 'test/docs/prelude', `${name}.ts`);
+  for (const snippet of [...importedFiles(snippets), ...snippets])
+    writeFileSync(join(path, snippet.file), withPreludes(snippet, preludePath));
   process.chdir(path);
   return {
     path,

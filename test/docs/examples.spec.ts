@@ -10,14 +10,14 @@ const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf
 const texts = new Map(sources.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')]));
 const examples = [...texts].flatMap(([file, text]) => examplesIn(file, text));
 
-/** The data that apps declare, as the README does: what examples keep in a session. */
-const declared = Document.read(join(ROOT, 'README.md')).snippets.filter(
+/** The data that apps declare, as getting started does: what examples keep in a session. */
+const declared = Document.read(join(ROOT, 'docs/getting-started.md')).snippets.filter(
   ({ file }) => file === 'session-data.ts',
 );
 
 function errorsIn(some: readonly Example[]): string[] {
   return typeErrors(
-    (snippet) => ('source' in snippet ? String(snippet.source) : 'README.md'),
+    (snippet) => ('source' in snippet ? String(snippet.source) : 'docs/getting-started.md'),
     [...declared, ...some],
   );
 }

@@ -2,8 +2,13 @@ import { readFileSync } from 'node:fs';
 
 /** A fenced block of TypeScript. */
 export interface Snippet {
-  /** Name of its file: what a first line such as `// app.module.ts` says, or a numbered one. */
+  /**
+   * Name of its file: what a first line such as `// app.module.ts` says, or a numbered one, which is a CommonJS module
+   * behind `<!-- commonjs -->`.
+   */
   readonly file: string;
+  /** Whether the document gives the file a name, so that others can import it. */
+  readonly isNamed: boolean;
   readonly code: string;
   /** Line of the document, from 1, that the first line of the code is. */
   readonly line: number;
@@ -16,7 +21,8 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-const FENCE = /^(?<comment><!-- prelude: (?<preludes>[\w ]+) -->\n\n)?```ts\n(?<code>[^]*?)\n```$/gm;
+const FENCE =
+  /^(?<comment><!-- (?:prelude: (?<preludes>[\w ]+)|(?<commonjs>commonjs)) -->\n\n)?```ts\n(?<code>[^]*?)\n```$/gm;
 
 /** A Markdown file, as far as its checks need it. */
 export class Document {
@@ -28,9 +34,11 @@ export class Document {
 
   get snippets(): Snippet[] {
     return [...this.text.matchAll(FENCE)].map(({ index, groups = {} }, number) => {
-      const { comment = '', preludes = '', code = '' } = groups;
+      const { comment = '', preludes = '', commonjs, code = '' } = groups;
+      const name = /^\/\/ ([\w.-]+\.ts)$/m.exec(code.split('\n', 1)[0] ?? '')?.[1];
       return {
-        file: /^\/\/ ([\w.-]+\.ts)$/m.exec(code.split('\n', 1)[0] ?? '')?.[1] ?? `snippet-${number + 1}.ts`,
+        file: name ?? `snippet-${number + 1}.${commonjs ? 'cts' : 'ts'}`,
+        isNamed: name !== undefined,
         code,
         line: this.text.slice(0, index + comment.length).split('\n').length + 1,
         preludes: preludes.split(' ').filter(Boolean),
@@ -60,6 +68,20 @@ export class Document {
   get sections(): ReadonlyMap<string, Document> {
     const [, ...parts] = this.prose.split(/^#+ /m);
     return new Map(parts.map((part) => [part.split('\n', 1)[0] ?? '', new Document(part)]));
+  }
+
+  /**
+   * Headings that are code, as a table of their own: the code, and what the line below it says of each label,
+   * `Type: boolean · Default: `false``.
+   */
+  tableOfHeadings(...labels: readonly string[]): Table {
+    const sections = this.prose.split(/^#+ /m).filter((section) => section.startsWith('`'));
+    const rows = sections.map((section) => {
+      const [title = '', line = ''] = section.split('\n').filter((one) => one.trim() !== '');
+      const parts = new Map(line.split(' · ').map((part) => part.split(': ', 2) as [string, string]));
+      return [title, ...labels.map((label) => parts.get(label) ?? '')];
+    });
+    return { header: ['', ...labels], rows };
   }
 
   /** The first table below a heading. */
