@@ -21,17 +21,21 @@ export interface AuthenticateOptions<T extends object = SessionData> {
    */
   readonly data?: Partial<T>;
   /**
-   * Whether the browser keeps the cookie when it is closed. `true` also gives the session the lifetimes of the `remember`
-   * option. Only a boolean will do, so that the `'on'` of a form is not taken for one.
+   * Whether the user wants to be remembered, as a form or a JSON body says it. Yes: `true`, `'on'`, `'true'` or `'1'`; the
+   * browser keeps the cookie when it is closed, and the session has the lifetimes of the `remember` option. No: `false`,
+   * `'off'`, `'false'`, `'0'`, `''`, `null`, or an `undefined` that is passed on; the cookie goes when the browser is closed,
+   * and the lifetimes are `ttl` and `absoluteTtl`. So the field of a checkbox can be passed on as it comes: one that is not
+   * ticked sends nothing. Any other value is a `SessionDataError` (400), and nobody is signed in.
    *
-   * @default what `cookie.persistent` says, with `ttl` and `absoluteTtl`
+   * @default without the key `remember`, nobody has been asked: the cookie is what `cookie.persistent` says, and the
+   *   lifetimes are `ttl` and `absoluteTtl`
    * @example
    * ```ts
-   * const form = { stay: 'on' }; // what a checkbox sends
-   * await session.authenticate(user.id, { remember: form.stay === 'on' });
+   * const form: { remember?: string } = {}; // of a checkbox that is not ticked
+   * await session.authenticate(user.id, { remember: form.remember }); // until the browser is closed
    * ```
    */
-  readonly remember?: boolean;
+  readonly remember?: boolean | string | null | undefined;
   /**
    * The latest instant at which the session ends, however much it is used: that at which an identity provider's own
    * session does, for instance. One that is past is refused. It shortens `absoluteTtl`, and never extends it.

@@ -77,7 +77,7 @@ const CALLS: readonly [call: string, path: string, json: readonly string[], rout
   [
     'authenticate() with remember',
     'remember',
-    ['{"value":"on"}', '{"value":"true"}', '{"value":1}', '{"value":null}'],
+    ['{"value":"xyzzy"}', '{"value":"ON"}', '{"value":1}', '{"value":["on"]}', '{"value":{}}'],
     (call) => call.session.authenticate('ada', { remember: valueOf(call) }),
   ],
   [

@@ -73,6 +73,10 @@ export class ShopController {
   @Post('login')
   async login(@Session() session: Session): Promise<void> {
     await session.authenticate('ada', { remember: true, data: { locale: 'en' }, notAfter: new Date() });
+    const form: { remember?: string | null } = {};
+    await session.authenticate('ada', { remember: form.remember });
+    // @ts-expect-error neither a form nor JSON says so
+    await session.authenticate('ada', { remember: 1 });
     await session.authenticate(42);
     await session.authenticate(42n);
     // @ts-expect-error not an id

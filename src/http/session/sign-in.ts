@@ -41,7 +41,7 @@ export function signIn(
         carries: state.stored !== null,
         changes: carriedChanges(state, snapshot.changes, id),
         data,
-        remember: options.remember,
+        remember: rememberOf(options),
         persistent: facts.persistent,
         notAfter: options.notAfter,
         marks: marksOf(options, facts.clientFamily()),
@@ -118,10 +118,18 @@ const OPTIONS: readonly string[] = [
   'transport',
 ] satisfies (keyof AuthenticateOptions)[];
 
-/**
- * @throws SessionDataError for an unknown option, or one of the wrong type: a form's `remember: 'on'` must not pass for
- * a boolean, nor a misspelt one for the default
- */
+/** What a form or a JSON body says of a checkbox, and whether it is ticked. One that is not sends nothing. */
+const TICKED: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
+  ...[true, 'on', 'true', '1'].map((yes) => [yes, true] as const),
+  ...[false, 'off', 'false', '0', '', null, undefined].map((no) => [no, false] as const),
+]);
+
+/** Whether the user wants to be remembered; `undefined` when the app has not asked, so that its default holds. */
+function rememberOf(options: AuthenticateOptions<object>): boolean | undefined {
+  return 'remember' in options ? TICKED.get(options.remember) : undefined;
+}
+
+/** @throws SessionDataError for an unknown option, as a misspelt one must not pass for the default, or one that cannot be used */
 function checkAuthenticateOptions(options: AuthenticateOptions<object>, acceptsBearer: boolean): void {
   if (typeof options !== 'object' || options === null)
     throw new SessionDataError(`Options of authenticate: expected an object, got ${describeKind(options)}`);
@@ -131,8 +139,8 @@ function checkAuthenticateOptions(options: AuthenticateOptions<object>, acceptsB
     throw new SessionDataError(
       `Unknown option of authenticate: expected one of ${OPTIONS.join(', ')}, got '${unknown}'`,
     );
-  if (remember !== undefined && typeof remember !== 'boolean')
-    throw badOption('remember', 'true or false', remember);
+  if (!TICKED.has(remember))
+    throw badOption('remember', "true, 'on', 'true', '1', or false, 'off', 'false', '0', '', null", remember);
   if (notAfter !== undefined && !(notAfter instanceof Date)) throw badOption('notAfter', 'a Date', notAfter);
   if (transport !== undefined && transport !== 'cookie' && transport !== 'bearer')
     throw badOption('transport', "'cookie' or 'bearer'", transport);
