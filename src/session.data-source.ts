@@ -1,4 +1,5 @@
-import type { ModulesContainer } from '@nestjs/core';
+import { Inject, Optional } from '@nestjs/common';
+import type { ModuleRef, ModulesContainer } from '@nestjs/core';
 import { getDataSourceToken, getEntityManagerToken, getRepositoryToken } from '@nestjs/typeorm';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import { isDataSource, optionsOf } from './backends/typeorm/data-source.js';
@@ -10,7 +11,8 @@ import { SessionOptionsError } from './core/session-errors.js';
 import type { SessionLogger } from './core/session-logger.js';
 
 /*
- * Which data source of the app sessions are stored in: whether the app uses its database too, and the error where there is none.
+ * Which data source of the app sessions are stored in: how one is found by a name that a factory returns, whether the app uses
+ * its database too, and the error where there is none.
  */
 
 /** The option `dataSource`: a name, options, or nothing for the default one. */
@@ -19,6 +21,18 @@ type GivenDataSource = string | DataSourceOptions | undefined;
 /** A module of the app as Nest keeps it, and a provider in it. */
 type AppModule = ModulesContainer extends Map<string, infer M> ? M : never;
 type Wrapper = AppModule['providers'] extends Map<unknown, infer W> ? W : never;
+
+/**
+ * The data source of that name, once the app has made it; `undefined`: there is none. For a name that is known too late to be
+ * injected: Nest makes an instance of the class, and waits for what it wants.
+ */
+export async function dataSourceNamed(name: string, app: ModuleRef): Promise<DataSource | undefined> {
+  const token = getDataSourceToken(name);
+  class Named {
+    constructor(@Optional() @Inject(token) readonly dataSource?: DataSource) {}
+  }
+  return (await app.create(Named)).dataSource;
+}
 
 /**
  * Whether sessions share a database on SQLite with the app, so that they need a file of their own beside it: the default

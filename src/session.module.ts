@@ -54,7 +54,7 @@ export interface SessionSettingsFactory {
 
 /**
  * The options of `SessionModule.forRootAsync`: exactly one of `useFactory`, `useClass` and `useExisting`, and beside it
- * what decides which providers the module has (`dataSource`, `backend`, `clock`).
+ * what decides which providers the module has (`backend`, `clock`, and `dataSource` unless the factory returns it).
  */
 export interface SessionAsyncOptions extends SessionStructure, Pick<ModuleMetadata, 'imports'> {
   /** Makes the settings from what `inject` names. */
@@ -140,8 +140,8 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
   }
 
   /**
-   * The module, with settings that are known only when the app starts. `dataSource`, `backend` and `clock` are given
-   * beside the factory.
+   * The module, with settings that are known only when the app starts. `backend` and `clock` are given beside the factory;
+   * `dataSource` either there or by the factory, as options or as the name of one of the app's.
    *
    * @throws SessionOptionsError when there is not exactly one of `useFactory`, `useClass` and `useExisting`
    * @example
@@ -151,8 +151,10 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
    * export const sessions = SessionModule.forRootAsync({
    *   imports: [ConfigModule],
    *   inject: [ConfigService],
-   *   useFactory: (config: ConfigService) => ({ key: config.getOrThrow('SESSION_KEY') }),
-   *   dataSource: 'sessions',
+   *   useFactory: (config: ConfigService) => ({
+   *     key: config.getOrThrow('SESSION_KEY'),
+   *     dataSource: { type: 'postgres', url: config.getOrThrow('DATABASE_URL') },
+   *   }),
    * });
    * ```
    */

@@ -36,7 +36,7 @@ export type Replaceable<T> =
 
 /**
  * The options that decide which providers the module has. In `forRootAsync` they are given beside the factory, because Nest
- * needs them before it calls one.
+ * needs them before it calls one; `dataSource` may also be in what the factory returns.
  */
 export interface SessionStructure {
   /**
@@ -47,6 +47,12 @@ export interface SessionStructure {
    *
    * On SQLite, a data source that the app uses too gets a file for sessions beside its own; one that is there for
    * sessions alone is taken as it is.
+   *
+   * Options whose `url`, `host` or `database` is there but `undefined`, `null` or empty stop the app at startup, because a
+   * variable that is not set would otherwise mean another database; leave a key out for the driver's own default. With
+   * `backend` it is not used.
+   *
+   * In `forRootAsync` it is given beside the factory, or returned by it, where its address comes from ConfigService.
    *
    * @default the app's default data source
    * @example
@@ -87,10 +93,11 @@ export interface SessionStructure {
 }
 
 /**
- * The options that may be known only when the app starts: those of the store, those of HTTP, the clean-up and the table.
- * It is what a factory of `forRootAsync` returns.
+ * The options that may be known only when the app starts: those of the store, those of HTTP, the data source, the clean-up
+ * and the table. It is what a factory of `forRootAsync` returns.
  */
-export interface SessionSettings extends Omit<SessionStoreOptions, 'clock'>, SessionHttpOptions {
+export interface SessionSettings
+  extends Omit<SessionStoreOptions, 'clock'>, SessionHttpOptions, Pick<SessionStructure, 'dataSource'> {
   /**
    * The job that deletes expired sessions; `false`: there is none, and rows stay until something else deletes them.
    * Expired sessions are not served in either case.
@@ -149,6 +156,8 @@ export interface ResolvedOptions {
   readonly http: ResolvedHttpOptions;
   readonly cleanup: Required<CleanupOptions> | false;
   readonly table: { readonly tableName: string; readonly createTable: boolean };
+  /** A function, because the options of a data source hold a password, and Nest keeps what its providers are. */
+  readonly dataSource: () => SessionStructure['dataSource'];
 }
 
 const STRUCTURE_NAMES = [
@@ -163,17 +172,34 @@ const SETTING_NAMES = [
   'tableName',
   'createTable',
 ] as const satisfies readonly (keyof SessionSettings)[];
+/** Structure that a factory cannot make: each may be a provider, with a factory of its own. */
+const BESIDE_NAMES = STRUCTURE_NAMES.filter((name) => name !== 'dataSource');
 
 /**
  * Checks all options once, and fills in defaults.
  *
+ * @param structure what was given beside the factory
  * @throws SessionOptionsError "expected …, got …"
  */
-export function resolveOptions(settings: SessionSettings, clock: Clock): ResolvedOptions {
+export function resolveOptions(
+  settings: SessionSettings,
+  clock: Clock,
+  structure: SessionStructure = {},
+): ResolvedOptions {
   requireObject('options', 'an object', settings);
-  refuseMisplaced(settings, STRUCTURE_NAMES, 'beside the factory of `forRootAsync`', 'in what it returns');
-  refuseUnknown('option', settings, SETTING_NAMES);
-  const { cleanup, tableName = 'sessions', createTable = true } = settings;
+  refuseMisplaced(
+    settings,
+    BESIDE_NAMES,
+    'beside the factory of `forRootAsync`, as an instance, a class or a provider, which may have a factory of its own',
+    'in what it returns',
+  );
+  refuseUnknown('option', settings, [...SETTING_NAMES, 'dataSource']);
+  const { dataSource, cleanup, tableName = 'sessions', createTable = true } = settings;
+  checkDataSource(dataSource);
+  if (dataSource !== undefined && structure.dataSource !== undefined)
+    throw new SessionOptionsError(
+      '`dataSource`: expected it beside the factory of `forRootAsync` or in what it returns, got both. Remove one of them',
+    );
   if (typeof tableName !== 'string' || tableName === '')
     throw expected('tableName', 'the name of a table', tableName);
   if (typeof createTable !== 'boolean') throw expected('createTable', 'true or false', createTable);
@@ -182,6 +208,7 @@ export function resolveOptions(settings: SessionSettings, clock: Clock): Resolve
     http: resolveHttpOptions(pick(settings, HTTP_OPTION_NAMES)),
     cleanup: resolveCleanup(cleanup),
     table: { tableName, createTable },
+    dataSource: () => structure.dataSource ?? dataSource,
   };
 }
 
@@ -209,16 +236,19 @@ export function checkStructure(structure: SessionStructure): SessionStructure {
   refuseMisplaced(structure, SETTING_NAMES, 'in what the factory of `forRootAsync` returns', 'beside it');
   refuseUnknown('option', structure, STRUCTURE_NAMES);
   const { dataSource, backend, clock } = structure;
-  const isDataSource =
-    typeof dataSource === 'string' || (typeof dataSource === 'object' && dataSource !== null);
-  if (dataSource !== undefined && !isDataSource)
-    throw expected('dataSource', 'the name or the options of a TypeORM data source', dataSource);
+  checkDataSource(dataSource);
   for (const [name, given] of Object.entries({ backend, clock })) {
     const isReplaceable = typeof given === 'function' || (typeof given === 'object' && given !== null);
     if (given !== undefined && !isReplaceable)
       throw expected(name, 'an instance, a class or a provider', given);
   }
   return structure;
+}
+
+function checkDataSource(given: SessionStructure['dataSource']): void {
+  const isNameOrOptions = typeof given === 'string' || (typeof given === 'object' && given !== null);
+  if (given !== undefined && !isNameOrOptions)
+    throw expected('dataSource', 'the name or the options of a TypeORM data source', given);
 }
 
 function refuseMisplaced(options: object, names: readonly string[], place: string, got: string): void {

@@ -15,7 +15,7 @@ import { SessionErrorFilter } from './http/session-error.filter.js';
 import { SessionInterceptor } from './http/session.interceptor.js';
 import { SessionCleanup } from './ops/session-cleanup.js';
 import { SessionHealthIndicator } from './ops/session.health.js';
-import { isSharedWithApp, noDataSource } from './session.data-source.js';
+import { dataSourceNamed, isSharedWithApp, noDataSource } from './session.data-source.js';
 import {
   type Replaceable,
   resolveOptions,
@@ -51,9 +51,10 @@ export interface SettingsSource {
 
 /** Everything the module is made of, given where its settings come from. */
 export function sessionProviders(
-  { clock, backend, dataSource }: SessionStructure,
+  structure: SessionStructure,
   { make, inject = [] }: SettingsSource,
 ): Provider[] {
+  const { clock, backend, dataSource } = structure;
   const logger = new Logger('Sessions');
   return [
     replaceable(Clock, clock) ?? { provide: Clock, useClass: SystemClock },
@@ -61,7 +62,8 @@ export function sessionProviders(
     {
       provide: RESOLVED_OPTIONS,
       // What the app gave holds the key, which nothing that Nest keeps should: it is resolved where it is made.
-      useFactory: async (now: Clock, ...given: never[]) => resolveOptions(await make(...given), now),
+      useFactory: async (now: Clock, ...given: never[]) =>
+        resolveOptions(await make(...given), now, structure),
       inject: [Clock, ...inject],
     },
     {
@@ -107,17 +109,22 @@ export function sessionProviders(
   ];
 }
 
-function typeOrmBackend(given: SessionStructure['dataSource'], logger: Logger): Provider {
-  const isName = given === undefined || typeof given === 'string';
+/** @param beside the data source as far as it is known without the factory's settings */
+function typeOrmBackend(beside: SessionStructure['dataSource'], logger: Logger): Provider {
+  const isKnown = typeof beside === 'object';
   return {
     provide: SessionBackend,
-    useFactory: (
-      { table, store }: ResolvedOptions,
+    useFactory: async (
+      { table, store, ...options }: ResolvedOptions,
       modules: ModulesContainer,
-      named: DataSource | undefined,
+      app: ModuleRef,
+      injected: DataSource | undefined,
     ) => {
-      const source = isName ? named : given;
-      if (source === undefined) throw noDataSource(isName ? given : undefined, modules);
+      const given = options.dataSource();
+      const isLate = typeof given === 'string' && given !== beside;
+      const named = isLate ? await dataSourceNamed(given, app) : injected;
+      const source = typeof given === 'object' ? given : named;
+      if (source === undefined) throw noDataSource(typeof given === 'string' ? given : undefined, modules);
       const { timeout } = store.config;
       const shared = () => isSharedWithApp(given, source, modules, logger);
       return new TypeOrmSessionBackend(source, { ...table, timeout, shared, logger });
@@ -125,7 +132,8 @@ function typeOrmBackend(given: SessionStructure['dataSource'], logger: Logger): 
     inject: [
       RESOLVED_OPTIONS,
       ModulesContainer,
-      ...(isName ? [{ token: getDataSourceToken(given) as Type<DataSource>, optional: true }] : []),
+      ModuleRef,
+      ...(isKnown ? [] : [{ token: getDataSourceToken(beside) as Type<DataSource>, optional: true }]),
     ],
   };
 }

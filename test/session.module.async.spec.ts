@@ -1,5 +1,8 @@
 import { Injectable, Module } from '@nestjs/common';
-import { TypeOrmModule } from '@nestjs/typeorm';
+import { ConfigModule, ConfigService } from '@nestjs/config';
+import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+import { existsSync } from 'node:fs';
+import type { DataSource } from 'typeorm';
 import {
   SessionModule,
   type SessionAsyncOptions,
@@ -8,19 +11,27 @@ import {
   SessionStore,
 } from 'nest-sessions';
 import { MemorySessionBackend } from 'nest-sessions/testing';
-import { closeApps, KEY, logIn, sqlite, startApp, startupError } from './support/nest-app.js';
+import {
+  closeApps,
+  http,
+  KEY,
+  logIn,
+  PLATFORMS,
+  sqlite,
+  startApp,
+  startupError,
+  temporaryFolder,
+} from './support/nest-app.js';
 
-/** What `@nestjs/config` gives: values that are known only when the app starts. */
-@Injectable()
-class ConfigService {
-  async get(name: 'SESSION_KEY' | 'SESSION_LIMIT'): Promise<string> {
-    await Promise.resolve();
-    return { SESSION_KEY: KEY.toString('base64url'), SESSION_LIMIT: '3' }[name];
-  }
-}
+const folder = temporaryFolder();
 
-@Module({ providers: [ConfigService], exports: [ConfigService] })
-class ConfigModule {}
+/** What the environment of the app says. */
+const ENVIRONMENT = {
+  SESSION_KEY: KEY.toString('base64url'),
+  SESSION_LIMIT: '3',
+  SESSION_FILE: folder.path('of-config.sqlite'),
+};
+const configModule = () => ConfigModule.forRoot({ ignoreEnvFile: true, load: [() => ENVIRONMENT] });
 
 @Injectable()
 class SettingsFactory implements SessionSettingsFactory {
@@ -31,7 +42,8 @@ class SettingsFactory implements SessionSettingsFactory {
   }
 
   async createSessionOptions(): Promise<SessionSettings> {
-    return { key: await this.config.get('SESSION_KEY'), maxPerUser: 4 };
+    await Promise.resolve();
+    return { key: this.config.getOrThrow('SESSION_KEY'), maxPerUser: 4 };
   }
 }
 
@@ -41,13 +53,23 @@ class SettingsModule {}
 const backend = MemorySessionBackend;
 
 async function limitOf(options: SessionAsyncOptions): Promise<number | false> {
-  const app = await startApp({ imports: [SessionModule.forRootAsync(options)] });
+  const app = await startApp({ imports: [configModule(), SessionModule.forRootAsync(options)] });
   await logIn(app, 'ada');
   return app.get(SessionStore).config.maxPerUser;
 }
 
+/** A data source that takes its time: the app goes on with other modules meanwhile. */
+const later = <T extends { readonly name: string }>(options: T) => ({
+  name: options.name,
+  useFactory: async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    return options;
+  },
+});
+
 beforeEach(() => (SettingsFactory.made = 0));
 afterEach(closeApps);
+afterAll(folder.remove);
 
 describe('SessionModule.forRootAsync', () => {
   it('takes settings from a factory with what it injects, in order', async () => {
@@ -55,9 +77,9 @@ describe('SessionModule.forRootAsync', () => {
       await limitOf({
         imports: [ConfigModule, SettingsModule],
         inject: [ConfigService, SettingsFactory],
-        useFactory: async (config: ConfigService, factory: SettingsFactory) => ({
+        useFactory: async (values: ConfigService, factory: SettingsFactory) => ({
           ...(await factory.createSessionOptions()),
-          maxPerUser: Number(await config.get('SESSION_LIMIT')),
+          maxPerUser: Number(values.getOrThrow('SESSION_LIMIT')),
         }),
         backend,
       }),
@@ -69,10 +91,8 @@ describe('SessionModule.forRootAsync', () => {
   });
 
   it('gives an optional dependency that is missing as undefined', async () => {
-    const useFactory = (config?: ConfigService) => ({ key: KEY, maxPerUser: config === undefined ? 8 : 9 });
-    expect(await limitOf({ inject: [{ token: ConfigService, optional: true }], useFactory, backend })).toBe(
-      8,
-    );
+    const useFactory = (missing?: string) => ({ key: KEY, maxPerUser: missing === undefined ? 8 : 9 });
+    expect(await limitOf({ inject: [{ token: 'MISSING', optional: true }], useFactory, backend })).toBe(8);
   });
 
   it('takes settings from a class that it makes itself', async () => {
@@ -98,20 +118,148 @@ describe('SessionModule.forRootAsync', () => {
   });
 });
 
+describe('`dataSource` from the factory of SessionModule.forRootAsync', () => {
+  const withSource = (dataSource: (values: ConfigService) => SessionSettings['dataSource']) =>
+    SessionModule.forRootAsync({
+      imports: [ConfigModule],
+      inject: [ConfigService],
+      useFactory: (values: ConfigService) => ({
+        key: values.getOrThrow('SESSION_KEY'),
+        dataSource: dataSource(values),
+      }),
+    });
+  const tablesOf = (source: DataSource) =>
+    source.query<unknown[]>("SELECT name FROM sqlite_master WHERE type = 'table'");
+
+  it.each(PLATFORMS)('as options is opened with what ConfigService says, on %s', async (platform) => {
+    const setup = {
+      platform,
+      imports: [
+        configModule(),
+        withSource((values) => ({ type: 'sqlite', database: values.getOrThrow<string>('SESSION_FILE') })),
+      ],
+    };
+    const app = await startApp(setup);
+    const cookie = await logIn(app, 'ada');
+    await app.close();
+    expect(existsSync(ENVIRONMENT.SESSION_FILE)).toBe(true);
+    const again = await startApp(setup);
+    expect((await http(again).get('/theme').set('Cookie', cookie)).body).toMatchObject({ userId: 'ada' });
+  });
+
+  it('as options leaves the data source of the app alone', async () => {
+    const app = await startApp({
+      imports: [
+        configModule(),
+        TypeOrmModule.forRoot(sqlite(folder.path('app.sqlite'))),
+        withSource(() => ({ type: 'sqlite', database: folder.path('apart.sqlite') })),
+      ],
+    });
+    await logIn(app, 'ada');
+    expect(existsSync(folder.path('apart.sqlite'))).toBe(true);
+    expect(existsSync(folder.path('app.sessions.sqlite'))).toBe(false);
+    expect(await tablesOf(app.get<DataSource>(getDataSourceToken()))).toEqual([]);
+  });
+
+  it.each(['before', 'behind'])(
+    'as a name is that data source, whose module is imported %s',
+    async (place) => {
+      const [main, named] = [sqlite(), { ...sqlite(folder.path(`${place}.sqlite`)), name: 'sessions' }];
+      const sources = [TypeOrmModule.forRoot(main), TypeOrmModule.forRootAsync(later(named))];
+      const sessions = withSource(() => 'sessions');
+      const app = await startApp({
+        imports: [configModule(), ...(place === 'before' ? [...sources, sessions] : [sessions, ...sources])],
+      });
+      await logIn(app, 'ada');
+      expect(await tablesOf(app.get<DataSource>(getDataSourceToken('sessions')))).toEqual([
+        { name: 'sessions' },
+      ]);
+    },
+  );
+
+  it('as `default` and as nothing is the data source of the app, with a file beside its own', async () => {
+    for (const dataSource of ['default', undefined]) {
+      const file = folder.path(`${dataSource}.sqlite`);
+      const app = await startApp({
+        imports: [configModule(), TypeOrmModule.forRoot(sqlite(file)), withSource(() => dataSource)],
+      });
+      await logIn(app, 'ada');
+      expect(existsSync(folder.path(`${dataSource}.sessions.sqlite`))).toBe(true);
+    }
+  });
+
+  it('as a name that no data source has, does not start the app, and says which there are', async () => {
+    expect(
+      await startupError({
+        imports: [configModule(), TypeOrmModule.forRoot(sqlite()), withSource(() => 'sesions')],
+      }),
+    ).toBe(
+      "SessionOptionsError: `dataSource`: expected the name of a data source, got 'sesions', which no " +
+        'TypeOrmModule.forRoot({ name }) defines. There is the default one',
+    );
+  });
+
+  it('as a name whose data source cannot be made, does not start the app, and says why', async () => {
+    const useFactory = () => Promise.reject(new Error('the vault is sealed'));
+    const named = TypeOrmModule.forRootAsync({ name: 'sessions', useFactory });
+    expect(await startupError({ imports: [configModule(), withSource(() => 'sessions'), named] })).toBe(
+      'Error: the vault is sealed',
+    );
+  });
+
+  it('whose variable is not set, does not start the app, and is named', async () => {
+    const error = await startupError({
+      imports: [
+        configModule(),
+        withSource((values) => ({ type: 'postgres', url: values.get<string>('DATABASE_URL') })),
+      ],
+    });
+    expect(error).toMatch(/^SessionOptionsError: `dataSource.url`: expected a URL, got undefined\. /);
+  });
+
+  it('beside one that stands beside the factory, does not start the app', async () => {
+    const sessions = SessionModule.forRootAsync({
+      useFactory: () => ({ key: KEY, dataSource: 'sessions' }),
+      dataSource: 'sessions',
+    });
+    expect(await startupError({ imports: [sessions] })).toBe(
+      'SessionOptionsError: `dataSource`: expected it beside the factory of `forRootAsync` or in what it returns, ' +
+        'got both. Remove one of them',
+    );
+  });
+
+  it('that is neither a name nor options, does not start the app', async () => {
+    expect(await startupError({ imports: [configModule(), withSource(() => 7 as never)] })).toBe(
+      'SessionOptionsError: `dataSource`: expected the name or the options of a TypeORM data source, got 7',
+    );
+  });
+
+  it('is not used beside `backend`', async () => {
+    const app = await startApp({
+      imports: [
+        SessionModule.forRootAsync({
+          useFactory: () => ({ key: KEY, dataSource: { type: 'postgres', url: undefined } }),
+          backend,
+        }),
+      ],
+    });
+    await logIn(app, 'ada');
+    expect(await app.get(SessionStore).listForUser('ada')).toHaveLength(1);
+  });
+});
+
 describe('SessionModule.forRootAsync refuses, at startup', () => {
   const failure = (settings: unknown) =>
     startupError({
       imports: [SessionModule.forRootAsync({ useFactory: () => settings as SessionSettings, backend })],
     });
 
-  it.each(['dataSource', 'backend', 'clock'])(
-    '`%s` from the factory, and says where it belongs',
-    async (name) => {
-      expect(await failure({ key: KEY, [name]: MemorySessionBackend })).toBe(
-        `SessionOptionsError: \`${name}\`: expected it beside the factory of \`forRootAsync\`, got it in what it returns`,
-      );
-    },
-  );
+  it.each(['backend', 'clock'])('`%s` from the factory, and says where it belongs', async (name) => {
+    expect(await failure({ key: KEY, [name]: MemorySessionBackend })).toBe(
+      `SessionOptionsError: \`${name}\`: expected it beside the factory of \`forRootAsync\`, as an instance, a class or ` +
+        'a provider, which may have a factory of its own, got it in what it returns',
+    );
+  });
 
   it('settings that are no object', async () => {
     expect(await failure(undefined)).toBe(

@@ -1,5 +1,5 @@
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { SessionModule, type SessionOptions, SessionStore } from 'nest-sessions';
+import { SessionModule, type SessionOptions, type SessionSettings, SessionStore } from 'nest-sessions';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import {
   onEachDatabase,
@@ -75,6 +75,16 @@ onEachDatabase('the `dataSource` option', SERVER_KINDS, (kind) => {
     const { body } = await http(app).get('/theme').set('Cookie', cookie);
     expect(body).toEqual({ theme: null, userId: 'ada' });
     expect(await connections()).toBeGreaterThan(0);
+    await app.close();
+    expect(await eventuallyZero(connections)).toBe(0);
+  });
+
+  it('as options that a factory returns is the same pool of its own', async () => {
+    const useFactory = (): SessionSettings => ({ key: KEY, dataSource: database.options() });
+    const app = await startApp({ imports: [SessionModule.forRootAsync({ useFactory })] });
+    const cookie = await logIn(app, 'ada');
+    const { body } = await http(app).get('/theme').set('Cookie', cookie);
+    expect(body).toEqual({ theme: null, userId: 'ada' });
     await app.close();
     expect(await eventuallyZero(connections)).toBe(0);
   });

@@ -127,6 +127,11 @@ describe('without the data source', () => {
   it.each<[string, object, RegExp]>([
     ['lack the file', { type: 'better-sqlite3' }, /^`dataSource.database`: expected a file, got undefined/],
     [
+      'say nothing of where the database is',
+      { type: 'postgres', url: process.env['NO_SUCH_VARIABLE'] },
+      /^`dataSource.url`: expected a URL, got undefined\. The usual cause is a variable such as process.env.DATABASE_URL/,
+    ],
+    [
       'cannot be read',
       { type: 'postgres', url: 'postgres://ada:100%@db/app' },
       /^`dataSource`: expected options that TypeORM takes, got: URI malformed$/,

@@ -8,7 +8,7 @@ import {
   SessionStore,
 } from 'nest-sessions';
 import { MemorySessionBackend } from 'nest-sessions/testing';
-import { closeApps, logIn, startApp } from './support/nest-app.js';
+import { closeApps, logIn, startApp, temporaryFolder } from './support/nest-app.js';
 
 /** A key as apps write one, found in memory by its text or its bytes. */
 const HEX = Buffer.alloc(32, 'the key that nobody may find').toString('hex');
@@ -82,6 +82,7 @@ function read(value: object, key: string | symbol): unknown {
   }
 }
 
+const folder = temporaryFolder();
 const structure = { backend: MemorySessionBackend };
 const cases: Array<[string, () => DynamicModule]> = [
   ['forRoot, as text', () => SessionModule.forRoot({ ...settings(HEX), ...structure })],
@@ -100,6 +101,7 @@ const cases: Array<[string, () => DynamicModule]> = [
 ];
 
 afterEach(closeApps);
+afterAll(folder.remove);
 
 async function running(sessions: DynamicModule): Promise<INestApplication> {
   const app = await startApp({ imports: [sessions] });
@@ -110,6 +112,15 @@ async function running(sessions: DynamicModule): Promise<INestApplication> {
 describe('after startup nothing that Nest holds leads to the key', () => {
   it.each(cases)('of %s', async (_how, sessions) => {
     const app = await running(sessions());
+    expect(await app.get(SessionStore).listForUser('ada')).toHaveLength(1);
+    expect(pathsToKey(app.get(ModulesContainer, { strict: false }))).toEqual([]);
+  });
+
+  it('nor to what a factory returns as `dataSource`, where a password may be', async () => {
+    const dataSource = { type: 'sqlite', database: folder.path(`${HEX}.sqlite`) } as const;
+    const app = await running(
+      SessionModule.forRootAsync({ useFactory: () => ({ plaintext: true, dataSource }) }),
+    );
     expect(await app.get(SessionStore).listForUser('ada')).toHaveLength(1);
     expect(pathsToKey(app.get(ModulesContainer, { strict: false }))).toEqual([]);
   });

@@ -185,6 +185,13 @@ SessionModule.forRootAsync({
   inject: [ConfigService],
   useFactory: async (config: ConfigService) => ({ key: config.key, ttl: '1h', mount: 'middleware' }),
 });
+SessionModule.forRootAsync({
+  inject: [ConfigService],
+  useFactory: (config: ConfigService) => ({ key: 'k', dataSource: { type: 'postgres', url: config.key } }),
+});
+SessionModule.forRootAsync({ useFactory: async () => ({ key: 'k', dataSource: 'sessions' }) });
+// @ts-expect-error options name the type of the database
+SessionModule.forRootAsync({ useFactory: () => ({ key: 'k', dataSource: { url: 'postgres://db/app' } }) });
 // @ts-expect-error the factory returns no options
 SessionModule.forRootAsync({ useFactory: () => 'key' });
 // @ts-expect-error of the wrong type

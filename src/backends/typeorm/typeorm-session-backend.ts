@@ -13,6 +13,7 @@ import {
 } from '../../core/session-backend.js';
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
 import { checkedOptions, isDataSource, optionsOf } from './data-source.js';
+import { checkAddress } from './database-address.js';
 import { dialectOf } from './dialects.js';
 import { checkRegisteredEntities } from './schema/session.entity.js';
 import { checkTableName, tablePath } from './schema/table-name.js';
@@ -45,13 +46,15 @@ export class TypeOrmSessionBackend extends SessionBackend {
   /**
    * @param dataSource one that somebody else opens and closes, or options: then a pool of its own is opened when it is
    *   first needed, and closed by `close()`; what the options say of entities, migrations and tables is left aside
-   * @throws SessionOptionsError for a driver that is not supported, or a bad `tableName`
+   * @throws SessionOptionsError for a driver that is not supported, options that do not say where the database is, or a
+   *   bad `tableName`
    */
   constructor(dataSource: DataSource | DataSourceOptions, options: TypeOrmSessionBackendOptions) {
     super();
     checkTableName(options.tableName);
     this.#checkEntities = () => checkRegisteredEntities(dataSource, options.tableName);
     const dialect = dialectOf(optionsOf(dataSource));
+    if (!isDataSource(dataSource)) checkAddress(dataSource);
     const driverOptions = isDataSource(dataSource) ? dataSource.options : checkedOptions(dataSource);
     this.#statements = sessionStatements(tablePath(driverOptions, options.tableName), dialect.syntax);
     this.#connection = dialect.connect(dataSource, options);

@@ -1,7 +1,7 @@
 import { deleteByIds } from '../sql/delete.js';
 import type { SqlDialect } from '../sql-dialect.js';
 import { SqliteConnection } from './sqlite-connection.js';
-import { checkSource, sourceOf } from './sqlite-source.js';
+import { sourceOf } from './sqlite-source.js';
 
 /** SQLite, through `sqlite3` or `better-sqlite3`. */
 export const sqliteDialect: SqlDialect = {
@@ -23,7 +23,6 @@ export const sqliteDialect: SqlDialect = {
   },
   afterCreateTable: () => [],
   connect(dataSource, options) {
-    checkSource(dataSource);
     const { shared } = options;
     const source = () => sourceOf(dataSource, typeof shared === 'function' ? shared() : shared);
     return new SqliteConnection(source, options);

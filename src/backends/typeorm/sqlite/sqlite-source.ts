@@ -1,5 +1,4 @@
 import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm';
-import { expected } from '../../../core/option-checks.js';
 import { isDataSource, optionsOf, type SessionDataSource } from '../data-source.js';
 import { databasePath, sessionsPath } from './sqlite-path.js';
 
@@ -21,12 +20,6 @@ export interface SqliteSource {
   disconnect(): Promise<void>;
   /** Ends what `open` made, and nothing else. */
   close(): Promise<void>;
-}
-
-/** @throws SessionOptionsError for options that name no file */
-export function checkSource(given: SessionDataSource): void {
-  if (!isDataSource(given) && typeof given.database !== 'string')
-    throw expected('dataSource.database', 'a file', given.database);
 }
 
 /**
