@@ -11,13 +11,13 @@ nodes=(20 22 24)
 cache="$root/node_modules/.cache/nest-sessions"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+. "$root/scripts/bring-sqlite3.sh"
 
 say() { printf '\n== %s\n' "$*"; }
 fail() {
   printf 'check-apps: %s\n' "$*" >&2
   exit 1
 }
-version_of() { node -p "require('$1/package.json').version"; }
 
 # The folder of a Node of that major version: this one, or the npm package `node`, installed once.
 node_folder() {
@@ -31,17 +31,6 @@ node_folder() {
     npm i --prefix "$folder" --no-save --no-audit --no-fund --ignore-scripts=false "node@$1" >&2
   fi
   printf '%s\n' "$folder/node_modules/node/bin"
-}
-
-# The driver is compiled once: it is the same for every version of Node. (Node-API)
-bring_sqlite3() {
-  local compiled="$root/node_modules/sqlite3"
-  if [[ -d $compiled/build/Release && $(version_of "$compiled") == $(version_of "$PWD/node_modules/sqlite3") ]]; then
-    mkdir -p node_modules/sqlite3/build
-    cp -R "$compiled/build/Release" node_modules/sqlite3/build/
-  else
-    npm rebuild sqlite3 --ignore-scripts=false
-  fi
 }
 
 install_app() {
