@@ -19,7 +19,7 @@ import { Users } from './users/users.js';
       synchronize: true, // an example has no migrations
     }),
     TypeOrmModule.forFeature([User]),
-    SessionModule.forRoot({ key: process.env['SESSION_KEY'], mount: 'middleware' }),
+    SessionModule.forRoot({ key: process.env.SESSION_KEY, mount: 'middleware' }),
     PassportModule.register({ session: true }),
   ],
   controllers: [AccountController, SignInController],

@@ -7,7 +7,7 @@ import { DevicesController } from './devices.controller.js';
 @Module({
   imports: [
     TypeOrmModule.forRoot({ type: 'sqlite', database: 'app.sqlite', autoLoadEntities: true }),
-    SessionModule.forRoot({ key: process.env['SESSION_KEY'] }),
+    SessionModule.forRoot({ key: process.env.SESSION_KEY }),
   ],
   controllers: [AccountController, DevicesController],
 })

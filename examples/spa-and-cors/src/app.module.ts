@@ -8,7 +8,7 @@ import { FRONT_END } from './settings.js';
   imports: [
     TypeOrmModule.forRoot({ type: 'sqlite', database: 'app.sqlite', autoLoadEntities: true }),
     SessionModule.forRoot({
-      key: process.env['SESSION_KEY'],
+      key: process.env.SESSION_KEY,
       csrf: { origins: [FRONT_END] }, // its pages may change sessions; those of nobody else
     }),
   ],
