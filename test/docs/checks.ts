@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { anchorOf, codeIn, Document, type Table } from './document.js';
+import { anchorOf } from '../../docs/.vitepress/site/anchors.js';
+import { codeIn, Document, type Table } from './document.js';
 import { effectOf, type ErrorFacts } from './source-facts.js';
 
 /** Each check returns what is wrong, in words; nothing when all is well. */
