@@ -62,33 +62,20 @@ function cookieOf(response: request.Response): string {
   return response.get('Set-Cookie')?.[0]?.split(';')[0] ?? '';
 }
 
-const SECRET = { name: 'ada', password: 'secret' };
-
-describe('the recipes for a sign-in, a page of devices and a cart', () => {
+describe('the recipes for a page of devices and a cart', () => {
   async function shop() {
-    return appWith({
+    const { app, ...calls } = await appWith({
       controllers: [
-        await recipe('sign-in.controller.ts', 'SignInController'),
         await recipe('devices.controller.ts', 'DevicesController'),
         await recipe('cart.controller.ts', 'CartController'),
       ],
     });
+    return { app, ...calls, signedIn: async () => (await signIn(app, '7')).cookie };
   }
 
-  it('keep the cart at the sign-in, under a new token; the old one is worth nothing', async () => {
-    const { get, post } = await shop();
-    const before = cookieOf(await post('/cart', { sku: 'A-1', count: 1 }).expect(201, '1'));
-    expect((await post('/login', { ...SECRET, password: 'guessed' }, before)).status).toBe(401);
-    const after = cookieOf(await post('/login', SECRET, before).expect(201));
-    expect(after).not.toBe(before);
-    await get('/devices', before).expect(401);
-    await get('/devices', after).expect(200);
-    await post('/cart', { sku: 'A-2', count: 1 }, after).expect(201, '2');
-  });
-
   it('list devices, not for caches, and sign one out from another', async () => {
-    const { get, post } = await shop();
-    const [here, there] = [cookieOf(await post('/login', SECRET)), cookieOf(await post('/login', SECRET))];
+    const { get, post, signedIn } = await shop();
+    const [here, there] = [await signedIn(), await signedIn()];
     const page = await get('/devices', here).expect(200);
     expect(page.get('Cache-Control')).toBe('no-store');
     const devices = page.body as { id: string; current: boolean }[];
@@ -100,13 +87,11 @@ describe('the recipes for a sign-in, a page of devices and a cart', () => {
     await get('/devices', here).expect(200);
   });
 
-  it('log out the others, and everywhere', async () => {
-    const { get, post } = await shop();
-    const cookies = [];
-    for (let i = 0; i < 3; i++) cookies.push(cookieOf(await post('/login', SECRET)));
-    await post('/devices/logout-others', {}, cookies[0]).expect(201, { ended: 2 });
-    await post('/logout-everywhere', {}, cookies[0]).expect(201, { ended: 1 });
-    for (const cookie of cookies) await get('/devices', cookie).expect(401);
+  it('log out the others', async () => {
+    const { get, post, signedIn } = await shop();
+    const [here, ...others] = [await signedIn(), await signedIn(), await signedIn()];
+    await post('/devices/logout-others', {}, here).expect(201, { ended: 2 });
+    for (const cookie of others) await get('/devices', cookie).expect(401);
   });
 
   it('give a voucher to one of parallel requests', async () => {
@@ -114,26 +99,6 @@ describe('the recipes for a sign-in, a page of devices and a cart', () => {
     const { cookie } = await signIn(app, 7, { data: { voucher: 'TEA' } });
     const answers = await Promise.all(Array.from({ length: 5 }, () => post('/cart/voucher', {}, cookie)));
     expect(answers.filter(({ body }) => (body as { voucher?: string }).voucher === 'TEA')).toHaveLength(1);
-  });
-});
-
-describe('the recipe for a recent sign-in', () => {
-  it('asks for the password when the last proof of identity is older than 10 minutes', async () => {
-    const { app, post } = await appWith({
-      controllers: [await recipe('security.controller.ts', 'SecurityController')],
-    });
-    const { cookie: other } = await signIn(app, 7);
-    const { cookie } = await signIn(app, 7);
-    clock.advance('11m');
-    const refused = await post('/account/password', { password: 'new' }, cookie).expect(401);
-    expect(refused.body).toMatchObject({ code: 'reauthentication_required' });
-
-    const confirmed = await post('/account/confirm', SECRET, cookie).expect(201);
-    const renewed = cookieOf(confirmed);
-    expect(renewed).not.toBe(cookie);
-    await post('/account/password', { password: 'new' }, renewed).expect(201);
-    await post('/account/confirm', { password: 'new' }, other).expect(401);
-    await post('/account/confirm', { password: 'new' }, cookie).expect(401);
   });
 });
 

@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { type INestApplication, Logger, Module, type ModuleMetadata, type Type } from '@nestjs/common';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import { Clock } from 'nest-sessions';
+import { ManualClock } from 'nest-sessions/testing';
+import request from 'supertest';
+import { importedFiles, ROOT } from './compile.js';
+import { Document, type Snippet } from './document.js';
+import { openWorkplace, type Workplace } from './run.js';
+
+/** The files that a page shows, and those of other pages that they import, as one app that requests can be sent to. */
+export interface PageApp {
+  /** What a file of the page exports under a name. */
+  recipe<T = object>(file: string, name: string): Promise<Type<T>>;
+  /** All that a file of the page exports. */
+  exports<T>(file: string): Promise<T>;
+  /**
+   * Starts the app of `app.module.ts` with what a reader adds to it, on a clock that stands still.
+   *
+   * @param added controllers, providers and imports beside those that the page's app has
+   */
+  start(
+    added?: Pick<ModuleMetadata, 'controllers' | 'providers' | 'imports'>,
+    on?: 'Express' | 'Fastify',
+  ): Promise<Running>;
+  close(): Promise<void>;
+}
+
+/** A change to what a page shows, before it runs: of the database, or of how much work a hash is. */
+export type Edit = (file: Snippet) => Snippet;
+
+/** An app that answers requests. Cookies are Cookie headers. */
+export interface Running {
+  readonly app: INestApplication;
+  readonly clock: ManualClock;
+  readonly get: (path: string, cookie?: string, accept?: string) => request.Test;
+  readonly post: (path: string, body?: object, cookie?: string) => request.Test;
+  /** As a browser posts a form without script. */
+  readonly submit: (path: string, fields: object, cookie?: string) => request.Test;
+}
+
+/**
+ * Opens the app of a page in a folder of its own, with a database and a key of its own. What the app logs is dropped.
+ *
+ * @param page its path below the root of the repository
+ */
+export function openPage(page: string, change: Edit = (file) => file): PageApp {
+  const own = Document.read(join(ROOT, page)).snippets.filter(({ isNamed }) => isNamed);
+  const keyBefore = process.env['SESSION_KEY'];
+  process.env['SESSION_KEY'] = randomBytes(32).toString('base64url');
+  Logger.overrideLogger(false);
+  const workplace: Workplace = openWorkplace([...importedFiles(own, page), ...own].map(change));
+  const opened: INestApplication[] = [];
+
+  async function exports<T>(file: string): Promise<T> {
+    return (await workplace.run(file)) as T;
+  }
+
+  async function recipe<T = object>(file: string, name: string): Promise<Type<T>> {
+    const found = (await exports<Record<string, Type<T>>>(file))[name];
+    if (found === undefined) throw new Error(`Expected ${file} to export ${name}`);
+    return found;
+  }
+
+  return {
+    exports,
+    recipe,
+    async start({ controllers = [], providers = [], imports = [] } = {}, on = 'Express') {
+      const clock = new ManualClock(Date.now());
+      const AppModule = await recipe('app.module.ts', 'AppModule');
+
+      @Module({ imports: [AppModule, ...imports], controllers, providers })
+      class Root {}
+
+      const testing = await Test.createTestingModule({ imports: [Root] })
+        .overrideProvider(Clock)
+        .useValue(clock)
+        .compile();
+      const app =
+        on === 'Express'
+          ? testing.createNestApplication()
+          : testing.createNestApplication(new FastifyAdapter());
+      opened.push(app);
+      await app.listen(0, '127.0.0.1');
+      const agent = request(await app.getUrl());
+      return {
+        app,
+        clock,
+        get: (path, cookie = '', accept = 'application/json') =>
+          agent.get(path).set('Cookie', cookie).set('Accept', accept),
+        post: (path, body = {}, cookie = '') => agent.post(path).set('Cookie', cookie).send(body),
+        submit: (path, fields, cookie = '') =>
+          agent.post(path).set('Cookie', cookie).set('Accept', 'text/html').type('form').send(fields),
+      };
+    },
+    async close() {
+      for (const app of opened.splice(0)) await app.close();
+      workplace.close();
+      process.env['SESSION_KEY'] = keyBefore;
+    },
+  };
+}
+
+/** The Set-Cookie line of the session, with its attributes. */
+export function cookieLineOf(response: request.Response): string {
+  return response.get('Set-Cookie')?.find((line) => line.startsWith('__Host-sid=')) ?? '';
+}
+
+/** The Cookie header that a browser sends back. */
+export function cookieOf(response: request.Response): string {
+  return cookieLineOf(response).split(';')[0] ?? '';
+}

@@ -1,0 +1,482 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { Controller, Get, type Type } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { getRepositoryToken } from '@nestjs/typeorm';
+import { RequireAuth, type RequestSession, Session, SessionStore } from 'nest-sessions';
+import { signIn } from 'nest-sessions/testing';
+import type { Repository } from 'typeorm';
+import { cookieLineOf, cookieOf, type Edit, openPage, type PageApp, type Running } from './page-app.js';
+
+const ADA = { email: 'ada@example.com', password: 'correct horse battery' };
+const NEW = 'another horse battery';
+const DAY = 24 * 3600;
+
+let page: PageApp;
+
+/** Hashes as the page makes them, with a thousandth of its work. */
+const cheap: Edit = (file) => ({ ...file, code: file.code.replace('N: 2 ** 15', 'N: 2 ** 5') });
+
+beforeEach(() => {
+  page = openPage('docs/sign-in.md', cheap);
+});
+afterEach(() => page.close());
+
+/** The page's app with what it shows changed. */
+async function reopened(change?: Edit): Promise<void> {
+  await page.close();
+  page = openPage('docs/sign-in.md', change);
+}
+
+interface StoredUser {
+  id: string;
+  email: string;
+  passwordHash: string;
+  disabled: boolean;
+}
+
+/** What a visitor may see, and what only a user, and one who has proved it recently. */
+@Controller('who')
+class WhoController {
+  @Get()
+  @RequireAuth()
+  who(@Session() session: RequestSession): object {
+    return { userId: session.userId, role: session.get('role' as never) };
+  }
+
+  @Get('recent')
+  @RequireAuth({ within: '10m' })
+  recent(): string {
+    return 'recent';
+  }
+}
+
+/** The page's app, with more of the page's controllers. */
+async function started(...files: readonly [file: string, name: string][]): Promise<Running> {
+  return startedOn('Express', ...files);
+}
+
+async function startedOn(
+  platform: 'Express' | 'Fastify',
+  ...files: readonly [file: string, name: string][]
+): Promise<Running> {
+  const controllers: Type[] = [WhoController];
+  for (const [file, name] of files) controllers.push(await page.recipe(file, name));
+  const imports = [await page.recipe('accounts.module.ts', 'AccountsModule')];
+  const providers = [
+    await page.recipe('mailer.ts', 'Mailer'),
+    { provide: APP_FILTER, useClass: await page.recipe('sign-in.filter.ts', 'SignInFilter') },
+  ];
+  return page.start({ imports, controllers, providers }, platform);
+}
+
+async function signedUp({ post }: Running): Promise<{ userId: string; cookie: string }> {
+  const answer = await post('/sign-up', ADA).expect(201);
+  return { userId: (answer.body as { userId: string }).userId, cookie: cookieOf(answer) };
+}
+
+async function usersOf({ app }: Running): Promise<Repository<StoredUser>> {
+  return app.get(getRepositoryToken(await page.recipe('user.entity.ts', 'User')), { strict: false });
+}
+
+async function admin({ app }: Running, data: object = { role: 'admin' }): Promise<string> {
+  return (await signIn(app, 'root', { data })).cookie;
+}
+
+describe('users and passwords', () => {
+  beforeEach(() => reopened()); // as they are shown, with all of the work
+
+  it('are stored as a salted hash, which no two users share', async () => {
+    const running = await started();
+    const { post } = running;
+    await signedUp(running);
+    await post('/sign-up', { ...ADA, email: 'bob@example.com' }).expect(201);
+    const [ada, bob] = await (await usersOf(running)).find();
+    expect(ada?.passwordHash).toMatch(/^[\w-]{22}\.[\w-]{43}$/);
+    expect(ada?.passwordHash).not.toBe(bob?.passwordHash);
+    await post('/sign-up', ADA).expect(409);
+  });
+
+  it('compare a password with the hash of it alone', async () => {
+    const { hashPassword, isPassword } = await page.exports<{
+      hashPassword: (password: string) => Promise<string>;
+      isPassword: (password: string, hash: string) => Promise<boolean>;
+    }>('password-hash.ts');
+    const hash = await hashPassword('\u00C5 horse');
+    expect(await isPassword('A\u030A horse', hash)).toBe(true); // the same letters, composed otherwise
+    expect(await isPassword('A horse', hash)).toBe(false);
+  });
+
+  it('take one answer, and as much work, for an unknown address, a wrong password and a disabled account', async () => {
+    const running = await started();
+    const { userId } = await signedUp(running);
+    const bob = { ...ADA, email: 'bob@example.com' };
+    const { body } = await running.post('/sign-up', bob);
+    await (await usersOf(running)).update((body as { userId: string }).userId, { disabled: true });
+    await running.get('/who', (await signIn(running.app, userId)).cookie).expect(200); // all is loaded
+    const seen: unknown[] = [];
+    const work: number[] = [];
+    for (const attempt of [{ ...ADA, password: 'guessed' }, { ...ADA, email: 'eve@example.com' }, bob]) {
+      const before = process.cpuUsage();
+      const answer = await running.post('/login', attempt);
+      work.push(process.cpuUsage(before).user);
+      seen.push([answer.status, answer.body as object]);
+    }
+    expect(seen).toEqual(
+      Array.from({ length: 3 }, () => [401, { statusCode: 401, message: 'Unauthorized' }]),
+    );
+    expect(Math.min(...work)).toBeGreaterThan(Math.max(...work) / 2);
+  });
+});
+
+describe('sign-in with JSON', () => {
+  it('signs in under a new token, with the role, and out again', async () => {
+    const running = await started();
+    const { get, post } = running;
+    const { userId } = await signedUp(running);
+    const answer = await post('/login', { ...ADA, email: ' Ada@Example.com ' }).expect(200, { userId });
+    const cookie = cookieOf(answer);
+    await get('/who', cookie).expect(200, { userId, role: 'member' });
+    const out = await post('/logout', {}, cookie).expect(204);
+    expect(cookieLineOf(out)).toContain('Max-Age=0');
+    await get('/who', cookie).expect(401);
+  });
+
+  it('answers 400 to what is no sign-in', async () => {
+    const { post } = await started();
+    for (const body of [
+      {},
+      { email: 'ada', password: 'x' },
+      { ...ADA, password: { $ne: '' } },
+      { ...ADA, password: '' },
+    ])
+      expect([body, (await post('/login', body)).status]).toEqual([body, 400]);
+    await post('/sign-up', { ...ADA, password: 'short' }).expect(400);
+  });
+});
+
+describe.each(['Express', 'Fastify'] as const)('sign-in with HTML forms, on %s', (platform) => {
+  it('shows a form, refuses, leads to where the visitor wanted to go, and signs out', async () => {
+    const running = await startedOn(platform, ['sign-in-page.controller.ts', 'SignInPageController']);
+    const { get, submit } = running;
+    await signedUp(running);
+    const asked = await get('/who', '', 'text/html').expect(303);
+    expect(asked.get('Location')).toBe('/sign-in?returnTo=%2Fwho');
+    const form = await get(asked.get('Location') ?? '').expect(200);
+    expect(form.get('Content-Type')).toBe('text/html; charset=utf-8');
+    expect(form.text).toContain('name="returnTo" value="/who"');
+    expect(form.text).not.toContain('role="alert"');
+
+    const failed = await submit('/sign-in', { ...ADA, password: 'guessed', returnTo: '/who' }).expect(303);
+    expect(failed.get('Location')).toBe('/sign-in?failed=&returnTo=%2Fwho');
+    expect((await get(failed.get('Location') ?? '')).text).toContain('role="alert"');
+    expect(cookieOf(failed)).toBe('');
+
+    const done = await submit('/sign-in', { ...ADA, returnTo: '/who' }).expect(303);
+    expect(done.get('Location')).toBe('/who');
+    await get('/who', cookieOf(done)).expect(200);
+    const out = await submit('/sign-out', {}, cookieOf(done)).expect(303);
+    expect(out.get('Location')).toBe('/sign-in');
+    await get('/who', cookieOf(done)).expect(401);
+  });
+
+  it('leads to no other site, and puts nothing into the page that is not escaped', async () => {
+    const running = await startedOn(platform, ['sign-in-page.controller.ts', 'SignInPageController']);
+    await signedUp(running);
+    for (const returnTo of [
+      'https://evil.example',
+      '//evil.example',
+      '/\\evil.example',
+      'javascript:alert(1)',
+    ])
+      expect((await running.submit('/sign-in', { ...ADA, returnTo })).get('Location')).toBe('/');
+    const { text } = await running.get('/sign-in?returnTo=/"><script>');
+    expect(text).not.toContain('<script>');
+  });
+
+  it('is refused when a page of another site posts it', async () => {
+    const running = await startedOn(platform, ['sign-in-page.controller.ts', 'SignInPageController']);
+    await signedUp(running);
+    await running.submit('/sign-in', ADA).set('Sec-Fetch-Site', 'cross-site').expect(403);
+  });
+});
+
+describe('remember me', () => {
+  it('keeps the cookie for who asked for it, and for nobody else', async () => {
+    const running = await started(['sign-in-page.controller.ts', 'SignInPageController']);
+    const { post, submit } = running;
+    await signedUp(running);
+    for (const remember of [true, 'on', 'true', '1'])
+      expect(cookieLineOf(await post('/login', { ...ADA, remember }))).toContain(`Max-Age=${30 * DAY};`);
+    for (const remember of [false, 'off', 'false', '0', '', null, undefined])
+      expect(cookieLineOf(await post('/login', { ...ADA, remember }))).toMatch(/^(?!.*Max-Age)__Host-sid=./);
+    const refused = await post('/login', { ...ADA, remember: 'perhaps' }).expect(400);
+    expect(refused.body).toMatchObject({ code: 'session_data_invalid' });
+    expect(JSON.stringify(refused.body)).toContain('see `remember`');
+
+    expect(cookieLineOf(await submit('/sign-in', { ...ADA, remember: 'on' }))).toContain(
+      `Max-Age=${30 * DAY};`,
+    );
+    expect(cookieLineOf(await submit('/sign-in', ADA))).not.toContain('Max-Age');
+  });
+
+  it('lasts for 30 days without use, and a day without it', async () => {
+    const running = await started();
+    const { get, post, clock } = running;
+    await signedUp(running);
+    const kept = cookieOf(await post('/login', { ...ADA, remember: 'on' }));
+    const not = cookieOf(await post('/login', ADA));
+    clock.advance('24h');
+    await get('/who', not).expect(401);
+    await get('/who', kept).expect(200);
+    clock.advance('29d');
+    await get('/who', kept).expect(401);
+  });
+});
+
+describe('log out everywhere', () => {
+  it('ends all sessions, or all others', async () => {
+    const running = await started(['log-out.controller.ts', 'LogOutController']);
+    const { app, get, post } = running;
+    const cookies: string[] = [];
+    for (let i = 0; i < 3; i++) cookies.push((await signIn(app, 'ada')).cookie);
+    const [here = '', ...others] = cookies;
+    await post('/logout-elsewhere', {}, here).expect(200, { ended: 2 });
+    for (const cookie of others) await get('/who', cookie).expect(401);
+    await post('/logout-everywhere', {}, here).expect(200, { ended: 1 });
+    await get('/who', here).expect(401);
+  });
+});
+
+describe('a changed password', () => {
+  it('takes the old one, ends the other sessions, and the token that was in use', async () => {
+    const running = await started(['password.controller.ts', 'PasswordController']);
+    const { app, get, post } = running;
+    const { userId, cookie } = await signedUp(running);
+    const other = (await signIn(app, userId)).cookie;
+    await post('/password', { oldPassword: 'guessed', newPassword: NEW }, cookie).expect(401);
+    await post('/password', { oldPassword: ADA.password, newPassword: 'short' }, cookie).expect(400);
+    const changed = await post('/password', { oldPassword: ADA.password, newPassword: NEW }, cookie);
+    expect([changed.status, changed.body]).toEqual([200, { ended: 1 }]);
+    for (const old of [cookie, other]) await get('/who', old).expect(401);
+    await get('/who', cookieOf(changed)).expect(200);
+    await post('/login', ADA).expect(401);
+    await post('/login', { ...ADA, password: NEW }).expect(200);
+  });
+});
+
+describe('a recent sign-in', () => {
+  it('is asked for when the last proof of identity is older than 10 minutes', async () => {
+    const running = await started(['email.controller.ts', 'EmailController']);
+    const { get, post, clock } = running;
+    const { cookie } = await signedUp(running);
+    clock.advance('11m');
+    const change = { email: 'Ada@Lovelace.example' };
+    const refused = await post('/email', change, cookie).expect(401);
+    expect(refused.body).toMatchObject({ code: 'reauthentication_required' });
+    await post('/reauthenticate', { password: 'guessed' }, cookie).expect(401);
+    const renewed = cookieOf(await post('/reauthenticate', { password: ADA.password }, cookie).expect(204));
+    expect(renewed).not.toBe(cookie);
+    await post('/email', change, renewed).expect(204);
+    await get('/who', renewed).expect(200);
+    await get('/who', cookie).expect(401);
+    await post('/login', { ...ADA, email: 'ada@lovelace.example' }).expect(200);
+  });
+});
+
+describe('a reset by mail', () => {
+  let mailServer: Server;
+  const envBefore = { ...process.env };
+
+  /** A server that takes mails by SMTP, one a connection, and the next one that arrives. */
+  async function openMailServer(): Promise<() => Promise<string>> {
+    const mails: string[] = [];
+    mailServer = createServer((socket) => {
+      let [received, isMail] = ['', false];
+      socket.write('220 ready\r\n');
+      socket.on('data', (bytes) => {
+        received += bytes.toString();
+        for (let end = received.indexOf('\r\n'); end >= 0; end = received.indexOf('\r\n')) {
+          const line = received.slice(0, end);
+          if (isMail) {
+            const [mail, rest] = received.split('\r\n.\r\n', 2);
+            if (mail === undefined || rest === undefined) return;
+            [received, isMail] = [rest, false];
+            mails.push(mail.replaceAll('=\r\n', '').replaceAll('=3D', '='));
+            mailServer.emit('mail');
+            socket.write('250 taken\r\n');
+            continue;
+          }
+          received = received.slice(end + 2);
+          isMail = line === 'DATA';
+          socket.write(isMail ? '354 go on\r\n' : line === 'QUIT' ? '221 bye\r\n' : '250 fine\r\n');
+        }
+      });
+    }).listen(0, '127.0.0.1');
+    await once(mailServer, 'listening');
+    process.env['SMTP_URL'] = `smtp://127.0.0.1:${(mailServer.address() as AddressInfo).port}`;
+    return async () => {
+      if (mails.length === 0) await once(mailServer, 'mail');
+      return mails.shift() ?? '';
+    };
+  }
+
+  afterEach(() => {
+    mailServer.close();
+    process.env = { ...envBefore };
+  });
+
+  const withReset = () => started(['reset.controller.ts', 'ResetController']);
+
+  it('sends a link that works once, ends all sessions, and lets in with the new password alone', async () => {
+    const nextMail = await openMailServer();
+    const running = await withReset();
+    const { get, post, submit, app } = running;
+    const { userId, cookie } = await signedUp(running);
+    await post('/reset', { email: ADA.email }).expect(202);
+    const mail = await nextMail();
+    expect(mail).toContain('To: ada@example.com');
+    const [link = '', token = ''] = /http:\/\/localhost:3000\/reset\?token=(\S+)/.exec(mail) ?? [];
+    const form = await get(link.replace('http://localhost:3000', '')).expect(200);
+    expect(form.text).toContain(`value="${token}"`);
+    expect(form.get('Referrer-Policy')).toBe('no-referrer');
+    expect(await app.get(SessionStore).listForUser(userId)).toHaveLength(1);
+
+    await submit('/reset/confirm', { token: `${userId}.guessed`, password: NEW }).expect(400);
+    const done = await submit('/reset/confirm', { token, password: NEW }).expect(303);
+    expect(done.get('Location')).toBe('/sign-in');
+    await get('/who', cookie).expect(401);
+    await post('/login', ADA).expect(401);
+    await post('/login', { ...ADA, password: NEW }).expect(200);
+    await submit('/reset/confirm', { token, password: ADA.password }).expect(400);
+  });
+
+  it('gives a link for half an hour, and takes the newest one alone', async () => {
+    const nextMail = await openMailServer();
+    const running = await withReset();
+    const { post, submit, clock } = running;
+    await signedUp(running);
+    const tokens: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      await post('/reset', { email: ADA.email }).expect(202);
+      tokens.push(/token=(\S+)/.exec(await nextMail())?.[1] ?? '');
+    }
+    const [first, second] = tokens;
+    await submit('/reset/confirm', { token: first, password: NEW }).expect(400);
+    clock.advance('30m');
+    await submit('/reset/confirm', { token: second, password: NEW }).expect(400);
+    await post('/login', ADA).expect(200);
+  });
+
+  it('answers the same for an address that has no account, and sends nothing', async () => {
+    const nextMail = await openMailServer();
+    const running = await withReset();
+    await signedUp(running);
+    const answers = [
+      await running.post('/reset', { email: 'nobody@example.com' }),
+      await running.post('/reset', { email: ADA.email }),
+    ];
+    expect(answers.map(({ status, text }) => [status, text])).toEqual([
+      [202, ''],
+      [202, ''],
+    ]);
+    expect(await nextMail()).toContain('To: ada@example.com');
+  });
+});
+
+describe('a disabled account', () => {
+  it('ends its sessions and lets nobody in, at the word of an administrator', async () => {
+    const running = await started(['accounts.controller.ts', 'AccountsController']);
+    const { get, post } = running;
+    const { userId, cookie } = await signedUp(running);
+    await post(`/accounts/${userId}/disable`, {}, await admin(running, { role: 'member' })).expect(403);
+    await get('/who', cookie).expect(200);
+    await post(`/accounts/${userId}/disable`, {}, await admin(running)).expect(200, { ended: 1 });
+    await get('/who', cookie).expect(401);
+    await post('/login', ADA).expect(401);
+  });
+});
+
+describe('one session per user', () => {
+  /** The page's app with the module of the recipe in place of the one it has. */
+  async function limited(onLimit?: 'reject'): Promise<Running> {
+    await reopened((file) => {
+      const code = cheap(file)
+        .code.replace('maxPerUser: 1', onLimit ? `maxPerUser: 1, onLimit: '${onLimit}'` : '$&')
+        .replace(/^ {4}SessionModule\.forRoot\(.*\),$/m, '    sessions,');
+      const isApp = file.file === 'app.module.ts';
+      return { ...file, code: isApp ? `import { sessions } from './one-session.js';\n${code}` : code };
+    });
+    return started(['take-over.controller.ts', 'TakeOverController']);
+  }
+
+  it('ends the session on the first device when a second one signs in', async () => {
+    const running = await limited();
+    const { get, post, app } = running;
+    const { userId, cookie: first } = await signedUp(running);
+    const evicted: (string | null)[] = [];
+    app.get(SessionStore).events.on('evicted', (event) => evicted.push(event.userId));
+    const second = cookieOf(await post('/login', ADA).expect(200));
+    await get('/who', first).expect(401);
+    await get('/who', second).expect(200);
+    expect(evicted).toEqual([userId]);
+  });
+
+  it('refuses the second device, until the user says that it should take over', async () => {
+    const running = await limited('reject');
+    const { get, post } = running;
+    const { cookie: first } = await signedUp(running);
+    const refused = await post('/take-over', ADA).expect(409);
+    expect(refused.body).toMatchObject({ code: 'session_limit_reached' });
+    await get('/who', first).expect(200);
+    await post('/take-over', { ...ADA, password: 'guessed', takeOver: true }).expect(401);
+    await get('/who', first).expect(200);
+    const second = cookieOf(await post('/take-over', { ...ADA, takeOver: true }).expect(200, { ended: 1 }));
+    await get('/who', first).expect(401);
+    await get('/who', second).expect(200);
+  });
+});
+
+describe('impersonation', () => {
+  it('is a session of its own that shows who acts, and ends after half an hour', async () => {
+    const running = await started(['impersonation.controller.ts', 'ImpersonationController']);
+    const { app, get, post, clock } = running;
+    const store = app.get(SessionStore);
+    const root = await admin(running);
+    await post('/impersonation/7', {}, await admin(running, { role: 'member' })).expect(403);
+    const acting = cookieOf(await post('/impersonation/7', {}, root).expect(204));
+    await get('/who', root).expect(401);
+    const [session] = await store.listForUser('7');
+    expect([session?.data, session?.meta['impersonator']]).toEqual([{ impersonator: 'root' }, 'root']);
+    await post('/impersonation/stop', {}, acting).expect(204);
+    await get('/who', acting).expect(401);
+    await post('/impersonation/stop', {}, (await signIn(app, '7')).cookie).expect(403);
+
+    const again = cookieOf(await post('/impersonation/7', {}, await admin(running)));
+    clock.advance('31m');
+    await get('/who', again).expect(401);
+    expect((await store.listForUser('7')).filter(({ meta }) => meta['impersonator'])).toEqual([]);
+  });
+});
+
+describe.each(['Express', 'Fastify'] as const)('pages instead of JSON errors, on %s', (platform) => {
+  it('lead browsers to the page that helps, and tell programs in JSON', async () => {
+    const running = await startedOn(platform, ['confirm-page.controller.ts', 'ConfirmPageController']);
+    const { get, submit, clock } = running;
+    const { cookie } = await signedUp(running);
+    clock.advance('11m');
+    const asked = await get('/who/recent', cookie, 'text/html').expect(303);
+    expect(asked.get('Location')).toBe('/confirm?returnTo=%2Fwho%2Frecent');
+    const answer = await get('/who/recent', cookie).expect(401);
+    expect(answer.body).toMatchObject({ code: 'reauthentication_required' });
+
+    const form = await get(asked.get('Location') ?? '', cookie).expect(200);
+    expect(form.text).toContain('name="returnTo" value="/who/recent"');
+    const returnTo = '/who/recent';
+    const wrong = await submit('/confirm', { password: 'guessed', returnTo }, cookie).expect(303);
+    expect(wrong.get('Location')).toBe('/confirm?returnTo=%2Fwho%2Frecent');
+    const done = await submit('/confirm', { password: ADA.password, returnTo }, cookie).expect(303);
+    expect(done.get('Location')).toBe('/who/recent');
+    await get('/who/recent', cookieOf(done)).expect(200);
+  });
+});
