@@ -17,6 +17,8 @@ export {
   SessionBackend,
   type TokenChange,
   type Touch,
+  type WalkResult,
+  type WalkStep,
 } from './core/session-backend.js';
 export type { SessionLimit } from './core/session-limit.js';
 export type { FlashMessage } from './core/session-content.js';

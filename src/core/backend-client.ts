@@ -9,6 +9,8 @@ import type {
   SessionBackend,
   TokenChange,
   Touch,
+  WalkResult,
+  WalkStep,
 } from './session-backend.js';
 import { SessionError, SessionStoreError } from './session-errors.js';
 import type { EndedRow, EpochMs, SessionRow } from './session-row.js';
@@ -110,6 +112,10 @@ export class BackendClient {
 
   list(request: ListRequest): Promise<readonly SessionRow[]> {
     return this.#call('read', 'list sessions', () => this.#backend.list(request));
+  }
+
+  walk(step: WalkStep): Promise<WalkResult> {
+    return this.#call('read', 'list active sessions', () => this.#backend.walk(step));
   }
 
   prune(step: PruneStep): Promise<PruneResult> {

@@ -105,6 +105,28 @@ export interface ListRequest {
   readonly limit: number | null;
 }
 
+/** One step of a walk over the whole table, in order of id, that reads active rows. */
+export interface WalkStep {
+  /** The present: rows that are not active then are left out. */
+  readonly now: EpochMs;
+  /** The step begins behind this id, whether or not there is such a row; `null`: at the first row. */
+  readonly after: string | null;
+  /** How many rows the step looks at, whether or not it gives them: this is what bounds it. */
+  readonly batchSize: number;
+  /** Rows whose `lastActiveAt` is earlier are left out; `null`: none for that. */
+  readonly activeSince: EpochMs | null;
+  /** `true`: rows without a `userId` are left out; `false`: those with one; `null`: neither. */
+  readonly authenticated: boolean | null;
+}
+
+/** What one step of the walk read, and where the next one begins. */
+export interface WalkResult {
+  /** Those of the rows looked at that the step asks for, in order of id. */
+  readonly rows: readonly SessionRow[];
+  /** The `after` of the next step; `null`: the walk is done. */
+  readonly next: string | null;
+}
+
 /** One step of a walk over the whole table, in order of id. */
 export interface PruneStep {
   /** The present: rows that are not active then are deleted. */
@@ -232,6 +254,13 @@ export abstract class SessionBackend {
 
   /** The active rows of one user. Atomic: one consistent view. */
   abstract list(request: ListRequest): Promise<readonly SessionRow[]>;
+
+  /**
+   * Gives those of the next `batchSize` rows, in order of id, that are active and that the step asks for. Atomic per row.
+   * So a row that is there, and matches, from the first step to the last is given exactly once, whatever begins and ends
+   * meanwhile.
+   */
+  abstract walk(step: WalkStep): Promise<WalkResult>;
 
   /**
    * Deletes the expired rows among the next `batchSize`, in order of id. Atomic per row: a row that is live when it would

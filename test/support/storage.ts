@@ -77,6 +77,7 @@ export class TestStorage<B extends SessionBackend = OpenRows> {
       'changeToken',
       'delete',
       'list',
+      'walk',
       'prune',
       'countByKey',
     );

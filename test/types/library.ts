@@ -25,6 +25,8 @@ import {
   type SessionToken,
   type TokenChange,
   type Touch,
+  type WalkResult,
+  type WalkStep,
 } from 'nest-sessions';
 import { type SessionMigration, sessionMigrations } from 'nest-sessions/migrations';
 import { createTestSession, MemorySessionBackend, signIn } from 'nest-sessions/testing';
@@ -59,6 +61,9 @@ export class OwnBackend extends SessionBackend {
   }
   list(_request: ListRequest): Promise<readonly SessionRow[]> {
     return Promise.resolve([]);
+  }
+  walk(_step: WalkStep): Promise<WalkResult> {
+    return Promise.resolve({ rows: [], next: null });
   }
   prune(_step: PruneStep): Promise<PruneResult> {
     return Promise.resolve({ deleted: 0, next: null });

@@ -9,6 +9,8 @@ import {
   type RowSelection,
   type TokenChange,
   type Touch,
+  type WalkResult,
+  type WalkStep,
 } from '../../core/session-backend.js';
 import { type SessionLimit, chooseVictims, isCounted } from '../../core/session-limit.js';
 import { compareIds } from '../../core/identifiers.js';
@@ -98,14 +100,22 @@ export class MemorySessionBackend extends SessionBackend {
       .map((row) => copy(row));
   }
 
+  async walk({ now, after, batchSize, activeSince, authenticated }: WalkStep): Promise<WalkResult> {
+    const { batch, next } = this.#batchBehind(after, batchSize);
+    const rows = batch.filter(
+      (row) =>
+        isActive(row, now) &&
+        (activeSince === null || row.lastActiveAt >= activeSince) &&
+        (authenticated === null || (row.userId !== null) === authenticated),
+    );
+    return { rows: rows.map((row) => copy(row)), next };
+  }
+
   async prune({ now, after, batchSize }: PruneStep): Promise<PruneResult> {
-    const batch = [...this.rows.values()]
-      .filter((row) => after === null || compareIds(row.id, after) > 0)
-      .toSorted((a, b) => compareIds(a.id, b.id))
-      .slice(0, batchSize);
+    const { batch, next } = this.#batchBehind(after, batchSize);
     const expired = batch.filter((row) => !isActive(row, now));
     for (const row of expired) this.rows.delete(row.id);
-    return { deleted: expired.length, next: batch.length < batchSize ? null : (batch.at(-1)?.id ?? null) };
+    return { deleted: expired.length, next };
   }
 
   async countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
@@ -114,6 +124,15 @@ export class MemorySessionBackend extends SessionBackend {
       if (isActive(row, now)) counts.set(row.keyId, (counts.get(row.keyId) ?? 0) + 1);
     }
     return counts;
+  }
+
+  /** The next rows in order of id, and where those behind them begin. */
+  #batchBehind(after: string | null, size: number): { batch: SessionRow[]; next: string | null } {
+    const batch = [...this.rows.values()]
+      .filter((row) => after === null || compareIds(row.id, after) > 0)
+      .toSorted((a, b) => compareIds(a.id, b.id))
+      .slice(0, size);
+    return { batch, next: batch.length < size ? null : (batch.at(-1)?.id ?? null) };
   }
 
   /** The rows that would have to go for `row` to fit, least recently active first. */

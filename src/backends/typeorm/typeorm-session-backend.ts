@@ -10,6 +10,8 @@ import {
   type RowSelection,
   type TokenChange,
   type Touch,
+  type WalkResult,
+  type WalkStep,
 } from '../../core/session-backend.js';
 import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
 import { checkedOptions, isDataSource, optionsOf } from './data-source.js';
@@ -27,6 +29,7 @@ import { listRows } from './sql/list.js';
 import { pruneStep } from './sql/prune.js';
 import { saveRows, touchRows } from './sql/save-and-touch.js';
 import { sessionStatements, type SessionStatements } from './sql/session-statements.js';
+import { walkStep } from './sql/walk.js';
 import type { SqlConnection } from './sql-connection.js';
 import type { TypeOrmSessionBackendOptions } from './typeorm-session-backend-options.js';
 
@@ -107,6 +110,10 @@ export class TypeOrmSessionBackend extends SessionBackend {
 
   list(request: ListRequest): Promise<readonly SessionRow[]> {
     return listRows(this.#connection, this.#statements, request);
+  }
+
+  walk(step: WalkStep): Promise<WalkResult> {
+    return walkStep(this.#connection, this.#statements, step);
   }
 
   prune(step: PruneStep): Promise<PruneResult> {

@@ -11,6 +11,7 @@ import { rejectRules } from './reject-rules.js';
 import { replaceRules } from './replace-rules.js';
 import { saveRules } from './save-rules.js';
 import { touchRules } from './touch-rules.js';
+import { walkRules } from './walk-rules.js';
 
 /** Every rule that a backend has to keep. */
 export const sessionBackendContract: readonly ContractRule[] = [
@@ -25,6 +26,7 @@ export const sessionBackendContract: readonly ContractRule[] = [
   ...changeTokenRules,
   ...deleteRules,
   ...listRules,
+  ...walkRules,
   ...pruneRules,
   ...countByKeyRules,
 ];

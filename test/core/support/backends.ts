@@ -8,6 +8,7 @@ import {
   SessionBackend,
   type TokenChange,
   type Touch,
+  type WalkStep,
 } from '../../../src/core/session-backend.js';
 import type { EpochMs, SessionRow } from '../../../src/core/session-row.js';
 import type { SeededRandom } from './random.js';
@@ -87,6 +88,9 @@ export class WrappedBackend extends SessionBackend {
   }
   list(request: ListRequest) {
     return this.#call('list', () => this.inner.list(request));
+  }
+  walk(step: WalkStep) {
+    return this.#call('walk', () => this.inner.walk(step));
   }
   prune(step: PruneStep) {
     return this.#call('prune', () => this.inner.prune(step));

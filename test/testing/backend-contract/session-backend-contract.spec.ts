@@ -5,8 +5,15 @@ import { BROKEN_CHANGES } from './broken/broken-changes.js';
 import { BROKEN_INSERTS } from './broken/broken-inserts.js';
 import { BROKEN_LIMITS, RightOwnLimit } from './broken/broken-limits.js';
 import { BROKEN_READS_AND_DELETES } from './broken/broken-reads-and-deletes.js';
+import { BROKEN_WALKS } from './broken/broken-walks.js';
 
-const FLAWS = [...BROKEN_INSERTS, ...BROKEN_LIMITS, ...BROKEN_CHANGES, ...BROKEN_READS_AND_DELETES];
+const FLAWS = [
+  ...BROKEN_INSERTS,
+  ...BROKEN_LIMITS,
+  ...BROKEN_CHANGES,
+  ...BROKEN_READS_AND_DELETES,
+  ...BROKEN_WALKS,
+];
 
 /** The rules that a backend breaks, as `group › name`. */
 async function brokenBy(open: () => SessionBackend): Promise<string[]> {

@@ -2,12 +2,14 @@ import { changeTokenStatements } from './change-token.js';
 import { countByKeyStatements } from './count-by-key.js';
 import { deleteStatements } from './delete.js';
 import { findStatements } from './find.js';
+import { idBatchStatements } from './id-batch.js';
 import { insertStatements } from './insert.js';
 import { listStatements } from './list.js';
 import { lockStatements } from './lock-rows.js';
 import { pruneStatements } from './prune.js';
 import { updateStatements } from './save-and-touch.js';
 import { limitStatements } from './counted-rows.js';
+import { walkStatements } from './walk.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
 /**
@@ -27,6 +29,8 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
     ...deleteStatements(table, syntax),
     ...lockStatements(table, syntax),
     ...listStatements(table),
+    ...idBatchStatements(table),
+    ...walkStatements(table, syntax),
     ...pruneStatements(table, syntax),
     ...countByKeyStatements(table),
   };

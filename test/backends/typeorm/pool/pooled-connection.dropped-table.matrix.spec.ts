@@ -63,6 +63,12 @@ onEachDatabase('a table of sessions that is dropped while the app runs', SERVER_
     ['delete', (backend) => backend.delete({ ids: ['a'] }), []],
     ['delete', (backend) => backend.delete('all'), []],
     ['list', (backend) => backend.list({ userId: 'ada', now: NOW, orderBy: 'createdAt', limit: null }), []],
+    [
+      'walk',
+      (backend) =>
+        backend.walk({ now: NOW, after: null, batchSize: 9, activeSince: null, authenticated: null }),
+      { rows: [], next: null },
+    ],
     ['prune', (backend) => backend.prune({ now: NOW, after: null, batchSize: 9 }), { deleted: 0 }],
     ['countByKey', (backend) => backend.countByKey(NOW), new Map()],
   ] as const satisfies ReadonlyArray<

@@ -103,6 +103,7 @@ onEachDatabase('the log of an app whose data source has sessions', DATABASE_KIND
     const next = { ...row('d', { ...SESSION, tokenHash: NEXT_HASH, supersededHash: HASH }) };
     expect(await backend.changeToken({ id: 'd', now: NOW, expected: row('d', SESSION), next })).toBe(true);
     await backend.list({ userId: SESSION.userId, now: NOW, orderBy: 'createdAt', limit: 2 });
+    await backend.walk({ now: NOW, after: null, batchSize: 9, activeSince: NOW, authenticated: true });
     await backend.countByKey(NOW);
     await backend.delete({ ids: ['d'], userId: SESSION.userId });
     await backend.delete({ userId: SESSION.userId, exceptId: 'e' });

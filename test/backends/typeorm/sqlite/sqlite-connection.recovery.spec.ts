@@ -41,29 +41,36 @@ describe('the file of sessions, while the app runs,', () => {
     await again.close();
   });
 
-  it.each(['insert', 'save', 'touch', 'changeToken', 'delete', 'list', 'prune', 'countByKey'] as const)(
-    'deleted: %s acknowledges nothing that would go to a file nobody can see',
-    async (method) => {
-      const { file, backend } = await running();
-      rmSync(file);
-      const change = { id: 'a', now: NOW, lastActiveAt: NOW, expiresAt: NOW + MINUTE };
-      const calls = {
-        insert: () => backend.insert(inserting(row('b'))),
-        save: () =>
-          backend.save([
-            { ...change, expectedVersion: 1, version: 2, keyId: 'k', payload: Buffer.from('p') },
-          ]),
-        touch: () => backend.touch([change]),
-        changeToken: () => backend.changeToken({ id: 'a', now: NOW, expected: row('a'), next: row('b') }),
-        delete: () => backend.delete('all'),
-        list: () => backend.list({ userId: 'ada', now: NOW, orderBy: 'createdAt', limit: null }),
-        prune: () => backend.prune({ now: NOW, after: null, batchSize: 9 }),
-        countByKey: () => backend.countByKey(NOW),
-      };
-      await expect(calls[method]()).rejects.toThrow(LOST);
-      await backend.close();
-    },
-  );
+  it.each([
+    'insert',
+    'save',
+    'touch',
+    'changeToken',
+    'delete',
+    'list',
+    'walk',
+    'prune',
+    'countByKey',
+  ] as const)('deleted: %s acknowledges nothing that would go to a file nobody can see', async (method) => {
+    const { file, backend } = await running();
+    rmSync(file);
+    const change = { id: 'a', now: NOW, lastActiveAt: NOW, expiresAt: NOW + MINUTE };
+    const calls = {
+      insert: () => backend.insert(inserting(row('b'))),
+      save: () =>
+        backend.save([{ ...change, expectedVersion: 1, version: 2, keyId: 'k', payload: Buffer.from('p') }]),
+      touch: () => backend.touch([change]),
+      changeToken: () => backend.changeToken({ id: 'a', now: NOW, expected: row('a'), next: row('b') }),
+      delete: () => backend.delete('all'),
+      list: () => backend.list({ userId: 'ada', now: NOW, orderBy: 'createdAt', limit: null }),
+      walk: () =>
+        backend.walk({ now: NOW, after: null, batchSize: 9, activeSince: null, authenticated: null }),
+      prune: () => backend.prune({ now: NOW, after: null, batchSize: 9 }),
+      countByKey: () => backend.countByKey(NOW),
+    };
+    await expect(calls[method]()).rejects.toThrow(LOST);
+    await backend.close();
+  });
 
   it('deleted with its log: recovers as well', async () => {
     const { file, backend } = await running();

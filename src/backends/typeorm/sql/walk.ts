@@ -1,0 +1,35 @@
+import type { WalkResult, WalkStep } from '../../../core/session-backend.js';
+import type { SqlConnection } from '../sql-connection.js';
+import { IS_ACTIVE } from './expiry-condition.js';
+import { idBatch, type idBatchStatements, IN_BATCH } from './id-batch.js';
+import { ALL_COLUMNS, rowOf } from './row-mapping.js';
+import type { SqlSyntax } from './sql-syntax.js';
+
+/** Active rows of everybody, found by a walk over the primary key in batches. */
+export function walkStatements(table: string, { forcePrimaryKey }: SqlSyntax) {
+  return {
+    /** after, last id, now, now, active since if any */
+    walk: ({ activeSince, authenticated }: Pick<WalkStep, 'activeSince' | 'authenticated'>) =>
+      `SELECT ${ALL_COLUMNS} FROM ${table}${forcePrimaryKey} WHERE ${IN_BATCH} AND ${IS_ACTIVE}` +
+      (activeSince === null ? '' : ' AND last_active_at >= ?') +
+      (authenticated === null ? '' : ` AND user_id IS ${authenticated ? 'NOT ' : ''}NULL`) +
+      ' ORDER BY id',
+  };
+}
+
+type WalkStatements = ReturnType<typeof walkStatements> & ReturnType<typeof idBatchStatements>;
+
+/** `SessionBackend.walk`: one step, which looks at no more than a batch. */
+export async function walkStep(
+  connection: SqlConnection,
+  statements: WalkStatements,
+  step: WalkStep,
+): Promise<WalkResult> {
+  const { now, activeSince } = step;
+  return connection.read(async (sql) => {
+    const { after, last, next } = await idBatch(sql, statements, step.after, step.batchSize);
+    if (last === null) return { rows: [], next };
+    const values = [after, last, now, now, ...(activeSince === null ? [] : [activeSince])];
+    return { rows: (await sql.all(statements.walk(step), values)).map(rowOf), next };
+  });
+}
