@@ -1,3 +1,4 @@
+import { type ActiveSessionPage, type ListActiveOptions, readActivePage } from './active-sessions.js';
 import type { ListRequest, RowSelection } from './session-backend.js';
 import type { Clock } from './clock.js';
 import type { StoredSession } from './session-content.js';
@@ -139,6 +140,16 @@ export class SessionManager {
     const { backend, clock } = this.#parts;
     const rows = await backend.list({ userId, now: clock.now(), orderBy, limit });
     return rows.map((row) => new SessionRecord(row, this.#openForListing(row)));
+  }
+
+  /** A page of the active sessions of everybody. Rows whose payload does not open are marked. */
+  async listActive(options: ListActiveOptions): Promise<ActiveSessionPage> {
+    const { backend, clock } = this.#parts;
+    const { rows, next } = await readActivePage(backend, options, clock.now());
+    return {
+      sessions: rows.map((row) => new SessionRecord(row, this.#openForListing(row)).toJSON()),
+      next,
+    };
   }
 
   /** Emits that a session is used by another kind of client than it was signed in with. */

@@ -1,3 +1,4 @@
+import type { ActiveSessionPage, ListActiveOptions } from './active-sessions.js';
 import { type Duration, parseGrace } from './duration.js';
 import { toSessionId, toUserId, type UserId } from './identifiers.js';
 import { type Instant, toInstant } from './instant.js';
@@ -244,6 +245,32 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
       path: 'limit',
       fault: faultOf(limit),
     });
+  }
+
+  /**
+   * Who is online: the active sessions of everybody, in pages, without tokens and without data. Sessions without a user are
+   * among them unless `authenticated` says otherwise, and so are values under keys of your own. Rows that do not open are
+   * marked by `integrity`.
+   *
+   * A page is no snapshot: a session that is active from the first page to the last is on exactly one of them; one that begins
+   * or ends meanwhile may be on one or on none. With `activeSince`, so may one that is used meanwhile. Pages are read by
+   * primary key, `limit` sessions at a time, so memory does not grow with the table; a page of `activeSince` or
+   * `authenticated` may look at all of it, in short steps.
+   *
+   * @throws SessionDataError (`fault` is `'input'` where a client can have sent it) for an option that cannot be used
+   * @example
+   * ```ts
+   * const activeSince = new Date(Date.now() - 15 * 60_000);
+   * for (let after: string | null = null; ; ) {
+   *   const { sessions, next } = await store.listActive({ after, activeSince, authenticated: true });
+   *   for (const { userId, meta, lastActiveAt } of sessions) console.log(userId, meta.deviceName, lastActiveAt);
+   *   if (next === null) break;
+   *   after = next;
+   * }
+   * ```
+   */
+  async listActive(options: ListActiveOptions = {}): Promise<ActiveSessionPage> {
+    return this.manager.listActive(options);
   }
 
   /** Ends all sessions of a user; how many. */

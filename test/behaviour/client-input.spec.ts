@@ -1,5 +1,5 @@
-import { Controller, Inject, Param, Post } from '@nestjs/common';
-import { SessionStore } from 'nest-sessions';
+import { Body, Controller, Inject, Param, Post } from '@nestjs/common';
+import { type ActiveSessionPage, type ListActiveOptions, SessionStore } from 'nest-sessions';
 import { onEachPlatform, type TestApp } from '../support/open-app.js';
 import type { Call, Route, Routes } from '../support/routes.js';
 import { BASICS, type Refusal } from '../support/session-routes.js';
@@ -198,6 +198,23 @@ onEachPlatform('what a client sends, and a handler stores as it came', (open, pl
     }
     const app = await open({ controllers: [StoreController] });
     expectRefused(app, await post(app, '/store/a%00b', '{}'), 'sessionId');
+  });
+
+  it('is the client’s error when it is no page of those who are online', async () => {
+    @Controller('online')
+    class OnlineController {
+      constructor(@Inject(SessionStore) private readonly store: SessionStore) {}
+
+      @Post()
+      list(@Body() options: ListActiveOptions): Promise<ActiveSessionPage> {
+        return this.store.listActive(options);
+      }
+    }
+    const app = await open({ controllers: [OnlineController] });
+    const refused = { after: 'xyzzy', limit: '5', activeSince: '2030-01-01', authenticated: 'on' };
+    for (const [path, sent] of Object.entries(refused))
+      expectRefused(app, await post(app, '/online', JSON.stringify({ [path]: sent })), path);
+    expect((await post(app, '/online', '{"limit":5}')).body).toEqual({ sessions: [], next: null });
   });
 
   it('as an id to revoke() is nobody’s: false', async () => {

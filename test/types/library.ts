@@ -1,6 +1,8 @@
 /** The rest of the public API as users write against it. Compiled by `types.spec.ts`, never run. */
 import { Catch, type ExceptionFilter } from '@nestjs/common';
 import {
+  type ActiveSession,
+  type ActiveSessionPage,
   type ExpressSession,
   type ExpressSessionCookie,
   type InsertRequest,
@@ -88,6 +90,19 @@ export async function withoutNest(): Promise<void> {
   await store.put('again', session, '1h');
   const state: SessionState = session;
   expectType<string | null>()(state.userId);
+  const page = await store.listActive({
+    activeSince: new Date(0),
+    authenticated: true,
+    limit: 10,
+    after: null,
+  });
+  expectType<ActiveSessionPage>()(page);
+  for (const one of page.sessions) expectType<ActiveSession>()(one);
+  expectType<string | null>()(page.next);
+  // @ts-expect-error never data
+  void page.sessions[0]?.data;
+  // @ts-expect-error no such option
+  await store.listActive({ userId: 'ada' });
   store.startCleanup('1h').stop();
   // @ts-expect-error the options are frozen
   store.config.ttl = 5;
