@@ -20,6 +20,17 @@ async function failure(options: object): Promise<{ message: string; printed: str
   return { message: (error as Error).message, printed: inspect(error, { depth: 9, showHidden: true }) };
 }
 
+/** Runs `work` with that NODE_ENV. */
+async function inEnvironment<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const before = process.env['NODE_ENV'];
+  process.env['NODE_ENV'] = name;
+  try {
+    return await work();
+  } finally {
+    process.env['NODE_ENV'] = before;
+  }
+}
+
 const appWith = (options: SessionOptions) =>
   startApp({ imports: [SessionModule.forRoot({ backend: new MemorySessionBackend(), ...options })] });
 
@@ -88,19 +99,31 @@ describe('without a key', () => {
     expect(await logIn(app, 'ada')).toMatch(/^__Host-sid=/);
   });
 
+  it('in tests, the error has the line that a setup file needs, which works', async () => {
+    const { message } = await failure({});
+    const line = message.split('\n').at(-1) ?? '';
+    expect(message).toContain('. In tests, set the variable before the app is imported');
+    const keyAfter = (environment: object) =>
+      execFileSync(process.execPath, ['-p', `${line}; process.env.SESSION_KEY`], {
+        encoding: 'utf8',
+        env: { PATH: process.env['PATH'], ...environment },
+      }).trim();
+    expect(await logIn(await appWith({ key: keyAfter({}) }), 'ada')).toMatch(/^__Host-sid=/);
+    expect(keyAfter({ SESSION_KEY: 'one that is set' })).toBe('one that is set');
+    expect(await inEnvironment('development', () => failure({}))).not.toMatchObject({
+      message: expect.stringContaining('In tests'),
+    });
+  });
+
   it('in production, `plaintext: true` is no way out; `even-in-production` says that it is meant', async () => {
-    const before = process.env['NODE_ENV'];
-    process.env['NODE_ENV'] = 'production';
-    try {
+    await inEnvironment('production', async () => {
       expect((await failure({ plaintext: true })).message).toMatch(
         /^`plaintext`: expected a `key` where NODE_ENV is 'production', or 'even-in-production', got true\./,
       );
       const app = await appWith({ plaintext: 'even-in-production' });
       expect(app.get(SessionStore).config.plaintext).toBe(true);
       expect((await createTestSession({ userId: 'ada' })).userId).toBe('ada');
-    } finally {
-      process.env['NODE_ENV'] = before;
-    }
+    });
   });
 
   it('`plaintext: true` is the way out, and excludes a key', async () => {

@@ -279,10 +279,19 @@ function resolveKey({ key, plaintext = false }: SessionStoreOptions): KeyRing {
       `\`key\`: expected the encryption key, 32 bytes, got ${key === '' ? 'an empty string' : String(key)}. ` +
         'The usual cause is a variable such as process.env.SESSION_KEY that is not set, or is read before the .env file ' +
         'is loaded: use SessionModule.forRootAsync() with ConfigService then. ' +
-        `${makeKeyHint()}\nand keep it with your secrets. For development without encryption: \`plaintext: true\``,
+        `${makeKeyHint()}\nand keep it with your secrets. For development without encryption: \`plaintext: true\`${testKeyHint()}`,
     );
   }
   return KeyRing.of(key);
+}
+
+/** What a run of tests wants, which has no .env: Jest and Vitest set NODE_ENV. Modules read a variable when they are imported. */
+function testKeyHint(): string {
+  if (process.env['NODE_ENV'] !== 'test') return '';
+  return (
+    '. In tests, set the variable before the app is imported, in a file that `setupFiles` of Jest or Vitest names:\n' +
+    "process.env.SESSION_KEY ??= Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url')"
+  );
 }
 
 function resolveRemember(options: Lifetimes): SessionConfig['remember'] {

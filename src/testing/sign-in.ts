@@ -53,7 +53,8 @@ export function signIn(
 ): Promise<SignedInBearer>;
 /**
  * Signs a user in without a request, on an app that imports `SessionModule` and has been initialised: gives a Cookie
- * header. The limit holds, as for any sign-in.
+ * header. The limit holds, as for any sign-in. An agent that keeps cookies sends no Secure one over http: tell it the header,
+ * by `request.agent(server).set('Cookie', cookie)`.
  *
  * @example
  * ```ts

@@ -1,5 +1,7 @@
-import { Controller, Get, Module } from '@nestjs/common';
+import { Controller, Get, type INestApplication, Module, Post } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import request from 'supertest';
+import type { App } from 'supertest/types.js';
 import {
   RequireAuth,
   Session,
@@ -17,6 +19,11 @@ class AccountController {
   @RequireAuth()
   me(@UserId() userId: string, @Session() session: Session) {
     return { userId, theme: session.data.theme ?? null, id: session.id };
+  }
+
+  @Post('enter')
+  enter(@Session() session: Session): Promise<void> {
+    return session.authenticate('ada');
   }
 
   @Get('leave')
@@ -82,6 +89,36 @@ describe.each(PLATFORMS)('signIn on %s', (platform) => {
     const [first, second] = [await signIn(app, 'ada'), await signIn(app, 'ada')];
     await http(app).get('/me').set('Cookie', first.cookie).expect(401);
     await http(app).get('/me').set('Cookie', second.cookie).expect(200);
+  });
+});
+
+/** What the documentation says of agents, which send no Secure cookie over http. */
+describe('supertest.agent()', () => {
+  const agentOf = (app: INestApplication) => request.agent(app.getHttpServer() as App);
+
+  it('sends the cookie of signIn() with each request, once it has been told to', async () => {
+    const app = await start('express');
+    const agent = agentOf(app).set('Cookie', (await signIn(app, 'ada')).cookie);
+    for (let turn = 0; turn < 2; turn++)
+      expect((await agent.get('/me').expect(200)).body).toMatchObject({ userId: 'ada' });
+    await agent.get('/leave').expect(200);
+    await agent.get('/me').expect(401);
+  });
+
+  it('sends the cookie of a route that signs in, once it has been told to', async () => {
+    const agent = agentOf(await start('express'));
+    const login = await agent.post('/enter').expect(201);
+    await agent.get('/me').expect(401); // not by itself: the cookie is Secure
+    agent.set('Cookie', login.get('Set-Cookie') ?? []);
+    expect((await agent.get('/me').expect(200)).body).toMatchObject({ userId: 'ada' });
+  });
+
+  it('keeps cookies by itself where `cookie.secure` is false in tests', async () => {
+    const agent = agentOf(await start('express', { cookie: { secure: false } }));
+    await agent.post('/enter').expect(201);
+    await agent.get('/me').expect(200);
+    await agent.get('/leave').expect(200);
+    await agent.get('/me').expect(401);
   });
 });
 
