@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { Controller, Get, type INestApplication, Logger, Module, Req, type Type } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { RequireAuth, SessionModule, SessionStore } from 'nest-sessions';
 import { ManualClock, MemorySessionBackend, signIn } from 'nest-sessions/testing';
@@ -13,7 +12,7 @@ import { openWorkplace, type Workplace } from './run.js';
 Logger.overrideLogger(false);
 
 /** All that the pages show of accounts, side by side. */
-const FILES = ['protect-routes', 'passport-and-oauth'].flatMap((page) =>
+const FILES = ['passport-and-oauth'].flatMap((page) =>
   Document.read(join(ROOT, `docs/${page}.md`)).snippets.filter(({ isNamed }) => isNamed),
 );
 const NOW = Date.now();
@@ -73,19 +72,6 @@ async function appWith(metadata: Parameters<typeof Module>[0] = {}) {
 
 const newCookie = (response: request.Response): string =>
   response.get('Set-Cookie')?.[0]?.split(';')[0] ?? '';
-
-describe('the recipe for request.user', () => {
-  it('sets it for whoever is signed in, and ends the session of an account that is gone', async () => {
-    const useClass = await recipe('user.guard.ts', 'UserGuard');
-    const { get, cookieOf, store } = await appWith({ providers: [{ provide: APP_GUARD, useClass }] });
-    const cookie = await cookieOf('7');
-    await get('/who').expect(200, { name: null });
-    await get('/who', cookie).expect(200, { name: 'Ada' });
-    await app?.get(UsersService).disable('7');
-    await get('/who', cookie).expect(401);
-    expect(await store.listForUser('7')).toEqual([]);
-  });
-});
 
 describe('the recipe for back-channel logout', () => {
   it("ends the sessions of the provider's session, or all of the user, and no session outlives it", async () => {

@@ -34,6 +34,7 @@ export type Edit = (file: Snippet) => Snippet;
 /** An app that answers requests. Cookies are Cookie headers. */
 export interface Running {
   readonly app: INestApplication;
+  readonly url: string;
   readonly clock: ManualClock;
   readonly get: (path: string, cookie?: string, accept?: string) => request.Test;
   readonly post: (path: string, body?: object, cookie?: string) => request.Test;
@@ -84,9 +85,11 @@ export function openPage(page: string, change: Edit = (file) => file): PageApp {
           : testing.createNestApplication(new FastifyAdapter());
       opened.push(app);
       await app.listen(0, '127.0.0.1');
-      const agent = request(await app.getUrl());
+      const url = await app.getUrl();
+      const agent = request(url);
       return {
         app,
+        url,
         clock,
         get: (path, cookie = '', accept = 'application/json') =>
           agent.get(path).set('Cookie', cookie).set('Accept', accept),

@@ -1,13 +1,4 @@
-import {
-  type CanActivate,
-  Controller,
-  Get,
-  type INestApplication,
-  Logger,
-  Module,
-  type Type,
-} from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
+import { type INestApplication, Logger, Module, type Type } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { Test } from '@nestjs/testing';
 import { SessionModule } from 'nest-sessions';
@@ -124,24 +115,5 @@ describe('the recipe for health', () => {
       status: 'ok',
       info: { sessions: { status: 'up', lastCleanup: null } },
     });
-  });
-});
-
-describe('the recipe for a guard', () => {
-  it('lets in whom it should, as a guard of the root module', async () => {
-    @Controller()
-    class AdminController {
-      @Get('admin')
-      show() {
-        return 'for admins';
-      }
-    }
-
-    const useClass = await recipe<CanActivate>('admin.guard.ts', 'AdminGuard');
-    const providers = [{ provide: APP_GUARD, useClass }];
-    const { app, get } = await appWith({ controllers: [AdminController], providers });
-    await get('/admin').expect(403);
-    await get('/admin', (await signIn(app, 'bob', { data: { role: 'member' } })).cookie).expect(403);
-    await get('/admin', (await signIn(app, 'ada', { data: { role: 'admin' } })).cookie).expect(200);
   });
 });
