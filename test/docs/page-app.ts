@@ -6,7 +6,7 @@ import { Test } from '@nestjs/testing';
 import { Clock } from 'nest-sessions';
 import { ManualClock } from 'nest-sessions/testing';
 import request from 'supertest';
-import { importedFiles, ROOT } from './compile.js';
+import { importedFiles, ROOT, shownFile } from './compile.js';
 import { Document, type Snippet } from './document.js';
 import { openWorkplace, type Workplace } from './run.js';
 
@@ -42,17 +42,35 @@ export interface Running {
   readonly submit: (path: string, fields: object, cookie?: string) => request.Test;
 }
 
+export interface PageOptions {
+  /** The page that shows the app to which this one adds. @default the page itself */
+  readonly goesOnWith?: string;
+  /** Changes what is shown. @default nothing */
+  readonly edit?: Edit;
+  /** A file of the page that exports `sessions`, to stand in `app.module.ts` for the module that is there. */
+  readonly sessions?: string;
+}
+
 /**
- * Opens the app of a page in a folder of its own, with a database and a key of its own. What the app logs is dropped.
+ * Opens the app of a page in a folder of its own, with a database and a key of its own. Passwords are hashed with a
+ * thousandth of the work that is shown, unless `edit` decides. What the app logs is dropped.
  *
  * @param page its path below the root of the repository
  */
-export function openPage(page: string, change: Edit = (file) => file): PageApp {
+export function openPage(
+  page: string,
+  { goesOnWith = page, edit = hashCheaply, sessions }: PageOptions = {},
+): PageApp {
   const own = Document.read(join(ROOT, page)).snippets.filter(({ isNamed }) => isNamed);
+  const root = shownFile('app.module.ts', goesOnWith);
+  const shown: Snippet[] = own.some(({ file }) => file === root.file) ? own : [...own, root];
   const keyBefore = process.env['SESSION_KEY'];
   process.env['SESSION_KEY'] = randomBytes(32).toString('base64url');
   Logger.overrideLogger(false);
-  const workplace: Workplace = openWorkplace([...importedFiles(own, page), ...own].map(change));
+  const files = [...importedFiles(shown, page), ...shown].map((file) =>
+    edit(replaceSessions(file, sessions)),
+  );
+  const workplace: Workplace = openWorkplace(files);
   const opened: INestApplication[] = [];
 
   async function exports<T>(file: string): Promise<T> {
@@ -104,6 +122,19 @@ export function openPage(page: string, change: Edit = (file) => file): PageApp {
       process.env['SESSION_KEY'] = keyBefore;
     },
   };
+}
+
+/** Hashes of passwords as the page makes them, with a thousandth of the work. */
+export function hashCheaply(file: Snippet): Snippet {
+  return { ...file, code: file.code.replace('N: 2 ** 15', 'N: 2 ** 5') };
+}
+
+/** `app.module.ts` with the `sessions` of that file in place of its `SessionModule.forRoot(…)`. */
+function replaceSessions(file: Snippet, sessions: string | undefined): Snippet {
+  if (file.file !== 'app.module.ts' || sessions === undefined) return file;
+  const code = file.code.replace(/^ {4}SessionModule\.forRoot\(.*\),$/m, '    sessions,');
+  if (code === file.code) throw new Error('Expected app.module.ts to have a line of SessionModule.forRoot()');
+  return { ...file, code: `import { sessions } from './${sessions.replace(/ts$/, 'js')}';\n${code}` };
 }
 
 /** The Set-Cookie line of the session, with its attributes. */

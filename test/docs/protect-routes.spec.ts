@@ -16,10 +16,7 @@ const ADA = { email: 'ada@example.com', password: 'correct horse battery' };
 let page: PageApp;
 
 beforeEach(() => {
-  page = openPage('docs/protect-routes.md', (file) => ({
-    ...file,
-    code: file.code.replace('N: 2 ** 15', 'N: 2 ** 5'),
-  }));
+  page = openPage('docs/protect-routes.md');
 });
 afterEach(() => page.close());
 

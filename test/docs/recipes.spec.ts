@@ -53,40 +53,10 @@ function cookieOf(response: request.Response): string {
   return response.get('Set-Cookie')?.[0]?.split(';')[0] ?? '';
 }
 
-describe('the recipes for a page of devices and a cart', () => {
-  async function shop() {
-    const { app, ...calls } = await appWith({
-      controllers: [
-        await recipe('devices.controller.ts', 'DevicesController'),
-        await recipe('cart.controller.ts', 'CartController'),
-      ],
-    });
-    return { app, ...calls, signedIn: async () => (await signIn(app, '7')).cookie };
-  }
-
-  it('list devices, not for caches, and sign one out from another', async () => {
-    const { get, post, signedIn } = await shop();
-    const [here, there] = [await signedIn(), await signedIn()];
-    const page = await get('/devices', here).expect(200);
-    expect(page.get('Cache-Control')).toBe('no-store');
-    const devices = page.body as { id: string; current: boolean }[];
-    expect(devices.filter(({ current }) => current)).toHaveLength(1);
-    const other = devices.find(({ current }) => !current);
-    await post(`/devices/${other?.id}/revoke`, {}, here).expect(201);
-    await post(`/devices/${other?.id}/revoke`, {}, here).expect(404);
-    await get('/devices', there).expect(401);
-    await get('/devices', here).expect(200);
-  });
-
-  it('log out the others', async () => {
-    const { get, post, signedIn } = await shop();
-    const [here, ...others] = [await signedIn(), await signedIn(), await signedIn()];
-    await post('/devices/logout-others', {}, here).expect(201, { ended: 2 });
-    for (const cookie of others) await get('/devices', cookie).expect(401);
-  });
-
+describe('the recipe for a cart', () => {
   it('give a voucher to one of parallel requests', async () => {
-    const { app, post } = await shop();
+    const controllers = [await recipe('cart.controller.ts', 'CartController')];
+    const { app, post } = await appWith({ controllers });
     const { cookie } = await signIn(app, 7, { data: { voucher: 'TEA' } });
     const answers = await Promise.all(Array.from({ length: 5 }, () => post('/cart/voucher', {}, cookie)));
     expect(answers.filter(({ body }) => (body as { voucher?: string }).voucher === 'TEA')).toHaveLength(1);

@@ -1,12 +1,19 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server } from 'node:net';
 import { Controller, Get, type Type } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { getRepositoryToken } from '@nestjs/typeorm';
 import { RequireAuth, type RequestSession, Session, SessionStore } from 'nest-sessions';
 import { signIn } from 'nest-sessions/testing';
 import type { Repository } from 'typeorm';
-import { cookieLineOf, cookieOf, type Edit, openPage, type PageApp, type Running } from './page-app.js';
+import { type MailServer, openMailServer } from './mail-server.js';
+import {
+  cookieLineOf,
+  cookieOf,
+  hashCheaply,
+  openPage,
+  type PageApp,
+  type PageOptions,
+  type Running,
+} from './page-app.js';
 
 const ADA = { email: 'ada@example.com', password: 'correct horse battery' };
 const NEW = 'another horse battery';
@@ -14,18 +21,15 @@ const DAY = 24 * 3600;
 
 let page: PageApp;
 
-/** Hashes as the page makes them, with a thousandth of its work. */
-const cheap: Edit = (file) => ({ ...file, code: file.code.replace('N: 2 ** 15', 'N: 2 ** 5') });
-
 beforeEach(() => {
-  page = openPage('docs/sign-in.md', cheap);
+  page = openPage('docs/sign-in.md');
 });
 afterEach(() => page.close());
 
-/** The page's app with what it shows changed. */
-async function reopened(change?: Edit): Promise<void> {
+/** The page's app with other options. */
+async function reopened(options: PageOptions): Promise<void> {
   await page.close();
-  page = openPage('docs/sign-in.md', change);
+  page = openPage('docs/sign-in.md', options);
 }
 
 interface StoredUser {
@@ -84,7 +88,7 @@ async function admin({ app }: Running, data: object = { role: 'admin' }): Promis
 }
 
 describe('users and passwords', () => {
-  beforeEach(() => reopened()); // as they are shown, with all of the work
+  beforeEach(() => reopened({ edit: (file) => file })); // with all of the work
 
   it('are stored as a salted hash, which no two users share', async () => {
     const running = await started();
@@ -285,56 +289,21 @@ describe('a recent sign-in', () => {
 });
 
 describe('a reset by mail', () => {
-  let mailServer: Server;
-  const envBefore = { ...process.env };
+  let mails: MailServer;
 
-  /** A server that takes mails by SMTP, one a connection, and the next one that arrives. */
-  async function openMailServer(): Promise<() => Promise<string>> {
-    const mails: string[] = [];
-    mailServer = createServer((socket) => {
-      let [received, isMail] = ['', false];
-      socket.write('220 ready\r\n');
-      socket.on('data', (bytes) => {
-        received += bytes.toString();
-        for (let end = received.indexOf('\r\n'); end >= 0; end = received.indexOf('\r\n')) {
-          const line = received.slice(0, end);
-          if (isMail) {
-            const [mail, rest] = received.split('\r\n.\r\n', 2);
-            if (mail === undefined || rest === undefined) return;
-            [received, isMail] = [rest, false];
-            mails.push(mail.replaceAll('=\r\n', '').replaceAll('=3D', '='));
-            mailServer.emit('mail');
-            socket.write('250 taken\r\n');
-            continue;
-          }
-          received = received.slice(end + 2);
-          isMail = line === 'DATA';
-          socket.write(isMail ? '354 go on\r\n' : line === 'QUIT' ? '221 bye\r\n' : '250 fine\r\n');
-        }
-      });
-    }).listen(0, '127.0.0.1');
-    await once(mailServer, 'listening');
-    process.env['SMTP_URL'] = `smtp://127.0.0.1:${(mailServer.address() as AddressInfo).port}`;
-    return async () => {
-      if (mails.length === 0) await once(mailServer, 'mail');
-      return mails.shift() ?? '';
-    };
-  }
-
-  afterEach(() => {
-    mailServer.close();
-    process.env = { ...envBefore };
+  beforeEach(async () => {
+    mails = await openMailServer();
   });
+  afterEach(() => mails.close());
 
   const withReset = () => started(['reset.controller.ts', 'ResetController']);
 
   it('sends a link that works once, ends all sessions, and lets in with the new password alone', async () => {
-    const nextMail = await openMailServer();
     const running = await withReset();
     const { get, post, submit, app } = running;
     const { userId, cookie } = await signedUp(running);
     await post('/reset', { email: ADA.email }).expect(202);
-    const mail = await nextMail();
+    const mail = await mails.next();
     expect(mail).toContain('To: ada@example.com');
     const [link = '', token = ''] = /http:\/\/localhost:3000\/reset\?token=(\S+)/.exec(mail) ?? [];
     const form = await get(link.replace('http://localhost:3000', '')).expect(200);
@@ -352,14 +321,13 @@ describe('a reset by mail', () => {
   });
 
   it('gives a link for half an hour, and takes the newest one alone', async () => {
-    const nextMail = await openMailServer();
     const running = await withReset();
     const { post, submit, clock } = running;
     await signedUp(running);
     const tokens: string[] = [];
     for (let i = 0; i < 2; i++) {
       await post('/reset', { email: ADA.email }).expect(202);
-      tokens.push(/token=(\S+)/.exec(await nextMail())?.[1] ?? '');
+      tokens.push(/token=(\S+)/.exec(await mails.next())?.[1] ?? '');
     }
     const [first, second] = tokens;
     await submit('/reset/confirm', { token: first, password: NEW }).expect(400);
@@ -369,7 +337,6 @@ describe('a reset by mail', () => {
   });
 
   it('answers the same for an address that has no account, and sends nothing', async () => {
-    const nextMail = await openMailServer();
     const running = await withReset();
     await signedUp(running);
     const answers = [
@@ -380,7 +347,7 @@ describe('a reset by mail', () => {
       [202, ''],
       [202, ''],
     ]);
-    expect(await nextMail()).toContain('To: ada@example.com');
+    expect(await mails.next()).toContain('To: ada@example.com');
   });
 });
 
@@ -400,12 +367,10 @@ describe('a disabled account', () => {
 describe('one session per user', () => {
   /** The page's app with the module of the recipe in place of the one it has. */
   async function limited(onLimit?: 'reject'): Promise<Running> {
-    await reopened((file) => {
-      const code = cheap(file)
-        .code.replace('maxPerUser: 1', onLimit ? `maxPerUser: 1, onLimit: '${onLimit}'` : '$&')
-        .replace(/^ {4}SessionModule\.forRoot\(.*\),$/m, '    sessions,');
-      const isApp = file.file === 'app.module.ts';
-      return { ...file, code: isApp ? `import { sessions } from './one-session.js';\n${code}` : code };
+    const limit = onLimit ? `maxPerUser: 1, onLimit: '${onLimit}'` : 'maxPerUser: 1';
+    await reopened({
+      sessions: 'one-session.ts',
+      edit: (file) => hashCheaply({ ...file, code: file.code.replace('maxPerUser: 1', limit) }),
     });
     return started(['take-over.controller.ts', 'TakeOverController']);
   }
