@@ -36,20 +36,34 @@ export function openWorkplace(snippets: readonly Snippet[]): Workplace {
   };
 }
 
-/** Runs a file of tests, and hands them over instead of registering them. */
+/** Runs a file of tests, and hands them over, with what goes before and after each, instead of registering them. */
 export async function testsOf(
   workplace: Workplace,
   file: string,
-): Promise<[name: string, run: () => unknown][]> {
+): Promise<[name: string, run: () => Promise<void>][]> {
   const tests: [string, () => unknown][] = [];
-  const registered = globalThis.it;
+  const before: (() => unknown)[] = [];
+  const after: (() => unknown)[] = [];
+  const { it: registered, beforeEach: registeredBefore, afterEach: registeredAfter } = globalThis;
   globalThis.it = ((name: string, run: () => unknown) => void tests.push([name, run])) as typeof it;
+  globalThis.beforeEach = ((hook: () => unknown) => void before.push(hook)) as typeof beforeEach;
+  globalThis.afterEach = ((hook: () => unknown) => void after.push(hook)) as typeof afterEach;
   try {
     await workplace.run(file);
   } finally {
-    globalThis.it = registered;
+    Object.assign(globalThis, { it: registered, beforeEach: registeredBefore, afterEach: registeredAfter });
   }
-  return tests;
+  return tests.map(([name, run]) => [
+    name,
+    async () => {
+      for (const hook of before) await hook();
+      try {
+        await run();
+      } finally {
+        for (const hook of after) await hook();
+      }
+    },
+  ]);
 }
 
 /** What a file prints. */

@@ -6,7 +6,7 @@ import { type INestApplication, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DOCUMENTS, importedFiles, ROOT, shownFile, typeErrors, typeErrorsByDocument } from './compile.js';
 import { Document, type Snippet } from './document.js';
-import { openWorkplace, outputOf, promisedOutput, testsOf, type Workplace } from './run.js';
+import { openWorkplace, outputOf, promisedOutput, type Workplace } from './run.js';
 
 const { snippets } = Document.read(join(ROOT, 'README.md'));
 
@@ -95,18 +95,6 @@ describe('the quick start', () => {
 
     await app.close();
     expect(existsSync(join(place.path, 'app.sessions.sqlite'))).toBe(true);
-  });
-});
-
-describe('the recipe for testing', () => {
-  it('passes', async () => {
-    const place = work(snippet('app.module.ts'), snippet('app.spec.ts'));
-    const tests = await testsOf(place, 'app.spec.ts');
-    expect(tests.map(([name]) => name)).toEqual([
-      'signs out after a day without use',
-      'lists devices, called directly',
-    ]);
-    for (const [, run] of tests) await run();
   });
 });
 

@@ -1,0 +1,43 @@
+import type { INestApplication } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { SessionBackend } from 'nest-sessions';
+import { MemorySessionBackend } from 'nest-sessions/testing';
+import request from 'supertest';
+import { AppModule } from './app.module';
+
+let app: INestApplication;
+
+beforeEach(async () => {
+  const testing = await Test.createTestingModule({ imports: [AppModule] })
+    .overrideProvider(SessionBackend)
+    .useValue(new MemorySessionBackend())
+    .compile();
+  app = await testing.createNestApplication().init();
+});
+
+afterEach(() => app.close());
+
+/** Keeps cookies, and returns them as a browser does over https. */
+function browser() {
+  const agent = request.agent(app.getHttpServer());
+  agent.on('response', (response: request.Response) => {
+    const cookies = response.get('Set-Cookie') ?? [];
+    agent.jar.setCookies(cookies.map((cookie) => cookie.replace('; Secure', '')));
+  });
+  return agent;
+}
+
+it('leads from the sign-in to the list of devices', async () => {
+  const [laptop, phone] = [browser(), browser()];
+  await laptop.get('/devices').expect(401);
+  await laptop.post('/login').send({ name: 'ada' }).expect(201);
+  await phone.post('/login').send({ name: 'ada' }).expect(201);
+  const { body } = await laptop.get('/devices').expect(200);
+  expect(body).toHaveLength(2);
+});
+
+it('needs no agent: the cookie can be sent by hand', async () => {
+  const login = await request(app.getHttpServer()).post('/login').send({ name: 'ada' }).expect(201);
+  const [cookie = ''] = login.get('Set-Cookie')?.[0]?.split(';') ?? [];
+  await request(app.getHttpServer()).get('/devices').set('Cookie', cookie).expect(200);
+});

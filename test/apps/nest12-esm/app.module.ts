@@ -1,0 +1,26 @@
+import { Body, Controller, Get, Module, Post } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { RequireAuth, Session, SessionModule } from 'nest-sessions';
+
+@Controller()
+export class AccountController {
+  @Post('login')
+  login(@Body() body: { name: string }, @Session() session: Session) {
+    return session.authenticate(body.name); // after you have checked the password
+  }
+
+  @Get('devices')
+  @RequireAuth()
+  devices(@Session() session: Session) {
+    return session.list();
+  }
+}
+
+@Module({
+  imports: [
+    TypeOrmModule.forRoot({ type: 'sqlite', database: 'app.sqlite', autoLoadEntities: true }),
+    SessionModule.forRoot({ key: process.env.SESSION_KEY }),
+  ],
+  controllers: [AccountController],
+})
+export class AppModule {}
