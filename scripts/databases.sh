@@ -9,6 +9,7 @@ install_databases() {
   compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
   [[ -x /usr/sbin/mariadbd ]] || packages+=(mariadb-server)
   [[ -x /usr/sbin/pgbouncer ]] || packages+=(pgbouncer)
+  [[ -x /usr/sbin/nginx ]] || packages+=(nginx-light)
   ((${#packages[@]} > 0)) || return 0
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
