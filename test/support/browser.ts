@@ -69,6 +69,7 @@ export class Browser {
     const cookie = await this.jar.getCookieString(this.#url(path));
     const content = body === undefined ? undefined : JSON.stringify(body);
     const outgoing = request({
+      host: '127.0.0.1', // looking `localhost` up, for each request, would cost more than the rest of the way
       port: this.port,
       method,
       path,
