@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sessionMigrations } from 'nest-sessions/migrations';
-import { Column, type DataSource, Entity, PrimaryColumn } from 'typeorm';
+import { AbstractLogger, Column, type DataSource, Entity, PrimaryColumn } from 'typeorm';
 import { SessionEntity } from '../../../../src/backends/typeorm/schema/session.entity.js';
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
 import { SessionOptionsError } from '../../../../src/core/session-errors.js';
@@ -27,6 +27,11 @@ class Note {
 
 const NAMED = { ...OPTIONS, shared: false };
 const databases: TestDatabase[] = [];
+
+/** TypeORM tells the console of a migration that failed, whatever `logging` is. */
+class SilentLogger extends AbstractLogger {
+  protected override writeLog(): void {}
+}
 
 async function newDatabase(kind: DatabaseKind): Promise<TestDatabase> {
   const database = await openDatabase(kind);
@@ -134,7 +139,8 @@ onEachDatabase('the migrations of sessions', DATABASE_KINDS, (kind) => {
 
   it('refuse a table of that name with other columns, and leave it as it is', async () => {
     const database = await newDatabase(kind);
-    const dataSource = await database.open({ migrations: sessionMigrations() });
+    const logger = new SilentLogger();
+    const dataSource = await database.open({ migrations: sessionMigrations(), logger });
     await dataSource.query('CREATE TABLE sessions (id int PRIMARY KEY, json int)');
     await expect(dataSource.runMigrations()).rejects.toThrow(
       /not a table of sessions: missing columns 'user_id'/,
