@@ -1,8 +1,9 @@
 import { PROPERTY_SEED } from './support/property-seed.js';
+import { someOf } from './support/random-runs.js';
 import type { SeededRandom } from './support/random.js';
 import { EVERY, GRACE, simulate, type TokenServer } from './support/token-server.js';
 
-const RUNS = 5_000;
+const RUNS = someOf(5_000);
 /** Longest way there, and longest way back: a request is under way for less than the grace. */
 const LONGEST_WAY = GRACE / 2 - 1_000;
 

@@ -1,8 +1,9 @@
 import { PROPERTY_SEED } from './support/property-seed.js';
+import { someOf } from './support/random-runs.js';
 import type { SeededRandom } from './support/random.js';
 import { EVERY, GRACE, simulate, type TokenServer } from './support/token-server.js';
 
-const RUNS = 2_500;
+const RUNS = someOf(2_500);
 
 /** Somebody with a cookie, who takes every new one that comes with a response. */
 class Client {

@@ -1,9 +1,10 @@
 import { OpenMemoryBackend } from '../core/support/backends.js';
 import { PROPERTY_SEED } from '../core/support/property-seed.js';
+import { someOf } from '../core/support/random-runs.js';
 import { explain } from './support/explain.js';
 import { runSchedule } from './support/schedule.js';
 
-const SCHEDULES = Number(process.env['SCHEDULES'] ?? 10_000);
+const SCHEDULES = Number(process.env['SCHEDULES'] ?? someOf(10_000));
 /** Schedules of one test, for a log that shows how far it is. */
 const CHUNK = 1_000;
 

@@ -51,12 +51,15 @@ export const SERVERS = {
   },
 } as const satisfies Record<(typeof SERVER_KINDS)[number], DataSourceOptions>;
 
-/** The major version of TypeORM that specs run on: see jest.config.js. The second one has no driver for `sqlite3`. */
+/** The major version of TypeORM that specs run on: see jest-projects.js. The second one has no driver for `sqlite3`. */
 declare const TYPEORM_MAJOR: 0 | 1;
+
+/** Whether there are servers: not in `npm test`. */
+declare const HAS_SERVERS: boolean;
 
 /** A database of that kind with nothing in it. */
 export async function openDatabase(kind: DatabaseKind): Promise<TestDatabase> {
-  const made = await (kind === 'postgres' || kind === 'mariadb' ? onServer(kind) : inFolder(kind));
+  const made = await (hasServer(kind) ? onServer(kind) : inFolder(kind));
   const opened: DataSource[] = [];
   return {
     kind,
@@ -106,15 +109,18 @@ async function administer(kind: (typeof SERVER_KINDS)[number], statement: string
 }
 
 /**
- * The same specs on each of these kinds. On a laptop, those whose server cannot be reached are skipped, in a line that
- * says so; with `CI=true` they fail.
+ * The same specs on each of these kinds, in `npm test` on those without a server. Elsewhere, those whose server cannot be
+ * reached are skipped, in a line that says so; with `CI=true` they fail.
  */
 export function onEachDatabase<K extends DatabaseKind>(
   title: string,
   kinds: readonly K[],
   body: (kind: K) => void,
 ): void {
-  const runnable = kinds.filter((kind) => !(TYPEORM_MAJOR === 1 && kind === 'sqlite'));
+  const runnable = kinds
+    .filter((kind) => !(TYPEORM_MAJOR === 1 && kind === 'sqlite'))
+    .filter((kind) => HAS_SERVERS || !hasServer(kind));
+  if (runnable.length === 0) return;
   describe.each(runnable)(`${title}, on %s`, (kind) => {
     if (isReachable(kind)) body(kind);
     else it.skip(`(no server at ${addressOf(kind)})`, () => undefined);
@@ -124,12 +130,16 @@ export function onEachDatabase<K extends DatabaseKind>(
 /** Whether specs are to run on it. With `CI=true` they always are, so that they fail where there is no server. */
 export const isReachable = (kind: DatabaseKind): boolean => !unreachable.has(kind);
 
+function hasServer(kind: DatabaseKind): kind is (typeof SERVER_KINDS)[number] {
+  return kind === 'postgres' || kind === 'mariadb';
+}
+
 const addressOf = (kind: DatabaseKind): string =>
-  kind === 'postgres' || kind === 'mariadb' ? `${SERVERS[kind].host}:${SERVERS[kind].port}` : 'this machine';
+  hasServer(kind) ? `${SERVERS[kind].host}:${SERVERS[kind].port}` : 'this machine';
 
 /** Servers that do not answer. */
 const unreachable: ReadonlySet<DatabaseKind> = new Set(
-  env['CI'] === 'true'
+  env['CI'] === 'true' || !HAS_SERVERS
     ? []
     : (await Promise.all(SERVER_KINDS.map(async (kind) => ((await answers(kind)) ? [] : [kind])))).flat(),
 );

@@ -13,7 +13,7 @@ import { RecordingLog } from './recording-log.js';
 import { RouteController, type Routes, ROUTES } from './routes.js';
 import { DATABASE, TestStorage } from './storage.js';
 
-/** See jest.config.js. */
+/** See jest-projects.js. */
 declare const TYPEORM_MAJOR: 0 | 1;
 
 export const PLATFORMS = ['express', 'fastify'] as const;

@@ -197,7 +197,7 @@ function hasText({ comment }: ts.JSDoc | ts.JSDocTag): boolean {
 
 /** Specs that mirror no source: they cross rooms, or are about the whole. */
 const BESIDE_THE_MIRROR =
-  /(^|\/)behaviour\/|^((e2e|interleaving|docs|apps|repository)\/|(architecture|docs|types)\.spec\.ts$)/;
+  /(^|\/)behaviour\/|^((e2e|interleaving|docs|support|apps|repository)\/|(architecture|docs|types)\.spec\.ts$)/;
 
 /**
  * Specs that do not lie as their sources do, each with where it should be. `core/key-ring.ts` is shown by

@@ -10,7 +10,7 @@ import {
 import type { DatabaseKind } from './databases.js';
 import { dropDatabase, newDatabaseRows } from './database-rows.js';
 
-/** What the tests run on: see jest.config.js. */
+/** What the tests run on: see jest-projects.js. */
 declare const TEST_DATABASE: DatabaseKind | undefined;
 
 /** `null`: the reference backend. */

@@ -1,24 +1,63 @@
+import { relative, sep } from 'node:path';
+import { summaryOf } from './test-runs.js';
+
 /**
- * Ends the run with one line for machines: `12 passed, 0 failed`, and `, 1 skipped` if any.
+ * Ends the run with what ran, what did not, and one line for machines: `12 passed, 0 failed`, and `, 1 skipped` if any.
  * A suite that fails without a failing test (it does not compile, a hook throws) counts as one failure.
  *
- * The line is written when the process exits, because Jest prints its own summary after every reporter.
+ * The lines are written when the process exits, because Jest prints its own summary after every reporter.
  */
 export default class SummaryReporter {
-  #line = '0 passed, 1 failed'; // stands if the run is cut short
+  #config;
+  #lines = ['0 passed, 1 failed']; // stands if the run is cut short
 
-  constructor() {
-    process.once('exit', () => process.stdout.write(`${this.#line}\n`));
+  constructor(globalConfig) {
+    this.#config = globalConfig;
+    process.once('exit', () => process.stdout.write(`${this.#lines.join('\n')}\n`));
   }
 
-  onRunComplete(_contexts, results) {
-    const brokenSuites = results.testResults.filter(
+  onRunComplete(contexts, results) {
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = results;
+    const brokenSuites = testResults.filter(
       (suite) => suite.numFailingTests === 0 && (suite.testExecError || suite.failureMessage),
     ).length;
-    const failed = results.numFailedTests + brokenSuites || (results.wasInterrupted ? 1 : 0);
-    const skipped = results.numPendingTests + results.numTodoTests;
-
-    this.#line = `${results.numPassedTests} passed, ${failed} failed`;
-    if (skipped > 0) this.#line += `, ${skipped} skipped`;
+    const [{ config }] = contexts;
+    const files = testResults.map(testsThatRan).filter((tests) => tests.length > 0);
+    this.#lines = summaryOf({
+      isWhole: !isNarrowed(this.#config) && contexts.size === this.#config.projects.length,
+      files: files.length,
+      ran: files.flat(),
+      share: Number(process.env.RUNS ?? config.globals.SHARE_OF_RANDOM_RUNS),
+      passed: numPassedTests,
+      failed: numFailedTests + brokenSuites || (results.wasInterrupted ? 1 : 0),
+      skipped: numPendingTests + numTodoTests,
+      steps: JSON.parse(process.env.TEST_STEPS ?? '{}'),
+    });
   }
+}
+
+function testsThatRan({ testFilePath, displayName, testResults }) {
+  const spec = relative('test', testFilePath).split(sep).join('/');
+  return testResults
+    .filter(({ status }) => status === 'passed' || status === 'failed')
+    .map(({ ancestorTitles }) => ({ spec, project: displayName?.name ?? '', titles: ancestorTitles }));
+}
+
+/** Whether there is more than what the configuration names. */
+function isNarrowed({
+  testPathPatterns,
+  testNamePattern,
+  onlyChanged,
+  findRelatedTests,
+  runTestsByPath,
+  shard,
+}) {
+  return Boolean(
+    testPathPatterns?.isSet() ||
+    testNamePattern ||
+    onlyChanged ||
+    findRelatedTests ||
+    runTestsByPath ||
+    shard,
+  );
 }

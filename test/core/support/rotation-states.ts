@@ -67,12 +67,19 @@ interface State {
 type Report = (invariant: Invariant, state: State) => void;
 type Step = (state: State, judge: Judge, report: Report) => State | null;
 
-/**
- * Goes through every state that is reached in so many steps, each once.
- *
- * @param names of the steps that may be taken. @default all
- */
-export function explore(judge: Judge, depth: number, names: readonly StepName[] = STEP_NAMES): Findings {
+interface Search {
+  /** Of the steps that may be taken. @default all */
+  readonly names?: readonly StepName[];
+  /** Ends the search as soon as this one does not hold. @default none: everything is searched */
+  readonly until?: Invariant;
+}
+
+/** Goes through every state that is reached in so many steps, each once. */
+export function explore(
+  judge: Judge,
+  depth: number,
+  { names = STEP_NAMES, until: sought }: Search = {},
+): Findings {
   const violations: Findings['violations'] = {};
   const report: Report = (invariant, state) => (violations[invariant] ??= state.path);
   const seen = new Set<string>();
@@ -81,6 +88,7 @@ export function explore(judge: Judge, depth: number, names: readonly StepName[] 
   for (let level = 0; level < depth; level++) {
     const next: State[] = [];
     for (const state of frontier) {
+      if (sought !== undefined && violations[sought] !== undefined) break;
       for (const name of names) {
         const reached = STEPS[name]({ ...state, path: `${state.path} · ${name}` }, judge, report);
         if (reached === null) continue;

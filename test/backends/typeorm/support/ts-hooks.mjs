@@ -14,7 +14,7 @@ const swc = {
   },
 };
 
-/** As in jest.config.js. */
+/** As in test/support/jest-projects.js. */
 const own = {
   'nest-sessions': '../../../../src/index.ts',
   'nest-sessions/testing': '../../../../src/testing/index.ts',

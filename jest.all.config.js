@@ -1,0 +1,30 @@
+import { ALL_SPECS, COMMON, HTTP_SPECS, MATRIX_SPECS, on } from './test/support/jest-projects.js';
+
+/** Databases for the specs over HTTP. */
+const DATABASES = [
+  [0, 'sqlite'],
+  [0, 'better-sqlite3'],
+  [0, 'postgres'],
+  [0, 'mariadb'],
+  [1, 'better-sqlite3'],
+  [1, 'postgres'],
+  [1, 'mariadb'],
+];
+
+/**
+ * `npm run test:all`: every spec, on every database and major version of TypeORM that it says something else about.
+ *
+ * @type {import('jest').Config}
+ */
+export default {
+  ...COMMON,
+  projects: [
+    on(0, 'typeorm-0.3', ALL_SPECS),
+    on(1, 'typeorm-1', MATRIX_SPECS),
+    ...DATABASES.map(([major, database]) =>
+      on(major, `http-${database}-typeorm-${major || '0.3'}`, HTTP_SPECS, { database }),
+    ),
+  ],
+  maxWorkers: 3, // of which some only wait at any time: for a timeout, a server, or a browser
+  reporters: ['default', '<rootDir>/test/support/summary-reporter.js'],
+};

@@ -1,0 +1,13 @@
+/** The share of its random runs that a spec makes: see jest-projects.js. */
+declare const SHARE_OF_RANDOM_RUNS: number;
+
+/**
+ * The share of random runs that are made, of those that `npm run test:all` makes: `npm test` makes a tenth. `RUNS=1` makes
+ * all, `RUNS=10` ten times as many.
+ */
+export const SHARE = Number(process.env['RUNS'] ?? SHARE_OF_RANDOM_RUNS);
+
+/** How many random runs to make in place of `runs`: an integer, 1 at least. */
+export function someOf(runs: number): number {
+  return Math.max(1, Math.round(runs * SHARE));
+}

@@ -1,0 +1,74 @@
+/**
+ * What the two runs have. `npm test` needs no server and ends while one waits; `npm run test:all` has everything. A spec is
+ * in both of them unless it stands here. Types are in test-runs.d.ts: Jest's configuration is read before anything is compiled.
+ */
+
+/**
+ * Specs that `npm test` leaves to `npm run test:all`, each the beginning of a path below `test`. What other specs say about
+ * PostgreSQL and MariaDB it leaves out too.
+ */
+export const LEFT_OUT = [
+  'e2e/', // browsers
+  'behaviour/outage/', // servers that go and come
+  'backends/typeorm/pool/', // only servers have pools of connections
+  'backends/typeorm/sql/insert-queue.spec.ts',
+  'session.module.data-source.matrix.spec.ts',
+  'interleaving/flawed-storages.spec.ts', // thousands of schedules, until each planted flaw shows
+];
+
+/**
+ * What `npm run test:all` runs beside Jest. `script` is one of package.json.
+ */
+export const STEPS = [
+  { name: 'apps of their own on Node 20, 22 and 24', script: 'check:package' },
+  { name: 'the examples', script: 'check:examples' },
+];
+
+/** What Jest can run, and whether a test that has run belongs to it. */
+export const PARTS = [
+  { name: 'SQLite', has: isOn('sqlite', 'better-sqlite3') },
+  { name: 'PostgreSQL', has: isOn('postgres') },
+  { name: 'MariaDB', has: isOn('mariadb') },
+  { name: 'TypeORM 0.3', has: ({ project }) => project.endsWith('typeorm-0.3') },
+  { name: 'TypeORM 1', has: ({ project }) => project.endsWith('typeorm-1') },
+  { name: 'browsers', has: ({ spec }) => spec.startsWith('e2e/') },
+  { name: 'servers that go and come', has: ({ spec }) => spec.startsWith('behaviour/outage/') },
+  { name: 'storms', has: ({ spec }) => spec.includes('.storm.') },
+];
+
+/**
+ * Of a project for a kind of database, or below a title that ends in it: see `onEachDatabase`.
+ */
+function isOn(...kinds) {
+  return ({ project, titles }) =>
+    kinds.some(
+      (kind) => project.startsWith(`http-${kind}-`) || titles.some((title) => title.endsWith(`, on ${kind}`)),
+    );
+}
+
+/** The last lines of a run: what ran, what did not, and `12 passed, 0 failed`. Each step counts as one. */
+export function summaryOf({ isWhole, files, ran, share, passed, failed, skipped, steps }) {
+  const isThere = ({ has }) => ran.some(has);
+  const names = (parts) => parts.map(({ name }) => name);
+  const ranSteps = STEPS.filter(({ script }) => steps[script] !== undefined);
+  const did = [`${files} spec files`, ...names([...PARTS.filter(isThere), ...ranSteps])];
+  const missing = [
+    ...PARTS.filter((part) => !isThere(part)),
+    ...STEPS.filter((step) => !ranSteps.includes(step)),
+  ];
+  const rest = [
+    ...(isWhole ? [] : ['the other specs']),
+    ...names(missing),
+    ...(share < 1 ? [`${Math.round(100 - share * 100)} % of the random runs`] : []),
+  ];
+  const count = (result) => ranSteps.filter(({ script }) => steps[script] === result).length;
+  const total = `${passed + count('passed')} passed, ${failed + count('failed')} failed`;
+  return [
+    `Ran: ${did.join(', ')}`,
+    rest.length === 0 ? 'Nothing was left out' : `Not run: ${rest.join(', ')}: npm run test:all`,
+    ...ranSteps
+      .filter(({ script }) => steps[script] === 'failed')
+      .map(({ script }) => `Failed: npm run ${script}`),
+    skipped > 0 ? `${total}, ${skipped} skipped` : total,
+  ];
+}
