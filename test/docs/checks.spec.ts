@@ -102,7 +102,7 @@ describe('the checks of the documents, on one that is wrong', () => {
   });
 
   it('find what only authors understand', () => {
-    const document = new Document('See #12, and /home/somebody/notes. [A heading](#options) is fine.');
+    const document = new Document('See #12, and /home/somebody/notes. [A heading](#options) is fine, and so is [rule 8](#8-a-token).');
     expect(checkPrivacy(document)).toEqual([
       '#12 means nothing to readers',
       '/home/somebody/notes means nothing to readers',

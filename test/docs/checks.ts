@@ -158,6 +158,6 @@ export function checkMentions(document: Document, names: readonly string[]): Pro
 
 /** That nobody is sent to a place that only its authors have. */
 export function checkPrivacy(document: Document): Problems {
-  const leaks = document.text.match(/\/(?:work|home|tmp)\/[\w/.-]*\w|#\d+\b|\bissue \d+|registry\.\S+/g);
+  const leaks = document.text.match(/\/(?:work|home|tmp)\/[\w/.-]*\w|#\d+\b(?!-)|\bissue \d+|registry\.\S+/g);
   return (leaks ?? []).map((leak) => `${leak} means nothing to readers`);
 }
