@@ -1,51 +1,65 @@
 import { Module } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
-import { TypeOrmModule } from '@nestjs/typeorm';
 import { SessionModule } from 'nest-sessions';
 import { join } from 'node:path';
 import { AccountController } from './account/account.controller.js';
 import { ConfirmController } from './account/confirm.controller.js';
+import { Endings } from './account/endings.js';
+import { TellEndingGuard } from './account/tell-ending.guard.js';
+import { CartController } from './cart/cart.controller.js';
+import { HttpClients } from './clients/http-clients.js';
 import { Activity } from './devices/activity.js';
 import { DevicesController } from './devices/devices.controller.js';
+import { OtherDevices } from './devices/other-devices.js';
+import { NowhereController } from './errors/nowhere.controller.js';
 import { PageErrorFilter } from './errors/page-error.filter.js';
 import { HealthController } from './health/health.controller.js';
 import { keyFrom } from './session-key.js';
-import { DATA_FOLDER } from './settings.js';
-import { CartController } from './shop/cart.controller.js';
-import { Order } from './shop/order.entity.js';
-import { OrdersController } from './shop/orders.controller.js';
-import { Orders } from './shop/orders.js';
-import { ShopController } from './shop/shop.controller.js';
+import { Rotations } from './session/rotations.js';
+import { SessionController } from './session/session.controller.js';
+import { StoredRows } from './session/stored-rows.js';
+import { DATA_FOLDER, IS_HTTPS } from './settings.js';
+import { STORAGE } from './storage.js';
+import { TheftController } from './theft/theft.controller.js';
+import { Thefts } from './theft/thefts.js';
 
 @Module({
   imports: [
-    TypeOrmModule.forRoot({
-      type: 'sqlite',
-      database: join(DATA_FOLDER, 'app.sqlite'),
-      autoLoadEntities: true,
-      synchronize: true,
-    }),
-    TypeOrmModule.forFeature([Order]),
     SessionModule.forRoot({
+      ...STORAGE.options,
       key: keyFrom(join(DATA_FOLDER, 'session.key')),
-      maxPerUser: 5,
-      // "Last active" is the point of one page here. The default, 5 minutes, writes less.
-      touchInterval: '15s',
-      // Plain http on localhost: a Secure cookie would not arrive everywhere. Behind https, leave this line out.
-      cookie: { secure: false },
+      // Few, so that the limit shows.
+      maxPerUser: 3,
+      // Short, so that a rotation shows, and a stolen cookie is found out while one looks. An app has hours and '30s'.
+      rotation: { every: '1m', grace: '5s' },
+      // "Last active" is the point of two pages here. The default, 5 minutes, writes less.
+      touchInterval: '1s',
+      // Over plain http a Secure cookie would not arrive everywhere. Behind https, leave this line out.
+      cookie: { secure: IS_HTTPS },
     }),
     TerminusModule,
   ],
   controllers: [
-    ShopController,
+    SessionController,
+    DevicesController,
+    TheftController,
     CartController,
-    OrdersController,
     AccountController,
     ConfirmController,
-    DevicesController,
     HealthController,
+    NowhereController, // has every address that is left, so it stands last
   ],
-  providers: [Orders, Activity, { provide: APP_FILTER, useClass: PageErrorFilter }],
+  providers: [
+    Activity,
+    OtherDevices,
+    HttpClients,
+    Rotations,
+    StoredRows,
+    Thefts,
+    Endings,
+    { provide: APP_GUARD, useClass: TellEndingGuard },
+    { provide: APP_FILTER, useClass: PageErrorFilter },
+  ],
 })
 export class AppModule {}

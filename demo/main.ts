@@ -3,11 +3,13 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AddressInfo } from 'node:net';
 import { AppModule } from './app.module.js';
+import { certificate } from './certificate.js';
 import { securityHeaders } from './security-headers.js';
 import { PORT, PUBLIC_FOLDER } from './settings.js';
 
 const app = await NestFactory.create<NestExpressApplication>(AppModule, {
   logger: ['warn', 'error', 'fatal'],
+  ...(certificate && { httpsOptions: certificate }),
 });
 
 app.disable('x-powered-by');
@@ -26,4 +28,4 @@ try {
   process.exit(1);
 }
 const { port } = app.getHttpServer().address() as AddressInfo;
-console.log(`The tea shop is open: http://localhost:${port} (Ctrl+C closes it)`);
+console.log(`The demo is open: ${certificate ? 'https' : 'http'}://localhost:${port} (Ctrl+C closes it)`);

@@ -4,13 +4,16 @@ import { join } from 'node:path';
 /** Port to listen on; 0 takes a free one. */
 export const PORT = Number(process.env.PORT ?? 3000);
 
+/** Whether to listen with https, for which a certificate is made at start. */
+export const IS_HTTPS = process.env.HTTPS === '1';
+
 /** This folder in the repository: what runs is `demo/.build/main.js`, made of `demo/main.ts`. */
 const DEMO = join(import.meta.dirname, '..');
 
 /** What the pages refer to. */
 export const PUBLIC_FOLDER = join(DEMO, 'public');
 
-/** Where the databases and the key are. Git ignores it. */
+/** Where the database and the key are. Git ignores it. */
 export const DATA_FOLDER = process.env.DEMO_DATA ?? join(DEMO, '.data');
 
 mkdirSync(DATA_FOLDER, { recursive: true, mode: 0o700 });

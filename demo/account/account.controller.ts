@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpStatus, Post, Query, Redirect } from '@nestjs/common';
-import { Session } from 'nest-sessions';
+import { RequireAuth, Session, UserId } from 'nest-sessions';
 import { page } from '../html/page.js';
 import { localPath, signInPath } from './return-to.js';
 import { signInPage } from './sign-in.page.js';
@@ -35,10 +35,17 @@ export class AccountController {
     return { url: returnTo };
   }
 
-  @Post('log-out')
+  @Post('sign-out')
   @Redirect('/', HttpStatus.SEE_OTHER)
-  async logOut(@Session() session: Session): Promise<void> {
+  async signOut(@Session() session: Session): Promise<void> {
     await session.logout();
-    session.flash('success', 'You are logged out on this device.');
+    session.flash('success', 'You are signed out on this device.');
+  }
+
+  /** For programs: who the cookie says they are, or 401. */
+  @Get('whoami')
+  @RequireAuth()
+  whoami(@UserId() userId: string): { userId: string } {
+    return { userId };
   }
 }

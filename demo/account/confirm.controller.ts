@@ -1,8 +1,9 @@
 import { Body, Controller, Get, HttpStatus, Post, Query, Redirect } from '@nestjs/common';
 import { RequireAuth, Session, UserId } from 'nest-sessions';
+import { deviceName } from '../devices/device-name.js';
 import { page } from '../html/page.js';
 import { confirmPage } from './confirm.page.js';
-import { confirmPath, guardedAction } from './guarded-action.js';
+import { confirmPath, type GuardedAction, guardedAction } from './guarded-action.js';
 import { userName } from './user-name.js';
 
 /** What the form sends. Anything may arrive. */
@@ -16,8 +17,9 @@ interface ConfirmForm {
 @RequireAuth()
 export class ConfirmController {
   @Get()
-  show(@Session() session: Session, @UserId() userId: string, @Query('action') action?: unknown): string {
-    const main = confirmPage({ userId, action: guardedAction(action) });
+  async show(@Session() session: Session, @UserId() userId: string, @Query('action') wanted?: unknown) {
+    const action = guardedAction(wanted);
+    const main = confirmPage({ userId, action, device: await deviceOf(action, session) });
     return page({ title: 'Confirm that it is you', here: 'devices', session, main });
   }
 
@@ -33,6 +35,13 @@ export class ConfirmController {
     await session.reauthenticate();
     if (action === null) return { url: '/devices', statusCode: HttpStatus.SEE_OTHER };
     // 307 keeps the method: the browser sends the form to where it was going in the first place.
-    return { url: action, statusCode: HttpStatus.TEMPORARY_REDIRECT };
+    return { url: action.path, statusCode: HttpStatus.TEMPORARY_REDIRECT };
   }
+}
+
+/** The name of the device that the action is about, if it is one of this user's. */
+async function deviceOf(action: GuardedAction | null, session: Session): Promise<string | null> {
+  if (!action?.deviceId) return null;
+  const device = (await session.list()).find(({ id }) => id === action.deviceId);
+  return device ? deviceName(device.meta) : null;
 }

@@ -31,8 +31,7 @@ export function signInPage({ userId, returnTo }: SignInPageInput): Html {
       <button class="button primary wide">Sign in</button>
     </form>
     <p class="muted">
-      Sign in with the same name in a second browser or on your phone, and see both under
-      <em>Your devices</em>.
+      Sign in with the same name in a second browser or on your phone, and see both under <em>Devices</em>.
     </p>
   </section>`;
 }

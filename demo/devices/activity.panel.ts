@@ -16,8 +16,11 @@ export function activityPanel(entries: readonly ActivityEntry[]): Html {
   </section>`;
 }
 
-function entry({ text, at, ip }: ActivityEntry): Html {
+function entry({ text, device, at, ip, times }: ActivityEntry): Html {
   return html`<li>
-    <span>${text}</span> <span class="muted">${ip !== undefined && `${address(ip)}, `}${time(at)}</span>
+    <span>
+      <strong>${device}</strong> ${text} ${times > 1 && html`<span class="badge quiet">${times} times</span>`}
+    </span>
+    <span class="muted">${ip !== undefined && `${address(ip)}, `}${time(at)}</span>
   </li>`;
 }

@@ -3,10 +3,11 @@ import { type Html, html } from '../html/html.js';
 import { deviceIcon } from '../html/icons.js';
 import { time } from '../html/time.js';
 import { address } from './address.js';
+import { deviceName } from './device-name.js';
 
 export function deviceRow(device: SessionInfo): Html {
   const { current, meta, createdAt, authenticatedAt, lastActiveAt, expiresAt } = device;
-  const name = typeof meta.deviceName === 'string' ? meta.deviceName : 'Unknown device';
+  const name = deviceName(meta);
   return html`<tr role="row">
     <th role="rowheader" scope="row">
       <div class="device">
@@ -17,9 +18,9 @@ export function deviceRow(device: SessionInfo): Html {
     <td role="cell" data-label="Signed in">${time(authenticatedAt ?? createdAt)}</td>
     <td role="cell" data-label="Last active">${time(lastActiveAt)}</td>
     <td role="cell" data-label="Expires">${time(expiresAt)}</td>
-    <td role="cell" class="device-action">
-      <form method="post" action="${current ? '/log-out' : `/devices/${device.id}/log-out`}">
-        <button class="button">Log out<span class="visually-hidden"> ${name}</span></button>
+    <td role="cell" class="row-action">
+      <form method="post" action="${current ? '/sign-out' : `/devices/${device.id}/sign-out`}">
+        <button class="button">Sign out<span class="visually-hidden"> ${name}</span></button>
       </form>
     </td>
   </tr>`;

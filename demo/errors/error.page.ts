@@ -40,7 +40,7 @@ export function errorPage(status: HttpStatus, retryPath: string): { title: strin
     <p>${text}</p>
     <p class="actions">
       ${isWorthRetrying && html`<a class="button primary" href="${retryPath}">Try again</a>`}
-      <a class="button" href="/">To the shop</a>
+      <a class="button" href="/">To your session</a>
     </p>
   </section>`;
   return { title, main };

@@ -2,8 +2,10 @@ import { type ArgumentsHost, Catch, HttpException, HttpStatus, Logger } from '@n
 import { BaseExceptionFilter } from '@nestjs/core';
 import type { Request, Response } from 'express';
 import { AuthenticationRequiredException, sessionOf } from 'nest-sessions';
+import { Endings } from '../account/endings.js';
 import { confirmPath, guardedAction } from '../account/guarded-action.js';
 import { localPath, signInPath } from '../account/return-to.js';
+import { endedSession } from '../account/tell-ending.guard.js';
 import { page } from '../html/page.js';
 import { errorPage } from './error.page.js';
 
@@ -15,6 +17,10 @@ import { errorPage } from './error.page.js';
 export class PageErrorFilter extends BaseExceptionFilter {
   readonly #logger = new Logger('Pages');
 
+  constructor(private readonly endings: Endings) {
+    super();
+  }
+
   override catch(exception: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<Request>();
     const response = host.switchToHttp().getResponse<Response>();
@@ -24,22 +30,33 @@ export class PageErrorFilter extends BaseExceptionFilter {
     if (status === HttpStatus.INTERNAL_SERVER_ERROR) this.#logger.error(exception);
     if (needsRecentSignIn(exception))
       return response.redirect(HttpStatus.SEE_OTHER, confirmPath(guardedAction(request.originalUrl)));
-    if (status === HttpStatus.UNAUTHORIZED) return askToSignIn(request, response);
+    if (status === HttpStatus.UNAUTHORIZED) return this.#askToSignIn(request, response);
     const { title, main } = errorPage(status, request.method === 'GET' ? request.originalUrl : '/');
-    response.status(status).send(page({ title, main, session: null }));
+    // What went wrong may be the session itself: only these pages have nothing to fear of it.
+    const session = IN_ORDER.has(status) ? sessionOf(request) : null;
+    response.status(status).send(page({ title, main, session }));
+  }
+
+  #askToSignIn(request: Request, response: Response): void {
+    const session = sessionOf(request);
+    // Signed in and yet 401: the session ended while the request was under way, and cannot carry a message any more.
+    if (session && !session.isAuthenticated) session.flash('notice', this.#whyToSignIn(request));
+    const returnTo = request.method === 'GET' ? localPath(request.originalUrl) : '/';
+    response.redirect(HttpStatus.SEE_OTHER, signInPath(returnTo));
+  }
+
+  #whyToSignIn(request: Request): string {
+    const ended = endedSession(request);
+    if (ended === null) return 'Please sign in to go on.';
+    return this.endings.tell(ended) ?? 'Your session has ended. Please sign in again.';
   }
 }
+
+/** Errors with which sessions are in order. */
+const IN_ORDER: ReadonlySet<HttpStatus> = new Set([HttpStatus.NOT_FOUND]);
 
 function needsRecentSignIn(exception: unknown): boolean {
   return (
     exception instanceof AuthenticationRequiredException && exception.code === 'reauthentication_required'
   );
-}
-
-function askToSignIn(request: Request, response: Response): void {
-  const session = sessionOf(request);
-  // Signed in and yet 401: the session ended while the request was under way, and cannot carry a message any more.
-  if (session && !session.isAuthenticated) session.flash('notice', 'Please sign in to go on.');
-  const returnTo = request.method === 'GET' ? localPath(request.originalUrl) : '/';
-  response.redirect(HttpStatus.SEE_OTHER, signInPath(returnTo));
 }

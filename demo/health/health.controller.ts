@@ -1,5 +1,5 @@
 import { Controller, Get, UseFilters } from '@nestjs/common';
-import { HealthCheck, HealthCheckService, TypeOrmHealthIndicator } from '@nestjs/terminus';
+import { HealthCheck, HealthCheckService } from '@nestjs/terminus';
 import { Public, SessionHealthIndicator, SkipSession } from 'nest-sessions';
 import { JsonErrorFilter } from './json-error.filter.js';
 
@@ -11,16 +11,12 @@ import { JsonErrorFilter } from './json-error.filter.js';
 export class HealthController {
   constructor(
     private readonly health: HealthCheckService,
-    private readonly database: TypeOrmHealthIndicator,
     private readonly sessions: SessionHealthIndicator,
   ) {}
 
   @Get()
   @HealthCheck()
   check() {
-    return this.health.check([
-      () => this.database.pingCheck('database'),
-      () => this.sessions.isHealthy('sessions', { timeout: '2s' }),
-    ]);
+    return this.health.check([() => this.sessions.isHealthy('sessions', { timeout: '2s' })]);
   }
 }

@@ -1,29 +1,40 @@
 import type { FlashMessage, Session } from 'nest-sessions';
-import { countItems } from '../shop/cart.js';
+import { countItems } from '../cart/cart.js';
+import { STORAGE } from '../storage.js';
 import { type Html, html } from './html.js';
-import { leafIcon } from './icons.js';
+import { lockIcon } from './icons.js';
 
 /** In the order in which they build on each other. */
-const STYLES = ['base', 'layout', 'controls', 'shop', 'devices'];
+const STYLES = ['base', 'layout', 'controls', 'tables', 'session', 'theft', 'cart'];
+
+const LINKS = [
+  { here: 'session', path: '/', label: 'Session' },
+  { here: 'devices', path: '/devices', label: 'Devices' },
+  { here: 'theft', path: '/theft', label: 'Theft' },
+  { here: 'cart', path: '/cart', label: 'Cart' },
+] as const;
 
 export interface PageInput {
   readonly title: string;
   readonly main: Html;
-  /** `null` where there is none: a page that says what went wrong does not depend on it. */
+  /** `null` where there is none, or where nothing is to depend on it: then the page knows nobody. */
   readonly session: Session | null;
   /** Which link of the header leads here. */
-  readonly here?: 'shop' | 'devices' | 'sign-in';
+  readonly here?: (typeof LINKS)[number]['here'] | 'sign-in';
+  /** Seconds after which the page loads itself again. */
+  readonly again?: number;
 }
 
 /** A whole page. Flash messages are shown here, and are gone from the session by that. */
-export function page({ title, main, session, here }: PageInput): string {
+export function page({ title, main, session, here, again }: PageInput): string {
   return html`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <title>${title} · Larch Tea</title>
+        ${again !== undefined && html`<meta http-equiv="refresh" content="${again}" />`}
+        <title>${title} · nest-sessions</title>
         <link rel="icon" href="/icon.svg" type="image/svg+xml" />
         ${STYLES.map((name) => html`<link rel="stylesheet" href="/styles/${name}.css" />`)}
       </head>
@@ -32,10 +43,7 @@ export function page({ title, main, session, here }: PageInput): string {
         ${header(session, here)}
         <main id="main" tabindex="-1">${session?.flashes().map(flash)} ${main}</main>
         <footer class="site-footer">
-          <p>
-            A demo of <strong>nest-sessions</strong>. No tea is sold. Stop the server and start it again: you
-            stay signed in.
-          </p>
+          <p>A demo of <strong>nest-sessions</strong>. Sessions are kept in ${STORAGE.name}.</p>
         </footer>
       </body>
     </html>`.toString();
@@ -43,35 +51,38 @@ export function page({ title, main, session, here }: PageInput): string {
 
 function header(session: Session | null, here: PageInput['here']): Html {
   return html`<header class="site-header">
-    <a class="brand" href="/">${leafIcon} Larch Tea</a>
-    ${session && links(session, here)} ${session?.userId && account(session.userId)}
+    <a class="brand" href="/">${lockIcon} nest-sessions</a>
+    <nav aria-label="Main">${LINKS.map((link) => navigationLink(link, session, here))}</nav>
+    ${session && account(session, here)}
   </header>`;
 }
 
-function links({ data, isAuthenticated }: Session, here: PageInput['here']): Html {
-  const count = countItems(data.cart);
-  const mark = (name: PageInput['here']) => name === here && html`aria-current="page"`;
-  return html`<nav aria-label="Main">
-    <a href="/" ${mark('shop')}>Shop</a>
-    <a href="/#cart">
-      Cart
-      <span class="count"
+function navigationLink(
+  link: (typeof LINKS)[number],
+  session: Session | null,
+  here: PageInput['here'],
+): Html {
+  const count = link.here === 'cart' ? countItems(session?.data.cart) : 0;
+  return html`<a href="${link.path}" ${mark(link.here, here)}
+    >${link.label}${
+      count > 0 &&
+      html` <span class="count"
         >${count}<span class="visually-hidden"> ${count === 1 ? 'item' : 'items'}</span></span
-      >
-    </a>
-    ${
-      isAuthenticated
-        ? html`<a href="/devices" ${mark('devices')}>Your devices</a>`
-        : html`<a href="/sign-in" ${mark('sign-in')}>Sign in</a>`
-    }
-  </nav>`;
+      >`
+    }</a
+  >`;
 }
 
-function account(name: string): Html {
-  return html`<form class="account" method="post" action="/log-out">
-    <span class="account-name"><span class="visually-hidden">Signed in as </span>${name}</span>
-    <button class="button quiet">Log out</button>
+function account({ userId }: Session, here: PageInput['here']): Html {
+  if (userId === null) return html`<a class="button" href="/sign-in" ${mark('sign-in', here)}>Sign in</a>`;
+  return html`<form class="account" method="post" action="/sign-out">
+    <span class="account-name"><span class="visually-hidden">Signed in as </span>${userId}</span>
+    <button class="button">Sign out</button>
   </form>`;
+}
+
+function mark(link: PageInput['here'], here: PageInput['here']): Html | false {
+  return link === here && html`aria-current="page"`;
 }
 
 function flash({ kind, text }: FlashMessage): Html {

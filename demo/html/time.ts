@@ -9,16 +9,24 @@ const UNITS = [
 const RELATIVE = new Intl.RelativeTimeFormat('en');
 const ABSOLUTE = new Intl.DateTimeFormat('en-GB', {
   dateStyle: 'medium',
-  timeStyle: 'short',
+  timeStyle: 'medium',
   timeZone: 'UTC',
 });
+const CLOCK = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', timeZone: 'UTC' });
 
 /** An instant as people say it; pointing at it shows the date. Relative, since the server knows no time zone. */
 export function time(instant: Date, now = Date.now()): Html {
+  return timeElement(instant, relativeTime(instant.getTime() - now));
+}
+
+/** An instant to the second, where seconds matter: "09:41:07" UTC. */
+export function clockTime(instant: Date): Html {
+  return timeElement(instant, CLOCK.format(instant));
+}
+
+function timeElement(instant: Date, text: string): Html {
   const title = `${ABSOLUTE.format(instant)} UTC`;
-  return html`<time datetime="${instant.toISOString()}" title="${title}"
-    >${relativeTime(instant.getTime() - now)}</time
-  >`;
+  return html`<time datetime="${instant.toISOString()}" title="${title}">${text}</time>`;
 }
 
 /** "3 minutes ago", "in 30 days": to the nearest unit, in milliseconds from now. */

@@ -19,7 +19,7 @@ import { RunningDemo } from './running-demo.js';
 const REPOSITORY = process.cwd();
 /** What `npm start` reads. */
 const SOURCES = ['src', 'demo', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
-const SESSIONS = 'app.sessions.sqlite';
+const SESSIONS = 'sessions.sqlite';
 
 /**
  * A copy of the repository in a folder of its own, so that `npm start` is run as it is and other specs keep their
@@ -52,10 +52,17 @@ export class DemoCopy {
   }
 
   /** Moves every sign-in into the past, as if that much time had gone by since. */
-  async ageSignIns(minutes: number): Promise<void> {
-    const database = await new DataSource({ type: 'sqlite', database: this.data(SESSIONS) }).initialize();
-    await database.query('UPDATE sessions SET authenticated_at = authenticated_at - ?', [minutes * 60_000]);
-    await database.destroy();
+  ageSignIns(minutes: number): Promise<void> {
+    return this.#change('authenticated_at = authenticated_at - ?', minutes * 60_000);
+  }
+
+  /** Moves every rotation into the past, with the time for which the replaced token is served. */
+  ageTokens(seconds: number): Promise<void> {
+    const past = '- ?1';
+    return this.#change(
+      `token_issued_at = token_issued_at ${past}, grace_until = grace_until ${past}`,
+      seconds * 1000,
+    );
   }
 
   /** Puts something else in the place of that database; gives the way to bring it back. */
@@ -75,8 +82,8 @@ export class DemoCopy {
   }
 
   /** Starts what `npmStart` has built. */
-  start(port: number | string = 0): Promise<RunningDemo> {
-    return this.#run(process.execPath, ['demo/.build/main.js'], port);
+  start(port: number | string = 0, environment: Readonly<Record<string, string>> = {}): Promise<RunningDemo> {
+    return this.#run(process.execPath, ['demo/.build/main.js'], port, environment);
   }
 
   /** Stops what still runs, and removes everything. */
@@ -85,8 +92,19 @@ export class DemoCopy {
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  async #run(command: string, args: readonly string[], port: number | string = 0): Promise<RunningDemo> {
-    const env = { ...process.env, PORT: String(port), DEMO_DATA: this.data(), NO_COLOR: '1' };
+  async #change(assignments: string, milliseconds: number): Promise<void> {
+    const database = await new DataSource({ type: 'sqlite', database: this.data(SESSIONS) }).initialize();
+    await database.query(`UPDATE sessions SET ${assignments}`, [milliseconds]);
+    await database.destroy();
+  }
+
+  async #run(
+    command: string,
+    args: readonly string[],
+    port: number | string = 0,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<RunningDemo> {
+    const env = { ...process.env, PORT: String(port), DEMO_DATA: this.data(), NO_COLOR: '1', ...environment };
     // A process group of its own: what npm starts is stopped with it.
     const child = spawn(command, args, { cwd: this.#root, env, detached: true });
     const demo = new RunningDemo(child);

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
 /** What the demo prints when it is ready. */
-const READY = /http:\/\/localhost:(\d+)/;
+const READY = /https?:\/\/localhost:(\d+)/;
 
 /** The demo while it runs. */
 export class RunningDemo {

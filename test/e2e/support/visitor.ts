@@ -67,13 +67,29 @@ export class Visitor {
   /** How many items the header says are in the cart. */
   async cartCount(): Promise<string> {
     const link = this.page.getByRole('navigation').getByRole('link', { name: 'Cart' });
-    return (await link.innerText()).replaceAll(/\s+/g, ' ').trim();
+    return oneLine(await link.innerText());
   }
 
   /** A line of text for each device on this page. */
   async devices(): Promise<string[]> {
     const rows = await this.page.getByRole('table').getByRole('row').allInnerTexts();
-    return rows.slice(1).map((row) => row.replaceAll(/\s+/g, ' ').trim());
+    return rows.slice(1).map(oneLine);
+  }
+
+  /** A line of text for each item in the part of the page with that heading or label. */
+  async itemsOf(region: string): Promise<string[]> {
+    const items = this.page.getByRole('region', { name: region }).getByRole('listitem');
+    return (await items.allInnerTexts()).map(oneLine);
+  }
+
+  /** A line of text for each column or member that the part of the page with that heading shows, by its name. */
+  async membersOf(region: string): Promise<Record<string, string>> {
+    const part = this.page.getByRole('region', { name: region });
+    const [names, values] = [
+      await part.getByRole('term').allInnerTexts(),
+      await part.getByRole('definition').allInnerTexts(),
+    ];
+    return Object.fromEntries(names.map((name, index) => [oneLine(name), oneLine(values[index] ?? '')]));
   }
 
   /** How far the page is wider than the window, in pixels. */
@@ -83,12 +99,16 @@ export class Visitor {
 
   async sessionCookie() {
     const cookies = await this.page.context().cookies();
-    return cookies.find(({ name }) => name === 'sid');
+    return cookies.find(({ name }) => name.endsWith('sid'));
   }
 
   leave(): Promise<void> {
     return this.page.context().close();
   }
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim();
 }
 
 export const LAPTOP: BrowserContextOptions = {

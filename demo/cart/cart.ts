@@ -26,6 +26,10 @@ export function linesOf(cart: Cart = {}): CartLine[] {
   });
 }
 
+export function countOf(cart: Cart = {}, id: string): number {
+  return cart[id] ?? 0;
+}
+
 export function countItems(cart?: Cart): number {
   return linesOf(cart).reduce((sum, { count }) => sum + count, 0);
 }

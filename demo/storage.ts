@@ -1,0 +1,43 @@
+import type { SessionStructure } from 'nest-sessions';
+import { MemorySessionBackend } from 'nest-sessions/testing';
+import { join } from 'node:path';
+import { DATA_FOLDER } from './settings.js';
+
+/** Where sessions are kept. */
+export interface Storage {
+  /** What the pages call it. */
+  readonly name: string;
+  /** What the module is told of it. */
+  readonly options: SessionStructure;
+}
+
+/** Where this app keeps them. */
+export const STORAGE: Storage = storageFrom(process.env, DATA_FOLDER);
+
+/**
+ * SQLite, in a file in that folder, unless the environment names something else: `DATABASE_URL` a PostgreSQL, MySQL or
+ * MariaDB server, `STORAGE=memory` the memory of this process.
+ *
+ * @throws when it names something that there is not
+ */
+function storageFrom(environment: NodeJS.ProcessEnv, folder: string): Storage {
+  const { STORAGE: wanted, DATABASE_URL: url } = environment;
+  if (wanted === 'memory') {
+    return { name: 'the memory of this process', options: { backend: new MemorySessionBackend() } };
+  }
+  if (wanted !== undefined) throw new Error(`STORAGE: expected memory, or nothing for SQLite, got ${wanted}`);
+  if (url === undefined) {
+    const database = join(folder, 'sessions.sqlite');
+    return { name: 'SQLite', options: { dataSource: { type: 'sqlite', database } } };
+  }
+  switch (URL.canParse(url) && new URL(url).protocol) {
+    case 'postgres:':
+    case 'postgresql:':
+      return { name: 'PostgreSQL', options: { dataSource: { type: 'postgres', url } } };
+    case 'mysql:':
+    case 'mariadb:':
+      return { name: 'MySQL', options: { dataSource: { type: 'mysql', url } } };
+    default: // never shown: an address holds a password
+      throw new Error('DATABASE_URL: expected postgres://user:password@host/database, or mysql://…');
+  }
+}
