@@ -8,6 +8,7 @@ import { deviceName } from './device-name.js';
 export function deviceRow(device: SessionInfo): Html {
   const { current, meta, createdAt, authenticatedAt, lastActiveAt, expiresAt } = device;
   const name = deviceName(meta);
+  const lastUse = current ? new Date() : lastActiveAt; // of this device, the use is written down behind this response
   return html`<tr role="row">
     <th role="rowheader" scope="row">
       <div class="device">
@@ -16,7 +17,7 @@ export function deviceRow(device: SessionInfo): Html {
     </th>
     <td role="cell" data-label="Address">${address(meta.ip)}</td>
     <td role="cell" data-label="Signed in">${time(authenticatedAt ?? createdAt)}</td>
-    <td role="cell" data-label="Last active">${time(lastActiveAt)}</td>
+    <td role="cell" data-label="Last active">${time(lastUse)}</td>
     <td role="cell" data-label="Expires">${time(expiresAt)}</td>
     <td role="cell" class="row-action">
       <form method="post" action="${current ? '/sign-out' : `/devices/${device.id}/sign-out`}">
