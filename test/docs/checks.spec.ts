@@ -102,7 +102,9 @@ describe('the checks of the documents, on one that is wrong', () => {
   });
 
   it('find what only authors understand', () => {
-    const document = new Document('See #12, and /home/somebody/notes. [A heading](#options) is fine, and so is [rule 8](#8-a-token).');
+    const document = new Document(
+      'See #12, and /home/somebody/notes. [A heading](#options) is fine, and so is [rule 8](#8-a-token).',
+    );
     expect(checkPrivacy(document)).toEqual([
       '#12 means nothing to readers',
       '/home/somebody/notes means nothing to readers',
