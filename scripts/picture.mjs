@@ -68,7 +68,13 @@ async function live() {
   await phone.goto('/');
   await moveTo(0);
   await laptop.goto('/devices');
-  await laptop.screenshot({ path: PICTURE, fullPage: true });
+  const { width } = laptop.viewportSize();
+  const { y, height } = await laptop.getByRole('region', { name: 'Recent activity' }).boundingBox();
+  await laptop.screenshot({
+    path: PICTURE,
+    fullPage: true,
+    clip: { x: 0, y: 0, width, height: y + height + 32 },
+  });
 }
 
 function build() {
@@ -101,8 +107,8 @@ async function open(device) {
     baseURL: demo.url,
     userAgent,
     extraHTTPHeaders: { 'X-Forwarded-For': address },
-    viewport: { width: 1160, height: 600 },
-    deviceScaleFactor: 1.5,
+    viewport: { width: 1120, height: 600 },
+    deviceScaleFactor: 1.4,
     colorScheme: 'light',
   });
   return context.newPage();

@@ -83,7 +83,7 @@ describe('the last lines of a run', () => {
     expect(run({ share: 0.1 })).toEqual([
       'Ran: 1 spec files, TypeORM 0.3',
       'Not run: SQLite, PostgreSQL, MariaDB, TypeORM 1, browsers, servers that go and come, storms, ' +
-        'apps of their own on Node 20, 22 and 24, 90 % of the random runs: npm run test:all',
+        'apps of their own on Node 20, 22 and 24, the examples, 90 % of the random runs: npm run test:all',
       '12 passed, 0 failed',
     ]);
   });
