@@ -1,3 +1,6 @@
+import { Body, Controller, HttpCode, Post, ValidationPipe } from '@nestjs/common';
+import { IsOptional, IsString } from 'class-validator';
+import { Session } from 'nest-sessions';
 import { onEachPlatform, type TestApp } from '../../support/open-app.js';
 import { BASICS, type Refusal } from '../../support/session-routes.js';
 import type { Routes } from '../../support/routes.js';
@@ -11,6 +14,23 @@ const routes: Routes = {
   'log-in': ({ session, body }) => session.authenticate('ada', { remember: body['remember'] }),
   unasked: ({ session }) => session.authenticate('ada'),
 };
+
+class LogInDto {
+  @IsString()
+  readonly name: string = '';
+  // As `boolean` alone, a pipe with `enableImplicitConversion` makes true of the text 'off'.
+  @IsOptional()
+  readonly remember?: boolean | string;
+}
+
+@Controller('log-in')
+class LogInController {
+  @Post()
+  @HttpCode(200)
+  logIn(@Body() body: LogInDto, @Session() session: Session): Promise<void> {
+    return session.authenticate(body.name, { remember: body.remember });
+  }
+}
 
 /** Lifetimes that are told apart: 1 day and 2 without, 5 and 10 with `remember`. */
 const LIFETIMES = { ttl: '1d', absoluteTtl: '2d', remember: { ttl: '5d', absoluteTtl: '10d' } };
@@ -104,6 +124,28 @@ onEachPlatform('the checkbox "remember me", passed on as it comes', (open) => {
       'The session cannot hold what was sent: see `remember`',
     ]);
     expect([cookie, rowsOf(app.storage), app.log.lines]).toEqual([undefined, [], []]);
+  });
+
+  it.each<[Sent, unknown[]]>([
+    [form('name=ada&remember=on'), REMEMBERED],
+    [form('name=ada&remember=off'), FORGOTTEN],
+    [form('name=ada'), FORGOTTEN],
+    [{ name: 'ada', remember: false }, FORGOTTEN],
+  ])('passes a DTO and a pipe that converts what it can: %#', async (sent, expected) => {
+    const app = await open({
+      options: LIFETIMES,
+      controllers: [LogInController],
+      prepare: (made) =>
+        made.useGlobalPipes(
+          new ValidationPipe({
+            whitelist: true,
+            forbidNonWhitelisted: true,
+            transform: true,
+            transformOptions: { enableImplicitConversion: true },
+          }),
+        ),
+    });
+    expect([shown(sent), await rememberedFor(app, '/log-in', sent)]).toEqual([shown(sent), expected]);
   });
 
   it('leaves it to `cookie.persistent` where the app does not ask', async () => {
