@@ -63,12 +63,15 @@ function partsOf(path: string, value: object): Array<[string, unknown]> {
   return parts;
 }
 
+/** Node warns of whoever reads these. They show the headers of a response once more. */
+const DEPRECATED: ReadonlySet<string> = new Set(['_headers', '_headerNames']);
+
 /** Its own, and those of inherited accessors: Nest keeps instances where only an accessor leads. */
 function keysOf(value: object): Set<string | symbol> {
   const keys = new Set(Reflect.ownKeys(value));
   for (let from = Reflect.getPrototypeOf(value); from !== null; from = Reflect.getPrototypeOf(from))
     for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(from)))
-      if ('get' in descriptor) keys.add(key);
+      if ('get' in descriptor && !DEPRECATED.has(key)) keys.add(key);
   return keys;
 }
 
