@@ -90,6 +90,7 @@ export const HTTP_SPECS = [
 /** What both runs have in common. */
 export const COMMON = {
   rootDir: ROOT,
+  testSequencer: '<rootDir>/test/support/longest-first.js',
   testTimeout: 600_000, // ends what hangs: machines are shared and busy, and no test measures speed
   workerIdleMemoryLimit: '1GB', // what native ESM loads for a file stays: a worker of four gigabytes is a slow one
 };

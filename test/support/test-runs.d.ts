@@ -1,5 +1,7 @@
 export declare const LEFT_OUT: readonly string[];
 
+export declare const LONGEST: readonly string[];
+
 export declare const STEPS: ReadonlyArray<{
   readonly name: string;
   /** One of package.json. */

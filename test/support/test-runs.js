@@ -16,6 +16,23 @@ export const LEFT_OUT = [
   'interleaving/flawed-storages.spec.ts', // thousands of schedules, until each planted flaw shows
 ];
 
+/** Specs that take longest, in the order in which they start. */
+export const LONGEST = [
+  'backends/typeorm/pool/postgres/postgres-dialect.storm.spec.ts',
+  'interleaving/interleaving.spec.ts',
+  'behaviour/hostile-headers.spec.ts',
+  'behaviour/outage/ended-connections.spec.ts',
+  'behaviour/outage/database-server.spec.ts',
+  'backends/typeorm/pool/mysql/mysql-dialect.storm.spec.ts',
+  'e2e/demo.spec.ts',
+  'backends/typeorm/pool/pooled-connection.matrix.spec.ts',
+  'core/rotation-policy.exhaustive.spec.ts',
+  'interleaving/flawed-storages.spec.ts',
+  'backends/typeorm/sql/row-mapping.matrix.spec.ts',
+  'behaviour/no-resurrection.spec.ts',
+  'behaviour/every-way-out.spec.ts',
+];
+
 /**
  * What `npm run test:all` runs beside Jest. `script` is one of package.json.
  */
@@ -51,7 +68,10 @@ export function summaryOf({ isWhole, files, ran, share, passed, failed, skipped,
   const isThere = ({ has }) => ran.some(has);
   const names = (parts) => parts.map(({ name }) => name);
   const ranSteps = STEPS.filter(({ script }) => steps[script] !== undefined);
-  const did = [`${files} spec files`, ...names([...PARTS.filter(isThere), ...ranSteps])];
+  const did = [
+    files === 1 ? '1 spec file' : `${files} spec files`,
+    ...names([...PARTS.filter(isThere), ...ranSteps]),
+  ];
   const missing = [
     ...PARTS.filter((part) => !isThere(part)),
     ...STEPS.filter((step) => !ranSteps.includes(step)),
