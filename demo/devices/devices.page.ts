@@ -17,10 +17,7 @@ export interface DevicesPageInput {
 export function devicesPage({ userId, devices, places, activity }: DevicesPageInput): Html {
   return html`<header class="page-header">
       <h1>Your devices</h1>
-      <p>
-        Where <strong>${userId}</strong> is signed in. If you do not recognise a device, sign it out: its next
-        click is told so.
-      </p>
+      <p>Where <strong>${userId}</strong> is signed in. If you do not recognise a device, sign it out.</p>
     </header>
     <section class="card flush" aria-label="Devices">
       ${limitPanel({ taken: devices.length, places })} ${table(devices)}
