@@ -38,6 +38,8 @@ export interface Running {
   readonly clock: ManualClock;
   readonly get: (path: string, cookie?: string, accept?: string) => request.Test;
   readonly post: (path: string, body?: object, cookie?: string) => request.Test;
+  readonly put: (path: string, body?: object, cookie?: string) => request.Test;
+  readonly delete: (path: string, cookie?: string) => request.Test;
   /** As a browser posts a form without script. */
   readonly submit: (path: string, fields: object, cookie?: string) => request.Test;
 }
@@ -45,6 +47,8 @@ export interface Running {
 export interface PageOptions {
   /** The page that shows the app to which this one adds. @default the page itself */
   readonly goesOnWith?: string;
+  /** Files of other pages that the page tells its reader to take as well. */
+  readonly also?: readonly string[];
   /** Changes what is shown. @default nothing */
   readonly edit?: Edit;
   /** A file of the page that exports `sessions`, to stand in `app.module.ts` for the module that is there. */
@@ -59,11 +63,11 @@ export interface PageOptions {
  */
 export function openPage(
   page: string,
-  { goesOnWith = page, edit = hashCheaply, sessions }: PageOptions = {},
+  { goesOnWith = page, also = [], edit = hashCheaply, sessions }: PageOptions = {},
 ): PageApp {
   const own = Document.read(join(ROOT, page)).snippets.filter(({ isNamed }) => isNamed);
-  const root = shownFile('app.module.ts', goesOnWith);
-  const shown: Snippet[] = own.some(({ file }) => file === root.file) ? own : [...own, root];
+  const others = [shownFile('app.module.ts', goesOnWith), ...also.map((file) => shownFile(file))];
+  const shown: Snippet[] = [...own, ...others.filter((one) => own.every(({ file }) => file !== one.file))];
   const keyBefore = process.env['SESSION_KEY'];
   process.env['SESSION_KEY'] = randomBytes(32).toString('base64url');
   Logger.overrideLogger(false);
@@ -112,6 +116,8 @@ export function openPage(
         get: (path, cookie = '', accept = 'application/json') =>
           agent.get(path).set('Cookie', cookie).set('Accept', accept),
         post: (path, body = {}, cookie = '') => agent.post(path).set('Cookie', cookie).send(body),
+        put: (path, body = {}, cookie = '') => agent.put(path).set('Cookie', cookie).send(body),
+        delete: (path, cookie = '') => agent.delete(path).set('Cookie', cookie),
         submit: (path, fields, cookie = '') =>
           agent.post(path).set('Cookie', cookie).set('Accept', 'text/html').type('form').send(fields),
       };

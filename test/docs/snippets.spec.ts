@@ -6,7 +6,7 @@ import { type INestApplication, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DOCUMENTS, importedFiles, ROOT, shownFile, typeErrors, typeErrorsByDocument } from './compile.js';
 import { Document, type Snippet } from './document.js';
-import { openWorkplace, outputOf, promisedOutput, type Workplace } from './run.js';
+import { openWorkplace, type Workplace } from './run.js';
 
 const { snippets } = Document.read(join(ROOT, 'README.md'));
 
@@ -94,16 +94,6 @@ describe('the quick start', () => {
     expect(await devices.json()).toMatchObject([{ current: true, meta: { deviceName: 'Firefox' } }]);
 
     await app.close();
-    expect(existsSync(join(place.path, 'app.sessions.sqlite'))).toBe(true);
-  });
-});
-
-describe('the recipe for use without Nest', () => {
-  it('prints what it says', async () => {
-    const place = work(snippet('worker.ts'));
-    const promised = promisedOutput(snippet('worker.ts'));
-    expect(promised.length).toBeGreaterThan(0);
-    expect(await outputOf(place, 'worker.ts')).toEqual(promised);
     expect(existsSync(join(place.path, 'app.sessions.sqlite'))).toBe(true);
   });
 });
