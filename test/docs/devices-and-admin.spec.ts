@@ -170,6 +170,59 @@ describe('a mail about a new device', () => {
   });
 });
 
+describe('who is online', () => {
+  beforeEach(() => open());
+
+  it('is a page for administrators, of who was active lately, with a button that ends all of a user', async () => {
+    const running = await started(['online-page.controller.ts', 'OnlinePageController']);
+    const { app, get, submit, clock } = running;
+    const now = import.meta.jest.spyOn(Date, 'now').mockImplementation(() => clock.now());
+    await signIn(app, 'idle');
+    clock.advance('16m');
+    const root = (await signIn(app, 'root', { data: { role: 'admin' } })).cookie;
+    await get('/admin/online').expect(401);
+    await get('/admin/online', (await signIn(app, 'eve', { data: { role: 'member' } })).cookie).expect(403);
+    for (const id of ['ada', 'ada', '<i>']) await signIn(app, id, { data: { voucher: 'secret' } });
+    await app.get(SessionStore).put('reset:7', { userId: null, data: {} }, '1h');
+
+    const { text } = await get('/admin/online', root).expect(200);
+    const users = [...text.matchAll(/<tr><td>([^<]*)</g)].map(([, id]) => id);
+    expect(users.toSorted((a = '', b = '') => (a < b ? -1 : 1))).toEqual([
+      '&#60;i&#62;',
+      'ada',
+      'ada',
+      'eve',
+      'root',
+    ]);
+    expect(text).not.toMatch(/secret|More/);
+    await submit('/admin/online/ada/end', {}, root).expect(303);
+    expect((await get('/admin/online', root)).text).toContain('2 sessions ended');
+    await submit('/admin/online/%3Ci%3E/end', {}, root).expect(303);
+    expect((await get('/admin/online', root)).text).not.toMatch(/ada|&#60;i/);
+    now.mockRestore();
+  });
+
+  it('goes on page by page, each session on one of them, and counts users', async () => {
+    const running = await started(['online-page.controller.ts', 'OnlinePageController']);
+    const { app, get } = running;
+    const root = (await signIn(app, 'root', { data: { role: 'admin' } })).cookie;
+    for (let i = 0; i < 60; i++) await signIn(app, `user-${i % 30}`);
+    const pages: string[] = [];
+    for (let path: string | undefined = '/admin/online'; path;)
+      path = /href="([^"]+)">More</.exec(
+        pages[pages.push((await get(path, root).expect(200)).text) - 1] ?? '',
+      )?.[1];
+    expect(pages.length).toBeGreaterThan(1);
+    expect(pages.join('').match(/<tr><td>user-/g)).toHaveLength(60);
+    const OnlineService = await page.recipe<{ count(minutes: number): Promise<number> }>(
+      'online.service.ts',
+      'OnlineService',
+    );
+    expect(await new OnlineService(app.get(SessionStore)).count(15)).toBe(31);
+    await get('/admin/online?after=junk', root).expect(400);
+  });
+});
+
 describe("an end to anybody's sessions", () => {
   beforeEach(() => open());
 
