@@ -9,7 +9,7 @@ import { SCENARIOS } from './scenarios.js';
 import type { Platform } from './servers/application.js';
 
 const DOCS = join(import.meta.dirname, '../../docs');
-const README = join(import.meta.dirname, '../../README.md');
+const COSTS = join(DOCS, 'costs.md');
 const [START, END] = ['<!-- benchmark -->', '<!-- /benchmark -->'];
 
 /** One table: a row for each scenario, a column for each contender. */
@@ -36,7 +36,7 @@ function table(platform: Platform, results: readonly ScenarioResult[]): string {
   ].join('\n');
 }
 
-/** The few figures that the README shows. */
+/** The few figures that the page of costs shows. */
 function summary(results: readonly ScenarioResult[]): string {
   const chosen = ['no-cookie', 'read', 'write'];
   const names = CONTENDERS.filter(({ name }) => name !== 'bare');
@@ -107,11 +107,11 @@ for (const theme of ['light', 'dark'] as const) {
   writeFileSync(join(DOCS, `benchmark-${theme}.svg`), chart(results, theme));
 }
 
-const readme = readFileSync(README, 'utf8');
-const [before = '', rest = ''] = readme.split(START);
+const costs = readFileSync(COSTS, 'utf8');
+const [before = '', rest = ''] = costs.split(START);
 const [, after = ''] = rest.split(END);
-if (rest === '') throw new Error(`README.md has no ${START}`);
+if (rest === '') throw new Error(`docs/costs.md has no ${START}`);
 writeFileSync(
-  README,
+  COSTS,
   `${before}${START}\n\n${summary(results)}\n\nMeasured on ${date}, ${machine}.\n\n${END}${after}`,
 );
