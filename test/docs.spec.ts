@@ -10,6 +10,7 @@ import {
   checkLinks,
   checkMentions,
   checkNames,
+  checkPadding,
   checkPrivacy,
   checkSpecs,
   namesIn,
@@ -26,6 +27,11 @@ const packageJson = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   readonly engines: { readonly node: string };
 };
 
+/** What people read on the forge and on the site. The others are edited by hand, in columns. */
+function isPage(name: string): boolean {
+  return name === 'README.md' || name.startsWith('docs/');
+}
+
 function page(name: string): Document {
   return Document.read(join(ROOT, name));
 }
@@ -41,6 +47,11 @@ describe.each(DOCUMENTS)('%s', (name) => {
   it('says nothing that only its authors understand', () => {
     expect(checkPrivacy(document)).toEqual([]);
   });
+
+  if (isPage(name))
+    it('has no wide table that is padded', () => {
+      expect(checkPadding(document)).toEqual([]);
+    });
 });
 
 describe('README.md', () => {

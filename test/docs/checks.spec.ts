@@ -6,6 +6,7 @@ import {
   checkLinks,
   checkMentions,
   checkNames,
+  checkPadding,
   checkPrivacy,
   checkRules,
   checkSpecs,
@@ -109,5 +110,14 @@ describe('the checks of the documents, on one that is wrong', () => {
       '#12 means nothing to readers',
       '/home/somebody/notes means nothing to readers',
     ]);
+  });
+
+  it('find a wide table that is padded, and leave a narrow one alone', () => {
+    const [wide, narrow] = ['x'.repeat(120), 'x'];
+    const table = (cell: string) => `| ${cell} | y${' '.repeat(9)} |`;
+    expect(checkPadding(new Document(`${table(wide)}\n\n${table(narrow)}`))).toEqual([
+      `padded: | ${'x'.repeat(38)}`,
+    ]);
+    expect(checkPadding(new Document(`| ${wide} | y |`))).toEqual([]);
   });
 });

@@ -161,3 +161,12 @@ export function checkPrivacy(document: Document): Problems {
   const leaks = document.text.match(/\/(?:work|home|tmp)\/[\w/.-]*\w|#\d+\b(?!-)|\bissue \d+|registry\.\S+/g);
   return (leaks ?? []).map((leak) => `${leak} means nothing to readers`);
 }
+
+/** Characters of a line of code, up to which Prettier aligns the columns of a table. */
+const LINE = 110;
+
+/** That wide tables are not padded: blanks were a third of a page once. */
+export function checkPadding({ prose }: Document): Problems {
+  const rows = prose.split('\n').filter((line) => line.startsWith('|') && line.length > LINE);
+  return rows.filter((row) => /\S {3,}/.test(row)).map((row) => `padded: ${row.slice(0, 40)}`);
+}
