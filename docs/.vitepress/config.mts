@@ -1,16 +1,18 @@
 import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitepress';
+import { addressOf, isPlaceholder, urlOf } from '../../scripts/repository/address.mjs';
 import { anchorOf } from './site/anchors.js';
 import { followTheSwitch, redirectLinks } from './site/markdown.js';
-import { type Manifest, repositoryOf, siteLink } from './site/repository.js';
+import { siteLink } from './site/repository.js';
 import { chaptersOf } from './site/sidebar.js';
 
 const root = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
 const isFolder = (path: string): boolean =>
   statSync(fileURLToPath(new URL(path, root)), { throwIfNoEntry: false })?.isDirectory() ?? false;
-const repository = repositoryOf(JSON.parse(read('package.json')) as Manifest);
+const address = addressOf(JSON.parse(read('package.json')));
+const repository = isPlaceholder(address) ? undefined : urlOf(address);
 
 export default defineConfig({
   title: 'nest-sessions',

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { redirectLinks } from '../../docs/.vitepress/site/markdown.js';
-import { repositoryOf, siteLink } from '../../docs/.vitepress/site/repository.js';
+import { siteLink } from '../../docs/.vitepress/site/repository.js';
 import { chaptersOf } from '../../docs/.vitepress/site/sidebar.js';
 import { DOCUMENTS, ROOT } from './compile.js';
 import { Document } from './document.js';
@@ -34,16 +34,6 @@ describe('links that lead out of the pages', () => {
   const isFolder = (path: string): boolean => !path.includes('.');
 
   it.each([
-    ['git+https://example.org/us/it.git', 'https://example.org/us/it'],
-    ['git@example.org:us/it.git', 'https://example.org/us/it'],
-    ['ssh://git@example.org/us/it.git', 'https://example.org/us/it'],
-    ['https://example.org/us/it', 'https://example.org/us/it'],
-  ])('go to the repository that package.json names: %s', (url, address) => {
-    expect(repositoryOf({ repository: { url } })).toBe(address);
-    expect(repositoryOf({ repository: url })).toBe(address);
-  });
-
-  it.each([
     ['../src/index.ts', 'https://example.org/us/it/blob/HEAD/src/index.ts'],
     ['../bench/profile.md#last', 'https://example.org/us/it/blob/HEAD/bench/profile.md#last'],
     ['../src', 'https://example.org/us/it/tree/HEAD/src'],
@@ -56,8 +46,7 @@ describe('links that lead out of the pages', () => {
     expect(siteLink(target, 'https://example.org/us/it', isFolder)).toBe(place);
   });
 
-  it('are text where package.json names no repository', () => {
-    expect(repositoryOf({})).toBeUndefined();
+  it('are text where it is not known where the repository lives', () => {
     expect(siteLink('../src/index.ts', undefined, isFolder)).toBeNull();
     expect(siteLink('options.md', undefined, isFolder)).toBe('options.md');
   });

@@ -1,23 +1,5 @@
 import { posix } from 'node:path';
 
-/** What package.json says of where the sources are. */
-export interface Manifest {
-  readonly repository?: string | { readonly url?: string };
-}
-
-/**
- * The address of the repository, for people: `https://host/owner/name`.
- *
- * @returns undefined where package.json names none
- */
-export function repositoryOf({ repository }: Manifest): string | undefined {
-  const url = typeof repository === 'string' ? repository : repository?.url;
-  return url
-    ?.replace(/^git\+/, '')
-    .replace(/^(?:ssh:\/\/)?git@([^:/]+)[:/]/, 'https://$1/')
-    .replace(/\.git$/, '');
-}
-
 /**
  * Where a link of a page leads on the site, when it leads out of the pages: to a source, a spec, the licence. On the
  * forge such a link is relative; on the site it is an address in the repository.
