@@ -15,6 +15,7 @@ import { OtherDevices } from './devices/other-devices.js';
 import { NowhereController } from './errors/nowhere.controller.js';
 import { PageErrorFilter } from './errors/page-error.filter.js';
 import { HealthController } from './health/health.controller.js';
+import { OnlineController } from './online/online.controller.js';
 import { keyFrom } from './session-key.js';
 import { Rotations } from './session/rotations.js';
 import { SessionController } from './session/session.controller.js';
@@ -44,6 +45,7 @@ import { Thefts } from './theft/thefts.js';
     SessionController,
     DevicesController,
     TheftController,
+    OnlineController,
     CartController,
     AccountController,
     ConfirmController,

@@ -6,5 +6,6 @@ declare module 'nest-sessions' {
     cart?: Cart;
     /** What somebody wrote on the page of their session. */
     memo?: string;
+    role?: 'administrator';
   }
 }

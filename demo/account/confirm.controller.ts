@@ -1,7 +1,8 @@
 import { Body, Controller, Get, HttpStatus, Post, Query, Redirect } from '@nestjs/common';
-import { RequireAuth, Session, UserId } from 'nest-sessions';
+import { RequireAuth, Session, SessionStore, UserId } from 'nest-sessions';
 import { deviceName } from '../devices/device-name.js';
 import { page } from '../html/page.js';
+import { isAdministrator } from '../online/administrator.guard.js';
 import { confirmPage } from './confirm.page.js';
 import { confirmPath, type GuardedAction, guardedAction } from './guarded-action.js';
 import { userName } from './user-name.js';
@@ -16,10 +17,12 @@ interface ConfirmForm {
 @Controller('confirm')
 @RequireAuth()
 export class ConfirmController {
+  constructor(private readonly store: SessionStore) {}
+
   @Get()
   async show(@Session() session: Session, @UserId() userId: string, @Query('action') wanted?: unknown) {
     const action = guardedAction(wanted);
-    const main = confirmPage({ userId, action, device: await deviceOf(action, session) });
+    const main = confirmPage({ userId, action, deed: await this.#deedOf(action, session) });
     return page({ title: 'Confirm that it is you', here: 'devices', session, main });
   }
 
@@ -37,11 +40,26 @@ export class ConfirmController {
     // 307 keeps the method: the browser sends the form to where it was going in the first place.
     return { url: action.path, statusCode: HttpStatus.TEMPORARY_REDIRECT };
   }
-}
 
-/** The name of the device that the action is about, if it is one of this user's. */
-async function deviceOf(action: GuardedAction | null, session: Session): Promise<string | null> {
-  if (!action?.deviceId) return null;
-  const device = (await session.list()).find(({ id }) => id === action.deviceId);
-  return device ? deviceName(device.meta) : null;
+  /** What the action does, as the end of "You are about to …", with the name of the device that it is about. */
+  async #deedOf(action: GuardedAction | null, session: Session): Promise<string> {
+    switch (action?.about) {
+      case 'others':
+        return 'sign out all other devices';
+      case 'everywhere':
+        return 'sign out everywhere';
+      case 'device': {
+        const device = (await session.list()).find(({ id }) => id === action.id);
+        return device ? `sign out ${deviceName(device.meta)}` : 'sign out a device';
+      }
+      case 'session': {
+        const other = isAdministrator(session) ? await this.store.load(action.id) : null;
+        return other
+          ? `end the session of ${other.userId ?? 'a visitor'} on ${deviceName(other.meta)}`
+          : 'end a session';
+      }
+      default:
+        return 'change something that matters';
+    }
+  }
 }

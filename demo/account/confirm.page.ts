@@ -6,12 +6,11 @@ export interface ConfirmPageInput {
   readonly userId: string;
   /** The action that goes on afterwards. */
   readonly action: GuardedAction | null;
-  /** The name of the device that it signs out, where it is about one of the user's own. */
-  readonly device: string | null;
+  /** What it does: "sign out Safari on iOS". */
+  readonly deed: string;
 }
 
-export function confirmPage({ userId, action, device }: ConfirmPageInput): Html {
-  const deed = deedOf(action, device);
+export function confirmPage({ userId, action, deed }: ConfirmPageInput): Html {
   return html`<section class="card narrow" aria-labelledby="confirm-title">
     <h1 id="confirm-title">Confirm that it is you</h1>
     <p id="confirm-hint">
@@ -37,11 +36,4 @@ export function confirmPage({ userId, action, device }: ConfirmPageInput): Html 
     <p class="muted">This is a demo: your name is enough.</p>
     <p class="actions"><a class="button" href="/devices">Back to your devices</a></p>
   </section>`;
-}
-
-function deedOf(action: GuardedAction | null, device: string | null): string {
-  if (action === null) return 'change something that matters';
-  if (action.path.endsWith('/sign-out-others')) return 'sign out all other devices';
-  if (action.path.endsWith('/sign-out-everywhere')) return 'sign out everywhere';
-  return device === null ? 'sign out a device' : `sign out ${device}`;
 }

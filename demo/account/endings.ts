@@ -1,13 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import { type RevokeReason, SessionEvents } from 'nest-sessions';
 
-/** What people read whose session ended without their doing. */
-const WORDS: Partial<Record<RevokeReason | 'evicted' | 'expired', string>> = {
+/** How a session ends without the doing of whoever has its cookie. */
+type Ending = Exclude<RevokeReason, 'logout' | 'replaced'> | 'administrator' | 'evicted' | 'expired';
+
+/** What people read then. */
+const WORDS: Readonly<Record<Ending, string>> = {
   revoked: 'You were signed out from another device.',
   'logout-others': 'You were signed out from another device.',
   'logout-all': 'You were signed out from another device, which signed out everywhere.',
+  administrator: 'An administrator signed this device out.',
   reuse:
     'You were signed out: somebody used a copy of your cookie. Sign in again, and only you have a session.',
+  'client-change': 'You were signed out: your cookie was used by another browser.',
   evicted: 'You were signed out: you signed in on more devices than you may have at once.',
   expired: 'You were signed out, because this device was not used for too long.',
 };
@@ -18,12 +23,19 @@ const KEPT = 1000;
 /** Remembers why sessions ended, to tell those whose cookie still leads to one. */
 @Injectable()
 export class Endings {
-  readonly #words = new Map<string, string>();
+  readonly #endings = new Map<string, Ending>();
 
   constructor(events: SessionEvents) {
-    events.on('revoked', ({ sessionId, reason }) => this.#keep(sessionId, WORDS[reason]));
-    events.on('evicted', ({ sessionId }) => this.#keep(sessionId, WORDS.evicted));
-    events.on('expired', ({ sessionId }) => this.#keep(sessionId, WORDS.expired));
+    events.on('revoked', ({ sessionId, reason }) => {
+      if (reason !== 'logout' && reason !== 'replaced') this.#keep(sessionId, reason);
+    });
+    events.on('evicted', ({ sessionId }) => this.#keep(sessionId, 'evicted'));
+    events.on('expired', ({ sessionId }) => this.#keep(sessionId, 'expired'));
+  }
+
+  /** An administrator is about to end that session. What is noted first stays. */
+  byAdministrator(sessionId: string): void {
+    this.#keep(sessionId, 'administrator');
   }
 
   /**
@@ -31,16 +43,16 @@ export class Endings {
    * before.
    */
   tell(sessionId: string): string | null {
-    const words = this.#words.get(sessionId);
-    if (words === undefined) return null;
-    this.#words.delete(sessionId);
-    return words;
+    const ending = this.#endings.get(sessionId);
+    if (ending === undefined) return null;
+    this.#endings.delete(sessionId);
+    return WORDS[ending];
   }
 
-  #keep(sessionId: string, words: string | undefined): void {
-    if (words === undefined || this.#words.has(sessionId)) return;
-    this.#words.set(sessionId, words);
-    const [oldest] = this.#words.keys();
-    if (this.#words.size > KEPT && oldest !== undefined) this.#words.delete(oldest);
+  #keep(sessionId: string, ending: Ending): void {
+    if (this.#endings.has(sessionId)) return;
+    this.#endings.set(sessionId, ending);
+    const [oldest] = this.#endings.keys();
+    if (this.#endings.size > KEPT && oldest !== undefined) this.#endings.delete(oldest);
   }
 }

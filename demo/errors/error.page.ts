@@ -6,10 +6,21 @@ interface Words {
   readonly text: string;
 }
 
-const WORDS: Partial<Record<HttpStatus, Words>> = {
-  [HttpStatus.FORBIDDEN]: {
+/** What went wrong, where the status alone does not say it. */
+export type PageError = HttpStatus | 'cross-site';
+
+const WORDS: Partial<Record<PageError, Words>> = {
+  'cross-site': {
     title: 'That did not come from here',
     text: 'The form was sent by another site, so nothing was done.',
+  },
+  [HttpStatus.BAD_REQUEST]: {
+    title: 'That cannot be read',
+    text: 'The address, or the form, holds something that it should not.',
+  },
+  [HttpStatus.FORBIDDEN]: {
+    title: 'That is not for everybody',
+    text: 'Only administrators may do it, so nothing was done.',
   },
   [HttpStatus.NOT_FOUND]: {
     title: 'There is nothing here',
@@ -30,10 +41,24 @@ const ANYTHING_ELSE: Words = {
   text: 'It is our fault, and it has been noted. Please try again.',
 };
 
-/** What to say about a status, and the way on. */
-export function errorPage(status: HttpStatus, retryPath: string): { title: string; main: Html } {
-  const { title, text } = WORDS[status] ?? ANYTHING_ELSE;
-  const isWorthRetrying = status !== HttpStatus.NOT_FOUND && status !== HttpStatus.FORBIDDEN;
+/** What another try does not change. */
+const FINAL: ReadonlySet<HttpStatus> = new Set([
+  HttpStatus.BAD_REQUEST,
+  HttpStatus.FORBIDDEN,
+  HttpStatus.NOT_FOUND,
+]);
+
+export interface ErrorPageInput {
+  readonly status: HttpStatus;
+  readonly error: PageError;
+  /** Where to try again. */
+  readonly retryPath: string;
+}
+
+/** What to say about an error, and the way on. */
+export function errorPage({ status, error, retryPath }: ErrorPageInput): { title: string; main: Html } {
+  const { title, text } = WORDS[error] ?? ANYTHING_ELSE;
+  const isWorthRetrying = !FINAL.has(status);
   const main = html`<section class="card narrow">
     <p class="eyebrow">${status}</p>
     <h1>${title}</h1>

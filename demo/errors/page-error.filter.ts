@@ -1,7 +1,7 @@
 import { type ArgumentsHost, Catch, HttpException, HttpStatus, Logger } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import type { Request, Response } from 'express';
-import { AuthenticationRequiredException, sessionOf } from 'nest-sessions';
+import { AuthenticationRequiredException, CrossSiteRequestException, sessionOf } from 'nest-sessions';
 import { Endings } from '../account/endings.js';
 import { confirmPath, guardedAction } from '../account/guarded-action.js';
 import { localPath, signInPath } from '../account/return-to.js';
@@ -31,7 +31,9 @@ export class PageErrorFilter extends BaseExceptionFilter {
     if (needsRecentSignIn(exception))
       return response.redirect(HttpStatus.SEE_OTHER, confirmPath(guardedAction(request.originalUrl)));
     if (status === HttpStatus.UNAUTHORIZED) return this.#askToSignIn(request, response);
-    const { title, main } = errorPage(status, request.method === 'GET' ? request.originalUrl : '/');
+    const error = exception instanceof CrossSiteRequestException ? 'cross-site' : status;
+    const retryPath = request.method === 'GET' ? request.originalUrl : '/';
+    const { title, main } = errorPage({ status, error, retryPath });
     // What went wrong may be the session itself: only these pages have nothing to fear of it.
     const session = IN_ORDER.has(status) ? sessionOf(request) : null;
     response.status(status).send(page({ title, main, session }));
@@ -53,7 +55,7 @@ export class PageErrorFilter extends BaseExceptionFilter {
 }
 
 /** Errors with which sessions are in order. */
-const IN_ORDER: ReadonlySet<HttpStatus> = new Set([HttpStatus.NOT_FOUND]);
+const IN_ORDER: ReadonlySet<HttpStatus> = new Set([HttpStatus.BAD_REQUEST, HttpStatus.NOT_FOUND]);
 
 function needsRecentSignIn(exception: unknown): boolean {
   return (

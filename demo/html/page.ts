@@ -11,6 +11,7 @@ const LINKS = [
   { here: 'session', path: '/', label: 'Session' },
   { here: 'devices', path: '/devices', label: 'Devices' },
   { here: 'theft', path: '/theft', label: 'Theft' },
+  { here: 'online', path: '/online', label: 'Online' },
   { here: 'cart', path: '/cart', label: 'Cart' },
 ] as const;
 

@@ -22,6 +22,16 @@ beforeAll(async () => {
 
 afterAll(() => copy.remove());
 
+/** Signs in as a program does; gives the cookie. */
+async function signInWith(form: Readonly<Record<string, string>>, { url } = demo): Promise<string> {
+  const body = new URLSearchParams(form);
+  const reply = await fetch(`${url}/sign-in`, { method: 'POST', body, redirect: 'manual' });
+  return reply.headers
+    .getSetCookie()
+    .map((line) => line.split(';', 1)[0])
+    .join('; ');
+}
+
 /** Starts it again on the same port, which is where the browsers are. */
 async function restart(meanwhile: () => void = () => undefined): Promise<void> {
   await demo.stop();
@@ -69,13 +79,8 @@ describe('npm start', () => {
   });
 
   it('writes an IPv4 address as people know it, in the list of devices and in the activity', async () => {
-    const reply = await fetch(`${demo.url}/sign-in`, {
-      method: 'POST',
-      body: new URLSearchParams({ name: 'Hedy' }),
-      redirect: 'manual',
-    });
-    const cookie = reply.headers.getSetCookie().map((line) => line.split(';', 1)[0]);
-    const page = await fetch(`${demo.url}/devices`, { headers: { Cookie: cookie.join('; ') } });
+    const cookie = await signInWith({ name: 'Hedy' });
+    const page = await fetch(`${demo.url}/devices`, { headers: { Cookie: cookie } });
     const text = await page.text();
     expect(text.match(/127\.0\.0\.1/g)).toHaveLength(2);
     expect(text).not.toContain('::ffff:');
@@ -455,6 +460,68 @@ describe('npm start', () => {
     expect(laptop.path).toBe('/theft');
   });
 
+  it('shows administrators who is online, page by page, and never what is in a session', async () => {
+    const laptop = await visitor(LAPTOP);
+    await Promise.all(Array.from({ length: 25 }, (_, number) => signInWith({ name: `Crew ${number}` })));
+    await laptop.signIn('Valentina');
+    await laptop.page.getByLabel('Write something into it').fill('half past nine');
+    await laptop.press('Save');
+    await laptop.visit('/online');
+    expect(await laptop.page.getByRole('table').count()).toBe(0);
+    const before = (await laptop.sessionCookie())?.value;
+    await laptop.press('Become an administrator');
+    expect((await laptop.sessionCookie())?.value).not.toBe(before);
+
+    const seen = await laptop.devices();
+    expect(seen).toHaveLength(20);
+    const next = laptop.page.getByRole('link', { name: 'Next page' });
+    while ((await next.count()) > 0) {
+      await laptop.follow(next);
+      seen.push(...(await laptop.devices()));
+      expect(await laptop.page.content()).not.toContain('half past nine');
+    }
+    const crew = seen.flatMap((row) => /^Crew \d+/.exec(row)?.[0] ?? []);
+    expect(new Set(crew).size).toBe(25);
+    expect(crew).toHaveLength(25);
+    expect(seen).toContainEqual('Valentina You Chrome on macOS 203.0.113.7 just now just now');
+  });
+
+  it('lets administrators end any session, whose device is told so, and nobody else', async () => {
+    const [laptop, phone] = [await visitor(LAPTOP), await visitor(PHONE)];
+    await phone.signIn('Anna');
+    await laptop.signIn('Sally');
+    const { request } = laptop.page.context();
+    const somebody = '01JZ0000000000000000000000';
+    const refused = await request.post(`/online/${somebody}/sign-out`, { headers: { Accept: 'text/html' } });
+    expect(refused.status()).toBe(403);
+    expect(await refused.text()).toContain('That is not for everybody');
+
+    await laptop.visit('/online');
+    await laptop.press('Become an administrator');
+    await laptop.visit('/online?within=any');
+    await copy.ageSignIns(6);
+    const row = laptop.page.getByRole('row', { name: 'Anna' });
+    await turnTo(laptop, row);
+    await laptop.follow(row.getByRole('button', { name: 'End' }));
+    await laptop.page.getByText('You are about to end the session of Anna on Safari on iOS.').waitFor();
+    await laptop.page.getByLabel('Your name').fill('Sally');
+    await laptop.press('Confirm and sign out');
+    expect(await laptop.messages()).toEqual(['The session has ended.']);
+    await phone.visit('/');
+    expect(await phone.messages()).toEqual(['An administrator signed this device out.']);
+  });
+
+  it('answers a page that is asked for with nonsense with words, not with a fault', async () => {
+    const laptop = await visitor(LAPTOP);
+    await laptop.signIn('Wally');
+    await laptop.visit('/online');
+    await laptop.press('Become an administrator');
+    expect((await laptop.page.goto('/online?after=%00'))?.status()).toBe(400);
+    await laptop.page.getByRole('heading', { name: 'That cannot be read' }).waitFor();
+    await laptop.visit('/online?within[]=__proto__&after[]=x');
+    await laptop.page.getByRole('heading', { name: 'Who is online' }).waitFor();
+  });
+
   it('remembers a device for 30 days if asked to, and for the browser session if not', async () => {
     const laptop = await visitor(LAPTOP);
     await laptop.signIn('Alan', { remember: true });
@@ -580,7 +647,11 @@ describe('npm start', () => {
     await somebody.visit('/devices');
     for (let times = 0; times < 3; times++) await somebody.press('Sign in on another device');
     await look('/devices');
-    for (const path of ['/sign-in', '/confirm', '/there-is-no-such-page', '/theft']) {
+    await somebody.visit('/online');
+    await look('/online of others');
+    await somebody.press('Become an administrator');
+    await look('/online of administrators');
+    for (const path of ['/sign-in', '/confirm', '/there-is-no-such-page', '/online?after=%00', '/theft']) {
       await somebody.visit(path);
       await look(path);
     }
@@ -695,13 +766,8 @@ onEachDatabase('the demo with DATABASE_URL', SERVER_KINDS, (kind) => {
   });
 
   it('keeps sessions there, and shows their rows', async () => {
-    const reply = await fetch(`${site.url}/sign-in`, {
-      method: 'POST',
-      body: new URLSearchParams({ name: 'Ruby' }),
-      redirect: 'manual',
-    });
-    const cookie = reply.headers.getSetCookie().map((line) => line.split(';', 1)[0]);
-    const visit = async () => (await fetch(site.url, { headers: { Cookie: cookie.join('; ') } })).text();
+    const cookie = await signInWith({ name: 'Ruby' }, site);
+    const visit = async () => (await fetch(site.url, { headers: { Cookie: cookie } })).text();
     expect(await visit()).toContain('Welcome, Ruby.'); // read once, and gone from the row
     const page = await visit();
     const rows = await (await database.open()).query('SELECT * FROM sessions');
@@ -738,6 +804,14 @@ function boxOf(target: Locator): Promise<Box> {
 
 function isFocused(target: Locator): Promise<boolean> {
   return target.evaluate((element) => element === element.ownerDocument.activeElement);
+}
+
+/** Turns the pages until that is on one. */
+async function turnTo({ page }: Visitor, target: Locator): Promise<void> {
+  while ((await target.count()) === 0) {
+    const next = page.getByRole('link', { name: 'Next page' });
+    await Promise.all([page.waitForEvent('load'), next.click()]);
+  }
 }
 
 /** The bytes of the payload that the page shows, in hex. */
