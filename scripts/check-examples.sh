@@ -5,10 +5,10 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$(mktemp -d)
-app=
 database=
 
 . "$root/scripts/bring-sqlite3.sh"
+. "$root/scripts/started-app.sh"
 
 say() { printf '\n== %s\n' "$*"; }
 fail() {
@@ -17,43 +17,12 @@ fail() {
 }
 sql() { psql -h "${PGHOST:-127.0.0.1}" -p "${PGPORT:-5432}" -U "${PGUSER:-postgres}" -w -d "${PGDATABASE:-test}" -qc "$1"; }
 
-# The app is a process group of its own: npm, its shell and Node.
-stop() {
-  [[ -n $app ]] || return 0
-  kill -TERM -- "-$app" 2>/dev/null || true
-  wait "$app" 2>/dev/null || true
-  while kill -0 -- "-$app" 2>/dev/null; do sleep 0.1; done
-  app=
-}
 clean_up() {
-  stop
+  stop_app
   [[ -z $database ]] || sql "DROP DATABASE IF EXISTS $database WITH (FORCE)" || true
   rm -rf "$work"
 }
 trap clean_up EXIT
-
-# As many ports that are free.
-free_ports() {
-  node -e '
-    const { createServer } = require("node:net");
-    const servers = Array.from({ length: Number(process.argv[1]) }, () => createServer().listen(0));
-    Promise.all(servers.map((one) => new Promise((resolve) => one.on("listening", resolve)))).then(() => {
-      console.log(servers.map((one) => one.address().port).join(" "));
-      for (const one of servers) one.close();
-    });' "$1"
-}
-
-# Until every one of these ports answers, or the app has ended.
-wait_for() {
-  local port
-  for port in "$@"; do
-    until (exec 3<>"/dev/tcp/localhost/$port") 2>/dev/null; do
-      kill -0 "$app" 2>/dev/null || fail "expected the app to listen on $port, it ended"
-      ((SECONDS < deadline)) || fail "expected the app to listen on $port within two minutes"
-      sleep 0.2
-    done
-  done
-}
 
 cd "$root"
 npm run build
@@ -89,19 +58,14 @@ for example in "${examples[@]}"; do
 
   read -r PORT FRONT_END_PORT PROVIDER_PORT <<<"$(free_ports 3)"
   export PORT FRONT_END_PORT PROVIDER_PORT
-  ports=("$PORT")
-  [[ $example != spa-and-cors ]] || ports+=("$FRONT_END_PORT")
-  [[ $example != passport-and-oauth ]] || ports+=("$PROVIDER_PORT")
+  ports=$PORT
+  [[ $example != spa-and-cors ]] || ports="$PORT $FRONT_END_PORT"
+  [[ $example != passport-and-oauth ]] || ports="$PORT $PROVIDER_PORT"
 
   say "$example: start"
-  deadline=$((SECONDS + 120))
-  setsid npm start >app.log 2>&1 </dev/null &
-  app=$!
-  # `&&`, because Bash does not stop at a failure inside what `||` follows.
-  (wait_for "${ports[@]}" && npm test && node "$root/scripts/use-examples.mjs" "$example") || {
-    cat app.log >&2
-    fail "$example does not do what it says"
-  }
-  stop
+  start_app "$ports" npm start
+  npm test || app_failed "expected npm test of $example to pass"
+  node "$root/scripts/use-examples.mjs" "$example" || app_failed "expected a browser to be able to use $example"
+  stop_app
   say "$example: fine, $((SECONDS - started)) s"
 done

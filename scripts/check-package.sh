@@ -29,14 +29,14 @@ cat "$work/files"
 
 while read -r file; do
   case $file in
-    package.json | README.md | SECURITY.md | LICENSE | dist/*.js | dist/*.d.ts) ;;
-    *) fail "expected only README.md, SECURITY.md, LICENSE and dist/**/*.{js,d.ts} in the tarball, got $file" ;;
+    package.json | schematics.json | README.md | SECURITY.md | LICENSE | dist/*.js | dist/*.d.ts) ;;
+    *) fail "expected only schematics.json, README.md, SECURITY.md, LICENSE and dist/**/*.{js,d.ts} in the tarball, got $file" ;;
   esac
   case $file in
     *.spec.* | *.test.* | */test/* | */demo/*) fail "expected no test and no demo in the tarball, got $file" ;;
   esac
 done <"$work/files"
-for file in package.json README.md SECURITY.md LICENSE dist/index.js dist/index.d.ts; do
+for file in package.json schematics.json README.md SECURITY.md LICENSE dist/index.js dist/index.d.ts; do
   grep -qxF "$file" "$work/files" || fail "expected $file in the tarball"
 done
 if grep -rlE '^//[#@] sourceMappingURL=' "$work/content/dist"; then
@@ -71,5 +71,6 @@ say 'are the types wrong?'
 npx --no-install attw "$tarball" --profile strict --ignore-rules cjs-resolves-to-esm --no-color
 
 bash scripts/check-apps.sh "$tarball"
+bash scripts/check-starters.sh "$tarball"
 
 say 'the package is fine'

@@ -124,6 +124,7 @@ describe('the rules', () => {
       'testing/manual-clock.ts',
     ],
     ['session.options.ts', "import { SessionModule } from './session.module.js';", 'session.module.ts'],
+    ['schematics/x.ts', "import { DataSource } from 'typeorm';", 'typeorm'],
     ['index.ts', "export { ManualClock } from './testing/manual-clock.js';", 'testing/manual-clock.ts'],
   ])('notice in %s: %s', (file, text, target) => {
     expect(forbiddenArrows(new Map([[file, text]]))).toEqual([`${file} imports ${target}`]);

@@ -32,6 +32,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'backends/typeorm/': { rooms: ['backends/typeorm/', 'core/'], packages: [NODE, /^typeorm$/] },
   'ops/': { rooms: ['ops/', 'core/'], packages: [NODE, NEST, /^@nestjs\/(schedule|terminus)$/, /^cron$/] },
   'testing/': { rooms: ['testing/', 'core/', 'http/', 'backends/memory/'], packages: [NODE, NEST] },
+  'schematics/': { rooms: ['schematics/'], packages: [NODE, /^typescript$/] },
   'session.module.ts': everything(['session.options.ts', 'session.providers.ts']),
   'session.providers.ts': everything(['session.options.ts', 'session.data-source.ts']),
   'session.data-source.ts': everything([]),
