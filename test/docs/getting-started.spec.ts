@@ -7,7 +7,7 @@ import { SessionStore } from 'nest-sessions';
 import { signIn } from 'nest-sessions/testing';
 import { ROOT, shownFile } from './compile.js';
 import { Document } from './document.js';
-import { openWorkplace, type Workplace } from './run.js';
+import { withoutDataSource, openWorkplace, type Workplace } from './run.js';
 
 Logger.overrideLogger(false);
 const PAGE = 'docs/getting-started.md';
@@ -44,31 +44,35 @@ describe('the module that reads its key with ConfigService', () => {
 
   beforeEach(() => {
     delete process.env['SESSION_KEY'];
-    place = openWorkplace([shownFile('configured.module.ts', PAGE)]);
   });
   afterEach(async () => {
     await app?.close();
+    app = undefined;
     place.close();
     process.env['SESSION_KEY'] = keyBefore;
   });
 
-  async function start(): Promise<INestApplication> {
+  async function start(env: string, file = shownFile('configured.module.ts', PAGE)) {
+    place = openWorkplace([file]);
+    writeFileSync(join(place.path, '.env'), env);
     const { ConfiguredModule } = (await place.run('configured.module.ts')) as { ConfiguredModule: Type };
     const testing = await Test.createTestingModule({ imports: [ConfiguredModule] })
       .setLogger(silent)
       .compile();
-    return testing.createNestApplication().init();
+    app = await testing.createNestApplication().init();
+    return app;
   }
 
   it('finds it in .env, and signs users in', async () => {
-    writeFileSync(join(place.path, '.env'), `SESSION_KEY=${randomBytes(32).toString('base64url')}\n`);
-    app = await start();
-    expect(app.get(SessionStore).config.ttl).toBe(8 * 60 * 60 * 1000);
-    expect((await signIn(app, 'ada')).cookie).toMatch(/^__Host-sid=/);
+    const started = await start(`SESSION_KEY=${randomBytes(32).toString('base64url')}\n`);
+    expect(started.get(SessionStore).config.ttl).toBe(8 * 60 * 60 * 1000);
+    expect((await signIn(started, 'ada')).cookie).toMatch(/^__Host-sid=/);
     expect(existsSync(join(place.path, 'app.sessions.sqlite'))).toBe(true);
   });
 
   it('does not start without it', async () => {
-    await expect(start()).rejects.toThrow('SESSION_KEY');
+    await expect(start('', withoutDataSource(shownFile('configured.module.ts', PAGE)))).rejects.toThrow(
+      'SESSION_KEY',
+    );
   });
 });

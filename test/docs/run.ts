@@ -36,6 +36,11 @@ export function openWorkplace(snippets: readonly Snippet[]): Workplace {
   };
 }
 
+/** A file whose app is not to start, without its data source, which would still be opening when the test is over. */
+export function withoutDataSource<S extends Snippet>(snippet: S): S {
+  return { ...snippet, code: snippet.code.replace(/^ *TypeOrmModule\.forRoot.*\n/m, '') };
+}
+
 /** Runs a file of tests, and hands them over, with what goes before and after each, instead of registering them. */
 export async function testsOf(
   workplace: Workplace,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { ROOT, shownFile } from './compile.js';
 import { Document } from './document.js';
-import { openWorkplace, testsOf } from './run.js';
+import { withoutDataSource, openWorkplace, testsOf } from './run.js';
 
 Logger.overrideLogger(false);
 const PAGE = 'docs/testing.md';
@@ -64,7 +64,10 @@ describe('the tests that the page shows', () => {
   });
 
   it('fail as the page says without one', async () => {
-    const place = openWorkplace([shownFile('login.spec.ts', PAGE)]);
+    const place = openWorkplace([
+      shownFile('login.spec.ts', PAGE),
+      withoutDataSource(shownFile('app.module.ts', PAGE)),
+    ]);
     try {
       const [[, run]] = (await testsOf(place, 'login.spec.ts')) as [[string, () => Promise<void>]];
       const message = 'expected the encryption key, 32 bytes, got undefined';
