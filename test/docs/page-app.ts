@@ -20,10 +20,12 @@ export interface PageApp {
    * Starts the app of `app.module.ts` with what a reader adds to it, on a clock that stands still.
    *
    * @param added controllers, providers and imports beside those that the page's app has
+   * @param prepare what a `main.ts` does before the app listens
    */
   start(
     added?: Pick<ModuleMetadata, 'controllers' | 'providers' | 'imports'>,
     on?: 'Express' | 'Fastify',
+    prepare?: (app: INestApplication) => unknown,
   ): Promise<Running>;
   close(): Promise<void>;
 }
@@ -90,7 +92,7 @@ export function openPage(
   return {
     exports,
     recipe,
-    async start({ controllers = [], providers = [], imports = [] } = {}, on = 'Express') {
+    async start({ controllers = [], providers = [], imports = [] } = {}, on = 'Express', prepare) {
       const clock = new ManualClock(Date.now());
       const AppModule = await recipe('app.module.ts', 'AppModule');
 
@@ -106,6 +108,7 @@ export function openPage(
           ? testing.createNestApplication()
           : testing.createNestApplication(new FastifyAdapter());
       opened.push(app);
+      prepare?.(app);
       await app.listen(0, '127.0.0.1');
       const url = await app.getUrl();
       const agent = request(url);

@@ -1,7 +1,10 @@
 import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { format } from 'node:util';
+import type { INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
 import { importedFiles, ROOT, withPreludes } from './compile.js';
 import type { Snippet } from './document.js';
 
@@ -87,4 +90,22 @@ export async function outputOf(workplace: Workplace, file: string): Promise<stri
 /** What the comments behind its `console.log()` say that it prints. */
 export function promisedOutput({ code }: Snippet): string[] {
   return [...code.matchAll(/^console\.log\(.*\); \/\/ (.*)$/gm)].map(([, line = '']) => line);
+}
+
+/** The app that a main file starts, on a port of its own. Who calls it closes the app. */
+export async function startMain(
+  main: () => Promise<unknown>,
+): Promise<{ app: INestApplication; url: string }> {
+  const portBefore = process.env['PORT'];
+  const create = import.meta.jest.spyOn(NestFactory, 'create');
+  process.env['PORT'] = '0';
+  try {
+    await main();
+    const app = (await create.mock.results[0]?.value) as INestApplication;
+    const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
+    return { app, url: `http://127.0.0.1:${port}` };
+  } finally {
+    create.mockRestore();
+    process.env['PORT'] = portBefore;
+  }
 }

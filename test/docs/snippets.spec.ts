@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import type { AddressInfo, Server } from 'node:net';
 import { dirname, join, relative } from 'node:path';
-import { type INestApplication, Logger } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { Logger } from '@nestjs/common';
 import { DOCUMENTS, importedFiles, ROOT, shownFile, typeErrors, typeErrorsByDocument } from './compile.js';
 import { Document, type Snippet } from './document.js';
-import { openWorkplace, type Workplace } from './run.js';
+import { openWorkplace, startMain, type Workplace } from './run.js';
 
 const { snippets } = Document.read(join(ROOT, 'README.md'));
 
@@ -78,7 +76,7 @@ describe('the quick start', () => {
     ['Fastify', onFastify],
   ])('signs in and lists devices, on %s', async (platform, mainFile) => {
     const place = work(snippet('app.module.ts'), mainFile);
-    const { app, url } = await started(() => place.run('main.ts'));
+    const { app, url } = await startMain(() => place.run('main.ts'));
     expect(app.getHttpAdapter().getType()).toBe(platform.toLowerCase());
 
     expect((await fetch(`${url}/devices`)).status).toBe(401);
@@ -97,19 +95,3 @@ describe('the quick start', () => {
     expect(existsSync(join(place.path, 'app.sessions.sqlite'))).toBe(true);
   });
 });
-
-/** The app that a main file starts, on a port of its own. */
-async function started(main: () => Promise<unknown>): Promise<{ app: INestApplication; url: string }> {
-  const portBefore = process.env['PORT'];
-  const create = import.meta.jest.spyOn(NestFactory, 'create');
-  process.env['PORT'] = '0';
-  try {
-    await main();
-    const app = (await create.mock.results[0]?.value) as INestApplication;
-    const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
-    return { app, url: `http://127.0.0.1:${port}` };
-  } finally {
-    create.mockRestore();
-    process.env['PORT'] = portBefore;
-  }
-}
