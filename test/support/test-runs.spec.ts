@@ -28,14 +28,22 @@ describe('every spec', () => {
       .map((file) => join(TEST, file)),
   );
 
+  const named = (spec: string) => LEFT_OUT.some((start) => spec.startsWith(start));
+
   it('is in `npm run test:all`', () => {
     expect(specs.length).toBeGreaterThan(200);
     expect(specsOf('jest.all.config.js')).toEqual(specs);
   });
 
   it('is in `npm test`, unless it is left out by name', () => {
-    const named = (spec: string) => LEFT_OUT.some((start) => spec.startsWith(start));
     expect(specsOf('jest.config.js')).toEqual(specs.filter((spec) => !named(spec)));
+  });
+
+  it('is left out by name where it needs a browser, a program, or a server', () => {
+    const support = /from '[^']*\/(chromium|use-visitors|nginx|programs|own-server|pg-bouncer|tcp-gate)\.js'/;
+    const needy = specs.filter((spec) => support.test(readFileSync(join(TEST, spec), 'utf8')));
+    expect(needy.length).toBeGreaterThan(5);
+    expect(needy.filter((spec) => !named(spec))).toEqual([]);
   });
 
   it.each([...LEFT_OUT, ...LONGEST])('that begins with %s is there', (start) => {
