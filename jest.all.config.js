@@ -1,4 +1,11 @@
-import { ALL_SPECS, COMMON, HTTP_SPECS, MATRIX_SPECS, on } from './test/support/jest-projects.js';
+import {
+  ALL_SPECS,
+  COMMON,
+  MATRIX_SPECS,
+  MORE_HTTP_SPECS,
+  on,
+  RULE_SPECS,
+} from './test/support/jest-projects.js';
 
 /**
  * Databases for the specs over HTTP: one of each dialect, and both major versions of TypeORM. What a driver or a version
@@ -22,7 +29,9 @@ export default {
     on(0, 'typeorm-0.3', ALL_SPECS),
     on(1, 'typeorm-1', MATRIX_SPECS),
     ...DATABASES.map(([major, database]) =>
-      on(major, `http-${database}-typeorm-${major || '0.3'}`, HTTP_SPECS, { database }),
+      on(major, `http-${database}-typeorm-${major || '0.3'}`, [...RULE_SPECS, ...MORE_HTTP_SPECS], {
+        database,
+      }),
     ),
   ],
   maxWorkers: 3, // of which some only wait at any time: for a timeout, a server, or a browser

@@ -1,11 +1,13 @@
-import { ALL_SPECS, COMMON, HTTP_SPECS, on } from './test/support/jest-projects.js';
+import { availableParallelism } from 'node:os';
+import { ALL_SPECS, COMMON, on, RULE_SPECS } from './test/support/jest-projects.js';
 import { LEFT_OUT } from './test/support/test-runs.js';
 
 /** What needs no server, no browser and no patience. The rest is in jest.all.config.js. */
-const quick = { leftOut: Object.values(LEFT_OUT).flat(), servers: false, share: 0.1 };
+const quick = { leftOut: LEFT_OUT, servers: false, share: 0.1 };
 
 /**
- * `npm test`: while one waits. Every spec but those that test-runs.js names, on SQLite and the reference backend.
+ * `npm test`: while one waits. Every spec but those that test-runs.js names, on SQLite and the reference backend;
+ * those over HTTP on the reference backend, and the rules on SQLite too.
  *
  * @type {import('jest').Config}
  */
@@ -13,8 +15,8 @@ export default {
   ...COMMON,
   projects: [
     on(0, 'typeorm-0.3', ALL_SPECS, quick),
-    on(0, 'http-sqlite-typeorm-0.3', HTTP_SPECS, { ...quick, database: 'sqlite' }),
+    on(0, 'http-sqlite-typeorm-0.3', RULE_SPECS, { ...quick, database: 'sqlite' }),
   ],
-  maxWorkers: 2,
+  maxWorkers: Math.min(4, Math.max(2, availableParallelism() - 1)), // of up to a gigabyte each
   reporters: ['default', '<rootDir>/test/support/summary-reporter.js'],
 };

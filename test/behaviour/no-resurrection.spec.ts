@@ -1,10 +1,11 @@
+import { someOf } from '../core/support/random-runs.js';
 import type { Browser } from '../support/browser.js';
 import { onEachPlatform, type OpenApp } from '../support/open-app.js';
 import type { Routes } from '../support/routes.js';
 import { BASICS, door, refusal, userOf } from '../support/session-routes.js';
 import { rowsOf } from '../support/storage.js';
 
-const ROUNDS = 50;
+const ROUNDS = someOf(50);
 const AT_ONCE = 20;
 
 /** An app whose `/do/slow?then=…` waits for the test between loading the session and doing something with it. */

@@ -7,7 +7,7 @@ declare const SHARE_OF_RANDOM_RUNS: number;
  */
 export const SHARE = Number(process.env['RUNS'] ?? SHARE_OF_RANDOM_RUNS);
 
-/** How many random runs to make in place of `runs`: an integer, 1 at least. */
+/** How many random runs, or rounds of a race, to make in place of `runs`: an integer, 1 at least. */
 export function someOf(runs: number): number {
   return Math.max(1, Math.round(runs * SHARE));
 }
