@@ -16,20 +16,20 @@ export const STORAGE: Storage = storageFrom(process.env, DATA_FOLDER);
 
 /**
  * SQLite, in a file in that folder, unless the environment names something else: `DATABASE_URL` a PostgreSQL, MySQL or
- * MariaDB server, `STORAGE=memory` the memory of this process.
+ * MariaDB server, `STORAGE` (`sqlite` or `memory`) what needs none.
  *
  * @throws when it names something that there is not
  */
 function storageFrom(environment: NodeJS.ProcessEnv, folder: string): Storage {
   const { STORAGE: wanted, DATABASE_URL: url } = environment;
-  if (wanted === 'memory') {
+  if (wanted === 'memory')
     return { name: 'the memory of this process', options: { backend: new MemorySessionBackend() } };
-  }
-  if (wanted !== undefined) throw new Error(`STORAGE: expected memory, or nothing for SQLite, got ${wanted}`);
-  if (url === undefined) {
+  if (wanted === 'sqlite' || (wanted === undefined && url === undefined)) {
     const database = join(folder, 'sessions.sqlite');
     return { name: 'SQLite', options: { dataSource: { type: 'sqlite', database } } };
   }
+  if (wanted !== undefined || url === undefined)
+    throw new Error(`STORAGE: expected sqlite or memory, got ${wanted}`);
   switch (URL.canParse(url) && new URL(url).protocol) {
     case 'postgres:':
     case 'postgresql:':

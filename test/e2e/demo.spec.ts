@@ -73,7 +73,8 @@ describe('npm start', () => {
   });
 
   it('says what it expects of the environment, without a password that stands in it', async () => {
-    await expect(copy.start(0, { STORAGE: 'redis' })).rejects.toThrow('STORAGE: expected memory');
+    await expect(copy.start(0, { STORAGE: 'redis' })).rejects.toThrow('STORAGE: expected sqlite');
+    await expect(copy.start(0, { HTTPS: 'yes' })).rejects.toThrow('HTTPS: expected 1 or 0, got yes');
     const wrong = copy.start(0, { DATABASE_URL: 'oracle://scott:tiger@db/app' });
     await expect(wrong).rejects.toThrow(/^(?![^]*tiger)[^]*DATABASE_URL: expected postgres:/);
   });
