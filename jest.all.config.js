@@ -4,7 +4,7 @@ import {
   MATRIX_SPECS,
   MORE_HTTP_SPECS,
   on,
-  RULE_SPECS,
+  STORAGE_RULE_SPECS,
 } from './test/support/jest-projects.js';
 
 /**
@@ -29,7 +29,7 @@ export default {
     on(0, 'typeorm-0.3', ALL_SPECS),
     on(1, 'typeorm-1', MATRIX_SPECS),
     ...DATABASES.map(([major, database]) =>
-      on(major, `http-${database}-typeorm-${major || '0.3'}`, [...RULE_SPECS, ...MORE_HTTP_SPECS], {
+      on(major, `http-${database}-typeorm-${major || '0.3'}`, [...STORAGE_RULE_SPECS, ...MORE_HTTP_SPECS], {
         database,
       }),
     ),

@@ -2,8 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
+import { someOf } from '../core/support/random-runs.js';
 import { onEachPlatform } from '../support/open-app.js';
 import { BASICS, dataOf, userOf } from '../support/session-routes.js';
+
+const ROUNDS = someOf(200);
 
 onEachPlatform('rule 13, transactions of the app', (open) => {
   const folder = mkdtempSync(join(tmpdir(), 'nest-sessions-'));
@@ -52,10 +55,10 @@ onEachPlatform('rule 13, look-ups that share a round trip', (open) => {
     expect(await userOf(tab)).toBeNull();
   });
 
-  it('never show a session that ended before the request began, in 200 rounds of requests around a logout', async () => {
+  it(`never show a session that ended before the request began, in ${ROUNDS} rounds of requests around a logout`, async () => {
     const { browser, store } = await open({ routes: BASICS });
     const late: unknown[] = [];
-    for (let round = 0; round < 200; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const ada = browser();
       await ada.post('/do/in');
       const tab = await ada.copy();
