@@ -8,7 +8,7 @@ import { LONGEST } from './test-runs.js';
  */
 export default class LongestFirst extends Sequencer {
   sort(tests) {
-    return super.sort(tests).toSorted((a, b) => rankOf(a) - rankOf(b));
+    return super.sort.call(this, tests).toSorted((a, b) => rankOf(a) - rankOf(b));
   }
 }
 
