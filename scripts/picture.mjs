@@ -77,8 +77,11 @@ async function live() {
   });
 }
 
+function run(command, ...args) {
+  execFileSync(command, args, { cwd: ROOT, stdio: 'inherit' });
+}
+
 function build() {
-  const run = (command, ...args) => execFileSync(command, args, { cwd: ROOT, stdio: 'inherit' });
   run('npm', 'run', '--silent', 'build');
   run('npx', 'tsc', '-p', 'demo/tsconfig.build.json');
 }
