@@ -1,0 +1,2 @@
+/** Styles: VitePress brings them to the page. */
+declare module '*.css';
