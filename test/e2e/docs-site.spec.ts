@@ -90,9 +90,12 @@ const PAGES = readdirSync(join(ROOT, 'docs'))
     await page.goto(`${url}/`);
     await page.getByRole('button', { name: 'Search' }).click();
     await page.locator('#localsearch-input').fill('remember me');
-    await page.locator('#localsearch-list a[href="/options.html#rememberttl"]').click();
-    await page.waitForURL(`${url}/options.html#rememberttl`);
-    expect(await page.locator('#rememberttl').isVisible()).toBe(true);
+    const first = page.locator('#localsearch-list a').first();
+    await first.waitFor();
+    expect(await first.getAttribute('href')).toBe('/sign-in.html#remember-me');
+    await first.click();
+    await page.waitForURL(`${url}/sign-in.html#remember-me`);
+    expect(await page.locator('#remember-me').isVisible()).toBe(true);
     expect(faults).toEqual([]);
     await page.close();
   });
