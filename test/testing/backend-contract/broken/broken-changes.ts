@@ -27,6 +27,13 @@ class SaveRevivesExpiredRows extends MemorySessionBackend {
   }
 }
 
+/** The statement for one change is another than that for several. */
+class SaveAloneRevivesExpiredRows extends MemorySessionBackend {
+  override save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    return super.save(changes.length === 1 ? changes.map((change) => ({ ...change, now: 0 })) : changes);
+  }
+}
+
 class SaveCreatesRows extends MemorySessionBackend {
   override async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
     const [template] = this.rows.values();
@@ -54,6 +61,12 @@ class SaveMovesTimesBack extends MemorySessionBackend {
       if (row && hits[index]) this.rows.set(id, { ...row, lastActiveAt, expiresAt });
     });
     return hits;
+  }
+}
+
+class TouchAloneRevivesExpiredRows extends MemorySessionBackend {
+  override touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    return super.touch(touches.length === 1 ? touches.map((touch) => ({ ...touch, now: 0 })) : touches);
   }
 }
 
@@ -185,6 +198,10 @@ export const BROKEN_CHANGES: readonly Flaw[] = [
   },
   { Backend: SaveOrdersVersions, caughtBy: 'save › compares versions and never orders them' },
   {
+    Backend: SaveAloneRevivesExpiredRows,
+    caughtBy: 'save › never revives a row whose idle timeout has passed, also at the very instant',
+  },
+  {
     Backend: SaveRevivesExpiredRows,
     caughtBy: 'save › never revives a row whose idle timeout has passed, also at the very instant',
   },
@@ -197,6 +214,10 @@ export const BROKEN_CHANGES: readonly Flaw[] = [
     caughtBy: 'save › gives an outcome for each change, and a miss stops no other',
   },
   { Backend: SaveMovesTimesBack, caughtBy: 'save › never moves last use or expiry back, each on its own' },
+  {
+    Backend: TouchAloneRevivesExpiredRows,
+    caughtBy: 'touch › never revives a row whose idle timeout has passed, also at the very instant',
+  },
   {
     Backend: TouchRevivesExpiredRows,
     caughtBy: 'touch › never revives a row whose idle timeout has passed, also at the very instant',
