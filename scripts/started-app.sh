@@ -3,15 +3,24 @@
 
 app=
 
-# As many ports that are free.
+# As many ports that are free, below those that systems give to whoever asks for any: one of these would soon be taken.
 free_ports() {
   node -e '
     const { createServer } = require("node:net");
-    const servers = Array.from({ length: Number(process.argv[1]) }, () => createServer().listen(0));
-    Promise.all(servers.map((one) => new Promise((resolve) => one.on("listening", resolve)))).then(() => {
-      console.log(servers.map((one) => one.address().port).join(" "));
-      for (const one of servers) one.close();
-    });' "$1"
+    const isFree = (port) =>
+      new Promise((resolve) => {
+        const server = createServer().once("error", () => resolve(false));
+        server.listen(port, () => server.close(() => resolve(true)));
+      });
+    const find = async (count) => {
+      const found = new Set();
+      while (found.size < count) {
+        const port = 20_000 + Math.floor(Math.random() * 12_000);
+        if (await isFree(port)) found.add(port);
+      }
+      return [...found].join(" ");
+    };
+    find(Number(process.argv[1])).then(console.log);' "$1"
 }
 
 # start_app 'ports' command…: starts it, and waits until each of the ports answers. What it prints is in app.log.
