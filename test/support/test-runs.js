@@ -25,6 +25,7 @@ export const LONGEST = [
   'behaviour/outage/ended-connections.spec.ts',
   'behaviour/outage/database-server.spec.ts',
   'backends/typeorm/pool/mysql/mysql-dialect.storm.spec.ts',
+  'e2e/single-page-app.spec.ts',
   'e2e/demo.spec.ts',
   'backends/typeorm/pool/pooled-connection.matrix.spec.ts',
   'core/rotation-policy.exhaustive.spec.ts',
