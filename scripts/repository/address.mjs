@@ -53,14 +53,14 @@ export function badgesOf(address, { name, license, engines }) {
     `[${badge('licence', license, 'blue')}](LICENSE)`,
     badge('Node', node.replaceAll(' || ', ', '), 'blue'),
   ];
-  if (isPlaceholder(address)) return fixed.join('\n');
+  if (isPlaceholder(address)) return fixed.join(' ');
   const ci = `${url}/actions/workflows/ci.yml`;
   const npm = `https://www.npmjs.com/package/${name}`;
   return [
     `[![CI](${ci}/badge.svg?branch=main)](${ci})`,
     `[![npm](https://img.shields.io/npm/v/${name})](${npm})`,
     ...fixed,
-  ].join('\n');
+  ].join(' '); // one line, as Prettier has a paragraph of the README
 }
 
 const BADGES = /(<!-- badges -->)[^]*?(<!-- \/badges -->)/;
