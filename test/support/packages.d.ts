@@ -9,7 +9,17 @@ declare module 'express-session' {
     secret: string;
     resave: boolean;
     saveUninitialized: boolean;
+    store?: object;
   }): RequestHandler;
+}
+
+declare module 'connect-pg-simple' {
+  interface PgStore {
+    close(): Promise<void>;
+  }
+  export default function connect(
+    session: unknown,
+  ): new (options: { conObject: object; createTableIfMissing: boolean }) => PgStore;
 }
 
 declare module 'compression' {
