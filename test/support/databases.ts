@@ -54,8 +54,8 @@ export const SERVERS = {
 /** The major version of TypeORM that specs run on: see jest-projects.js. The second one has no driver for `sqlite3`. */
 declare const TYPEORM_MAJOR: 0 | 1;
 
-/** Whether there are servers: not in `npm test`. */
-declare const HAS_SERVERS: boolean;
+/** Whether specs may want servers: not in `npm test`. Processes that specs start know nothing of it, and ask for none. */
+const HAS_SERVERS = (globalThis as { readonly HAS_SERVERS?: boolean }).HAS_SERVERS ?? true;
 
 /** A database of that kind with nothing in it. */
 export async function openDatabase(kind: DatabaseKind): Promise<TestDatabase> {

@@ -80,7 +80,7 @@ export const MATRIX_SPECS = ['**/*.matrix.spec.ts'];
 
 const inTest = (names) => names.map((name) => `**/test/${name}.spec.ts`);
 
-/** Specs over HTTP of those rules of docs/rules.md that storage decides. */
+/** Specs over HTTP of those rules of docs/design.md that storage decides. */
 export const STORAGE_RULE_SPECS = inTest([
   'behaviour/{expiry,no-resurrection,no-lost-update,acknowledged-is-durable,reads-do-not-write,transactions,outage}',
 ]);

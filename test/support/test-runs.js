@@ -13,8 +13,35 @@ export const LEFT_OUT = [
   'backends/typeorm/pool/', // only servers have pools of connections
   'backends/typeorm/sql/insert-queue.spec.ts',
   'session.module.data-source.matrix.spec.ts',
-  'http/security/csrf.nest-protection.spec.ts', // thousands of combinations of headers, all of them
-  'interleaving/flawed-storages.spec.ts', // thousands of schedules, until each planted flaw shows
+  'docs/databases.spec.ts',
+
+  // Processes of their own, and waits of seconds
+  'backends/typeorm/typeorm-session-backend.two-processes.spec.ts',
+  'backends/typeorm/sqlite/busy-backoff.spec.ts',
+  'behaviour/forgotten-promises-process.spec.ts',
+  'repository/address.spec.ts',
+
+  // What one way of opening SQLite tells, the others tell too
+  'backends/typeorm/typeorm-session-backend.contract.matrix.spec.ts',
+  'backends/typeorm/sql/row-mapping.matrix.spec.ts',
+  'behaviour/databases.matrix.spec.ts',
+  'session.module.sqlite-sources.matrix.spec.ts',
+
+  // Thousands of combinations, all of them
+  'http/security/csrf.beginning.spec.ts',
+  'http/security/csrf.nest-protection.spec.ts',
+  'http/response/response-gate.streams.spec.ts',
+  'http/session.middleware.exits.spec.ts',
+  'behaviour/caches-every-way-out.spec.ts',
+  'behaviour/beside/express-sub-apps.spec.ts',
+  'backends/typeorm/sql/delete.spec.ts',
+  'interleaving/flawed-storages.spec.ts', // schedules, until each planted flaw shows
+
+  // Pages that are whole apps, and all types once more
+  'docs/backend.spec.ts',
+  'docs/passport-and-oauth.spec.ts',
+  'docs/sign-in.spec.ts',
+  'types.spec.ts',
 ];
 
 /** Specs that take longest, in the order in which they start. */
