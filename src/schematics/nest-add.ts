@@ -101,8 +101,12 @@ export function nestAdd({ sourceRoot = 'src', skipInstall = false }: NestAddOpti
 const BY_HAND =
   'Add SessionModule.forRoot({ key: process.env.SESSION_KEY }) to the imports of your root module by hand: nothing has been changed.';
 
+/** With scripts, because the driver of SQLite is built by one: without it the app would not start. */
 const INSTALL = {
-  toConfiguration: () => ({ name: 'node-package', options: { command: 'install', quiet: true } }),
+  toConfiguration: () => ({
+    name: 'node-package',
+    options: { command: 'install', quiet: true, allowScripts: true },
+  }),
 };
 
 function nextSteps(path: string, loader: string, hasTypeOrm: boolean): string {

@@ -65,7 +65,9 @@ describe('nest add nest-sessions', () => {
     expect(key).not.toBe('');
     expect(read('.gitignore')).toBe('.env\nsessions.sqlite*\n');
     expect(read('package.json')).toContain('"sqlite3"');
-    expect(tasks).toEqual([{ name: 'node-package', options: { command: 'install', quiet: true } }]);
+    expect(tasks).toEqual([
+      { name: 'node-package', options: { command: 'install', quiet: true, allowScripts: true } },
+    ]);
     expect(log.join('\n')).toContain('await session.authenticate(user.id)');
     expect(log.join('\n')).not.toContain(key);
   });
