@@ -28,7 +28,7 @@ import type { RequestSession } from '../http/session.interface.js';
  * ```
  */
 export async function createTestSession<T extends object = SessionData>(
-  options: { userId?: UserId; data?: Partial<T> } = {},
+  options: { userId?: UserId; data?: NoInfer<Partial<T>> } = {},
 ): Promise<RequestSession<T>> {
   const store = new SessionStore(new MemorySessionBackend(), { plaintext: 'even-in-production' });
   const state = (session: LoadedSession) => new RequestSessionState(store.manager, NO_REQUEST, session, true);
