@@ -148,13 +148,13 @@ describe('a key that cannot be used', () => {
     ['not a key!', 'expected 32 bytes as base64, base64url or hex, got other text'],
     [' ', 'got an empty string'],
     [[], 'expected at least one key, got an empty list'],
-    [[KEY, ''], 'got an empty string'],
+    [[KEY, ''], '`key[1]`: expected 32 bytes as base64, base64url or hex, got an empty string'],
     [[KEY, null], 'got object'],
-    [`${KEY.toString('hex')},`, 'got an empty string'],
+    [`abc,${KEY.toString('hex')}`, '`key[0]`: expected 32 bytes as base64, base64url or hex, got 2 bytes'],
     [[KEY, KEY.toString('hex')], 'expected distinct keys, got the same one twice'],
   ])('is refused: %p', async (key, message) => {
     const error = await failure({ key });
-    expect(error.message).toMatch(/^`key`: /);
+    expect(error.message).toMatch(/^`key(\[\d\])?`: /);
     expect(error.message).toContain(message);
   });
 
@@ -173,7 +173,7 @@ describe('a key that cannot be used', () => {
     ['a list in a list', [[SECRET]]],
   ])('is never printed: %s', async (_what, key) => {
     const { message, printed } = await failure({ key });
-    expect(message).toMatch(/^`key`: /);
+    expect(message).toMatch(/^`key(\[\d\])?`: /);
     expect(printed).not.toContain(SECRET);
     expect(printed).not.toContain(SECRET.slice(0, 12));
     for (const secret of [KEY, Buffer.from(SECRET)]) {

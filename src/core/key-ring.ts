@@ -58,6 +58,16 @@ function decodeKey(input: KeyInput): Buffer {
   );
 }
 
+/** As `decodeKey`; of several keys, the error says which one it is, counted from 0. */
+function decodeOneOf(input: KeyInput, index: number, all: readonly KeyInput[]): Buffer {
+  try {
+    return decodeKey(input);
+  } catch (error) {
+    if (all.length === 1 || !(error instanceof SessionOptionsError)) throw error;
+    throw new SessionOptionsError(error.message.replace(/^`key`/, `\`key[${index}]\``));
+  }
+}
+
 function bytesOf(input: KeyInput): Buffer {
   if (input instanceof Uint8Array) {
     if (input.length === KEY_BYTES) return Buffer.from(input);
@@ -109,7 +119,7 @@ export class KeyRing {
   static of(input: KeyInput | readonly KeyInput[]): KeyRing {
     const inputs: readonly KeyInput[] = Array.isArray(input) ? input : [input];
     const parts = inputs.flatMap<KeyInput>((one) => (typeof one === 'string' ? one.split(',') : [one]));
-    const keys = parts.map(decodeKey).map((key) => ({
+    const keys = parts.map(decodeOneOf).map((key) => ({
       id: derive(key, 'key id', KEY_ID_BYTES).toString('hex'),
       sealing: derive(key, 'seal payloads'),
       signing: derive(key, 'sign tokens'),
