@@ -168,11 +168,16 @@ function reasonOf(request: PlatformRequest): string {
       "'same-origin' } }), or serve it over https"
     );
   }
-  const said = ['Origin', 'Sec-Fetch-Site'].flatMap((name) => {
+  const said = ['Origin', 'Sec-Fetch-Site', 'Host'].flatMap((name) => {
     const value = request.headers[name.toLowerCase()];
     return value === undefined ? [] : [`${name}: ${printable(String(value))}`];
   });
   const page = `because the page that sent the request is not of this site (${said.join(', ')})`;
+  if (request.headers['origin'] !== 'null' && request.headers['sec-fetch-site'] === undefined)
+    return (
+      `${page}. If it is of this site, the proxy in front changes the Host header: have it pass on the one that it gets. ` +
+      'If it is of another site of yours, list its origin in the `csrf` option of SessionModule: csrf: { origins: [...] }'
+    );
   return request.headers['origin'] === 'null'
     ? `${page}. If it is yours, give it a Referrer-Policy that shows its origin, and list that in \`csrf.origins\``
     : `${page}. If it is yours, list its origin in the \`csrf\` option of SessionModule: csrf: { origins: [...] }`;
