@@ -14,7 +14,7 @@ import type { EpochMs, SessionRow } from './session-row.js';
 
 /** Which page of active sessions is wanted, and of whom. */
 export interface ListActiveOptions {
-  /** The `next` of the page before. `null`, and as a rule absent, for the first page. */
+  /** The `next` of the page before. Absent, `null` or empty, as a query without one says it: the first page. */
   readonly after?: string | null;
   /** How many sessions the page has at most: an integer from 1 to 1000. @default 100 */
   readonly limit?: number;
@@ -124,9 +124,9 @@ function pageRequest(options: ListActiveOptions): PageRequest {
   if (authenticated !== null && typeof authenticated !== 'boolean')
     throw badOption('authenticated', 'true or false', authenticated);
   return {
-    after: after === null ? null : idOfCursor(after),
+    after: after === null || after === '' ? null : idOfCursor(after),
     limit,
-    activeSince: activeSince === undefined ? null : toInstant('activeSince', activeSince),
+    activeSince: activeSince === undefined ? null : instantOf(activeSince),
     authenticated,
   };
 }
@@ -152,11 +152,22 @@ function badCursor(value: unknown): SessionDataError {
   return badOption('after', 'the `next` of the page before', value);
 }
 
+function instantOf(value: Instant): EpochMs {
+  if (isUnreadable(value))
+    throw badOption('activeSince', 'a Date, or milliseconds since the Unix epoch', value);
+  return toInstant('activeSince', value);
+}
+
+/** What `Number()` and `new Date()` make of a query that is no number and no date. */
+function isUnreadable(value: unknown): boolean {
+  return Number.isNaN(value instanceof Date ? value.getTime() : value);
+}
+
 /** What an app passes on from a query may be the client's fault. */
 function badOption(name: keyof ListActiveOptions, wanted: string, value: unknown): SessionDataError {
   const got = typeof value === 'number' ? String(value) : describeKind(value);
   return new SessionDataError(`\`${name}\`: expected ${wanted}, got ${got}`, {
     path: name,
-    fault: faultOf(value),
+    fault: isUnreadable(value) ? 'input' : faultOf(value),
   });
 }

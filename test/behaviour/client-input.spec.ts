@@ -141,7 +141,7 @@ function expectRefused(
   path: string,
 ): void {
   expect({ status, code: body.code }).toEqual({ status: 400, code: 'session_data_invalid' });
-  expect(body.message).toMatch(/^The session cannot hold what was sent: see `/);
+  expect(body.message).toMatch(/^What was sent cannot be used: see `/);
   expect(body.message).toContain(`\`${path}`);
   expect(body.message.length).toBeLessThan(300);
   expect(JSON.stringify(body)).not.toMatch(/xyzzy|Infinity|xxxx/);

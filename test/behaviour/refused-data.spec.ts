@@ -125,7 +125,7 @@ describe.each(WAYS)('data that is not JSON, saved %s', (_way, run) => {
       expect(log.sessionErrors).toHaveLength(isSent ? 0 : 1);
       if (isSent) {
         expect(reply.json<Refusal>().message).toContain(
-          `The session cannot hold what was sent: see \`${path}`,
+          `What was sent cannot be used: see \`${path}`,
         );
       } else {
         expect(log.sessionErrors[0]).toMatch(

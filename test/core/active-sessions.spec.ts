@@ -150,6 +150,8 @@ describe('listActive', () => {
     const { next } = await store.listActive({ limit: 2 });
     await store.delete(ids[1]!);
     expect((await store.listActive({ after: next })).sessions.map(({ id }) => id)).toEqual(ids.slice(2));
+    const [first, , ...rest] = ids;
+    expect((await store.listActive({ after: '' })).sessions.map(({ id }) => id)).toEqual([first, ...rest]);
   });
 
   it('marks rows that do not open, without meta, so that they can be ended', async () => {
@@ -196,7 +198,6 @@ describe('listActive', () => {
     ['limit', Number.NaN, 'expected an integer from 1 to 1000, got NaN'],
     ['limit', '5', 'expected an integer from 1 to 1000, got a string'],
     ['limit', null, 'expected an integer from 1 to 1000, got null'],
-    ['after', '', 'expected the `next` of the page before, got a string'],
     ['after', 'not one', 'expected the `next` of the page before, got a string'],
     ['after', 'YQ==', 'expected the `next` of the page before, got a string'],
     ['after', '_w', 'expected the `next` of the page before, got a string'],
@@ -221,8 +222,7 @@ describe('listActive', () => {
     const refused = store.listActive({ [name]: value });
     await expect(refused).rejects.toThrow(SessionDataError);
     await expect(refused).rejects.toThrow(`\`${name}\`: ${message}`);
-    const isCodes = Number.isNaN(value) || value instanceof Date;
-    await expect(refused).rejects.toMatchObject({ path: name, fault: isCodes ? 'code' : 'input' });
+    await expect(refused).rejects.toMatchObject({ path: name, fault: 'input' }); // as a query may make it
   });
 
   it('refuses an unknown option, and what is no object', async () => {

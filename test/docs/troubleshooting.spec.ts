@@ -6,6 +6,7 @@ import { allMessages, messagesListed, messagesOf } from './messages.js';
 
 /** What the sources put into messages, or between programs, and nobody sees alone. */
 const PARTS = [
+  'a Date, or milliseconds since the Unix epoch',
   "Make one with: node -e \"console.log(require('crypto').randomBytes(32).toString('base64url'))\"",
   "Take the other middleware out of the app (docs/from-express-session.md), or `mount: 'middleware'` out of the options if each is to keep its own",
   'The usual cause is a variable such as process.env.DATABASE_URL that is not set, or is read before the .env file is loaded: return `dataSource` from the factory of SessionModule.forRootAsync() with ConfigService then',

@@ -40,7 +40,7 @@ function otherAnswer(cause: SessionError): readonly [null, HttpStatus, string] {
   if (!(cause instanceof SessionDataError) || cause.fault === 'code')
     return [null, HttpStatus.INTERNAL_SERVER_ERROR, 'The session could not be saved'];
   const where = cause.path === null ? '' : `: see \`${cause.path}\``;
-  return [null, HttpStatus.BAD_REQUEST, `The session cannot hold what was sent${where}`];
+  return [null, HttpStatus.BAD_REQUEST, `What was sent cannot be used${where}`];
 }
 
 /** Seconds after which a client may try again when storage is unreachable. @see RFC 9110, 10.2.3 */

@@ -121,7 +121,7 @@ onEachPlatform('the checkbox "remember me", passed on as it comes', (open) => {
       shown(sent),
       400,
       'session_data_invalid',
-      'The session cannot hold what was sent: see `remember`',
+      'What was sent cannot be used: see `remember`',
     ]);
     expect([cookie, rowsOf(app.storage), app.log.lines]).toEqual([undefined, [], []]);
   });
