@@ -47,7 +47,7 @@ describe('the cart', () => {
 describe('flash messages', () => {
   it('show on the next page, once', async () => {
     const { get, post } = await started('order.controller.ts', 'OrderController');
-    const cookie = cookieOf(await post('/orders').expect(302));
+    const cookie = cookieOf(await post('/orders').expect(303));
     const messages = [{ kind: 'success', text: 'Your order is on its way' }];
     await get('/', cookie).expect(200, { messages });
     await get('/', cookie).expect(200, { messages: [] });
