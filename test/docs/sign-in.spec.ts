@@ -258,7 +258,9 @@ describe('a changed password', () => {
     const { app, get, post } = running;
     const { userId, cookie } = await signedUp(running);
     const other = (await signIn(app, userId)).cookie;
-    await post('/password', { oldPassword: 'guessed', newPassword: NEW }, cookie).expect(401);
+    const wrong = await post('/password', { oldPassword: 'guessed', newPassword: NEW }, cookie).expect(403);
+    expect(wrong.body).toMatchObject({ statusCode: 403, code: 'wrong_password' });
+    expect(wrong.get('Set-Cookie')).toBeUndefined();
     await post('/password', { oldPassword: ADA.password, newPassword: 'short' }, cookie).expect(400);
     const changed = await post('/password', { oldPassword: ADA.password, newPassword: NEW }, cookie);
     expect([changed.status, changed.body]).toEqual([200, { ended: 1 }]);
@@ -278,7 +280,8 @@ describe('a recent sign-in', () => {
     const change = { email: 'Ada@Lovelace.example' };
     const refused = await post('/email', change, cookie).expect(401);
     expect(refused.body).toMatchObject({ code: 'reauthentication_required' });
-    await post('/reauthenticate', { password: 'guessed' }, cookie).expect(401);
+    const wrong = await post('/reauthenticate', { password: 'guessed' }, cookie).expect(403);
+    expect(wrong.body).toMatchObject({ code: 'wrong_password' });
     const renewed = cookieOf(await post('/reauthenticate', { password: ADA.password }, cookie).expect(204));
     expect(renewed).not.toBe(cookie);
     await post('/email', change, renewed).expect(204);
@@ -439,7 +442,9 @@ describe.each(['Express', 'Fastify'] as const)('pages instead of JSON errors, on
     expect(form.text).toContain('name="returnTo" value="/who/recent"');
     const returnTo = '/who/recent';
     const wrong = await submit('/confirm', { password: 'guessed', returnTo }, cookie).expect(303);
-    expect(wrong.get('Location')).toBe('/confirm?returnTo=%2Fwho%2Frecent');
+    expect(wrong.get('Location')).toBe('/confirm?failed=&returnTo=%2Fwho%2Frecent');
+    expect(form.text).not.toContain('role="alert"');
+    expect((await get(wrong.get('Location') ?? '', cookie)).text).toContain('role="alert"');
     const done = await submit('/confirm', { password: ADA.password, returnTo }, cookie).expect(303);
     expect(done.get('Location')).toBe('/who/recent');
     await get('/who/recent', cookieOf(done)).expect(200);
