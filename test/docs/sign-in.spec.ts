@@ -1,4 +1,4 @@
-import { Controller, Get, type Type } from '@nestjs/common';
+import { Controller, Get, HttpCode, Post, type Type } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { getRepositoryToken } from '@nestjs/typeorm';
 import { RequireAuth, type RequestSession, Session, SessionStore } from 'nest-sessions';
@@ -52,6 +52,12 @@ class WhoController {
   @RequireAuth({ within: '10m' })
   recent(): string {
     return 'recent';
+  }
+
+  @Post('told')
+  @HttpCode(204)
+  told(@Session() session: RequestSession): void {
+    session.flash('success', 'Told');
   }
 }
 
@@ -144,6 +150,18 @@ describe('sign-in with JSON', () => {
     const out = await post('/logout', {}, cookie).expect(204);
     expect(cookieLineOf(out)).toContain('Max-Age=0');
     await get('/who', cookie).expect(401);
+  });
+
+  it('begins a session for a visitor when the old cookie comes once more with something to store', async () => {
+    const running = await started();
+    const { get, post } = running;
+    await signedUp(running);
+    const visitor = cookieOf(await post('/who/told').expect(204));
+    const user = cookieOf(await post('/login', ADA, visitor).expect(200));
+    const late = cookieOf(await post('/who/told', {}, visitor).expect(204)); // the browser takes the cookie that is last
+    expect(late).toMatch(/^__Host-sid=./);
+    await get('/who', late).expect(401);
+    await get('/who', user).expect(200);
   });
 
   it('answers 400 to what is no sign-in', async () => {
