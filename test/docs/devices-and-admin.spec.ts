@@ -5,7 +5,14 @@ import { signIn } from 'nest-sessions/testing';
 import { ROOT } from './compile.js';
 import { Document } from './document.js';
 import { type MailServer, openMailServer } from './mail-server.js';
-import { cookieOf, openPage, type PageApp, type PageOptions, type Running } from './page-app.js';
+import {
+  cookieLineOf,
+  cookieOf,
+  openPage,
+  type PageApp,
+  type PageOptions,
+  type Running,
+} from './page-app.js';
 
 const ADA = { email: 'ada@example.com', password: 'correct horse battery' };
 const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0';
@@ -138,6 +145,7 @@ describe('names of devices', () => {
       language: 'de',
       place: 'Lobby',
     });
+    expect(cookieLineOf(answer)).not.toContain('Max-Age'); // nobody asked to be remembered on it
   });
 });
 

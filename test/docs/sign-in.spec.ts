@@ -240,6 +240,9 @@ describe('remember me', () => {
       `Max-Age=${30 * DAY};`,
     );
     expect(cookieLineOf(await submit('/sign-in', ADA))).not.toContain('Max-Age');
+
+    const bob = await post('/sign-up', { ...ADA, email: 'bob@example.com' }).expect(201);
+    expect(cookieLineOf(bob)).toMatch(/^(?!.*Max-Age)__Host-sid=./); // was not asked
   });
 
   it('lasts for 30 days without use, and a day without it', async () => {
