@@ -190,8 +190,11 @@ describe.each(['Express', 'Fastify'] as const)('sign-in with HTML forms, on %s',
     expect(form.text).not.toContain('role="alert"');
 
     const failed = await submit('/sign-in', { ...ADA, password: 'guessed', returnTo: '/who' }).expect(303);
-    expect(failed.get('Location')).toBe('/sign-in?failed=&returnTo=%2Fwho');
-    expect((await get(failed.get('Location') ?? '')).text).toContain('role="alert"');
+    expect(failed.get('Location')).toBe('/sign-in?failed=&email=ada%40example.com&returnTo=%2Fwho');
+    const again = await get(failed.get('Location') ?? '').expect(200);
+    expect(again.text).toContain('role="alert"');
+    expect(again.text).toContain('value="ada@example.com"');
+    expect(again.text).toContain('name="returnTo" value="/who"');
     expect(cookieOf(failed)).toBe('');
 
     const done = await submit('/sign-in', { ...ADA, returnTo: '/who' }).expect(303);
@@ -212,8 +215,8 @@ describe.each(['Express', 'Fastify'] as const)('sign-in with HTML forms, on %s',
       'javascript:alert(1)',
     ])
       expect((await running.submit('/sign-in', { ...ADA, returnTo })).get('Location')).toBe('/');
-    const { text } = await running.get('/sign-in?returnTo=/"><script>');
-    expect(text).not.toContain('<script>');
+    for (const query of ['returnTo=/"><script>', 'email="><script>', 'email[]="><script>'])
+      expect((await running.get(`/sign-in?${query}`).expect(200)).text).not.toContain('<script>');
   });
 
   it('is refused when a page of another site posts it', async () => {
@@ -396,7 +399,11 @@ describe('one session per user', () => {
       sessions: 'one-session.ts',
       edit: (file) => hashCheaply({ ...file, code: file.code.replace('maxPerUser: 1', limit) }),
     });
-    return started(['take-over.controller.ts', 'TakeOverController']);
+    return started(
+      ['take-over.controller.ts', 'TakeOverController'],
+      ['sign-in-page.controller.ts', 'SignInPageController'],
+      ['take-over-page.controller.ts', 'TakeOverPageController'],
+    );
   }
 
   it('ends the session on the first device when a second one signs in', async () => {
@@ -423,6 +430,29 @@ describe('one session per user', () => {
     const second = cookieOf(await post('/take-over', { ...ADA, takeOver: true }).expect(200, { ended: 1 }));
     await get('/who', first).expect(401);
     await get('/who', second).expect(200);
+  });
+
+  it('leads who signs in with a form on a second device to a page where it can take over', async () => {
+    const running = await limited('reject');
+    const { get, submit } = running;
+    const { cookie: first } = await signedUp(running);
+    const refused = await submit('/sign-in', { ...ADA, returnTo: '/who' }).expect(303);
+    expect(refused.get('Location')).toBe('/take-over?email=ada%40example.com&returnTo=%2Fwho');
+    const form = await get(refused.get('Location') ?? '').expect(200);
+    expect(form.text).toContain('value="ada@example.com"');
+    expect(form.text).toContain('name="returnTo" value="/who"');
+    expect(form.text).not.toContain('role="alert"');
+    expect((await get('/take-over?email="><script>&returnTo=/"><script>')).text).not.toContain('<script>');
+
+    const action = /action="([^"]+)"/.exec(form.text)?.[1] ?? '';
+    const wrong = await submit(action, { ...ADA, password: 'guessed', returnTo: '/who' }).expect(303);
+    expect((await get(wrong.get('Location') ?? '')).text).toContain('role="alert"');
+    await get('/who', first).expect(200);
+    const done = await submit(action, { ...ADA, returnTo: '/who' }).expect(303);
+    expect(done.get('Location')).toBe('/who');
+    await get('/who', first).expect(401);
+    await get('/who', cookieOf(done)).expect(200);
+    expect((await submit(action, { ...ADA, returnTo: 'https://evil.example' })).get('Location')).toBe('/');
   });
 });
 
