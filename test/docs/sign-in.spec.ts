@@ -36,6 +36,7 @@ interface StoredUser {
   id: string;
   email: string;
   passwordHash: string;
+  role: string;
   disabled: boolean;
 }
 
@@ -388,6 +389,85 @@ describe('a disabled account', () => {
     await post(`/accounts/${userId}/disable`, {}, await admin(running)).expect(200, { ended: 1 });
     await get('/who', cookie).expect(401);
     await post('/login', ADA).expect(401);
+  });
+});
+
+describe('a sign-in during which the user is changed', () => {
+  /** Does it after the next password has been found right, before the session begins. */
+  async function onceVerified(running: Running, change: () => Promise<unknown>): Promise<void> {
+    const UsersService = await page.recipe<{ verify: (...args: unknown[]) => Promise<object> }>(
+      'users.service.ts',
+      'UsersService',
+    );
+    const users = running.app.get(UsersService, { strict: false });
+    const verify = users.verify.bind(users);
+    import.meta.jest.spyOn(users, 'verify').mockImplementationOnce(async (...args) => {
+      const user = await verify(...args);
+      await change();
+      return user;
+    });
+  }
+
+  const SIGN_INS = [
+    ['/login', 401],
+    ['/sign-in', 303],
+    ['/take-over', 401],
+    ['/take-over/sign-in', 303],
+    ['/token', 401],
+    ['/kiosk', 401],
+  ] as const;
+
+  async function signInsBeside(...files: readonly [file: string, name: string][]): Promise<Running> {
+    await reopened({
+      also: ['token.controller.ts', 'bearer-sessions.ts', 'kiosk.controller.ts'],
+      sessions: 'bearer-sessions.ts',
+    });
+    return started(
+      ['sign-in-page.controller.ts', 'SignInPageController'],
+      ['take-over.controller.ts', 'TakeOverController'],
+      ['take-over-page.controller.ts', 'TakeOverPageController'],
+      ['token.controller.ts', 'TokenController'],
+      ['kiosk.controller.ts', 'KioskController'],
+      ...files,
+    );
+  }
+
+  it.each(SIGN_INS)('leaves no session at %s when the password is changed', async (path, status) => {
+    const running = await signInsBeside(['password.controller.ts', 'PasswordController']);
+    const { get, post, submit, app } = running;
+    const { userId, cookie } = await signedUp(running);
+    let own = '';
+    await onceVerified(running, async () => {
+      const change = { oldPassword: ADA.password, newPassword: NEW };
+      own = cookieOf(await post('/password', change, cookie).expect(200));
+    });
+    const answer = await submit(path, { ...ADA, place: 'Lobby' }).expect(status);
+    expect(answer.text).not.toContain('access_token');
+    if (status === 303) expect(answer.get('Location')).toContain('?failed=&email=');
+    await get('/who', cookieOf(answer)).expect(401);
+    const left = path.startsWith('/take-over/') ? 0 : 1; // a take-over ends the session of the change, too
+    expect(await app.get(SessionStore).listForUser(userId)).toHaveLength(left);
+    await get('/who', own).expect(left === 1 ? 200 : 401);
+    await post('/login', { ...ADA, password: NEW }).expect(200);
+  });
+
+  it('leaves no session when the account is disabled, or the role is another', async () => {
+    const running = await signInsBeside(['accounts.controller.ts', 'AccountsController']);
+    const { post, app } = running;
+    const { userId } = await signedUp(running);
+    const store = app.get(SessionStore);
+    const users = await usersOf(running);
+    await onceVerified(running, async () => {
+      await users.update(userId, { role: 'admin' });
+      await store.destroyAllForUser(userId);
+    });
+    await post('/login', ADA).expect(401);
+    expect(await store.listForUser(userId)).toEqual([]);
+    await post('/login', ADA).expect(200);
+    const root = await admin(running);
+    await onceVerified(running, () => post(`/accounts/${userId}/disable`, {}, root).expect(200));
+    await post('/login', ADA).expect(401);
+    expect(await store.listForUser(userId)).toEqual([]);
   });
 });
 
