@@ -510,6 +510,8 @@ describe('one session per user', () => {
     const second = cookieOf(await post('/take-over', { ...ADA, takeOver: true }).expect(200, { ended: 1 }));
     await get('/who', first).expect(401);
     await get('/who', second).expect(200);
+    const again = await post('/take-over', { ...ADA, takeOver: true }, second).expect(200, { ended: 0 });
+    await get('/who', cookieOf(again)).expect(200); // on the device that is signed in, too
   });
 
   it('leads who signs in with a form on a second device to a page where it can take over', async () => {
@@ -532,7 +534,11 @@ describe('one session per user', () => {
     expect(done.get('Location')).toBe('/who');
     await get('/who', first).expect(401);
     await get('/who', cookieOf(done)).expect(200);
-    expect((await submit(action, { ...ADA, returnTo: 'https://evil.example' })).get('Location')).toBe('/');
+    const again = await submit(action, { ...ADA, returnTo: 'https://evil.example' }, cookieOf(done)).expect(
+      303,
+    );
+    expect(again.get('Location')).toBe('/');
+    await get('/who', cookieOf(again)).expect(200);
   });
 });
 
