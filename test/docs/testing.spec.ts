@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
+import { withCompiledPackage } from '../../src/schematics/jest-config.js';
 import { ROOT, shownFile } from './compile.js';
-import { Document } from './document.js';
-import { withoutDataSource, openWorkplace, testsOf } from './run.js';
+import { Document, type Snippet } from './document.js';
+import { openWorkplace, testsOf, withoutDataSource, type Workplace } from './run.js';
 
 Logger.overrideLogger(false);
 const PAGE = 'docs/testing.md';
@@ -12,6 +12,22 @@ const page = Document.read(join(ROOT, PAGE));
 const specs = page.snippets.filter(
   ({ file }) => file.endsWith('.spec.ts') && file !== 'login-fastify.spec.ts',
 );
+
+/** The line of the app module that the page has its readers write, so that tests have a database of their own. */
+const DATABASE = "database: process.env.DB ?? 'app.sqlite'";
+
+/** The app of the quick start with that line. */
+function testedModule(): Snippet {
+  const shown = shownFile('app.module.ts', PAGE);
+  return { ...shown, code: shown.code.replace("database: 'app.sqlite'", DATABASE) };
+}
+
+/** The app that the page has tested, with one of its specs, once the setup file has run. */
+async function openTested(spec: Snippet): Promise<Workplace> {
+  const place = openWorkplace([spec, testedModule(), shownFile('session-key.ts', PAGE)]);
+  await place.run('session-key.ts');
+  return place;
+}
 
 /** The apps that the configurations of the page are tried on, by scripts/check-apps.sh. */
 const APPS = [
@@ -30,6 +46,11 @@ function jsonUnder(heading: string): Record<string, unknown> {
   return JSON.parse(json) as Record<string, unknown>;
 }
 
+/** Without what the formatter decides. */
+function unformatted(code: string): string {
+  return code.replaceAll(/\s+/g, '').replaceAll(/,(?=[\])}])/g, '');
+}
+
 /** Without what a CommonJS app leaves out, and the line that names the file. */
 function codeOf(code: string): string {
   return code
@@ -38,32 +59,63 @@ function codeOf(code: string): string {
     .trim();
 }
 
+function databasesIn(place: Workplace): string[] {
+  return readdirSync(place.path).filter((name) => name.includes('sqlite'));
+}
+
 describe('the tests that the page shows', () => {
-  const keyBefore = process.env['SESSION_KEY'];
-  beforeEach(() => delete process.env['SESSION_KEY']);
+  const { SESSION_KEY: keyBefore, DB: databaseBefore } = process.env;
+  beforeEach(() => {
+    delete process.env['SESSION_KEY'];
+    delete process.env['DB'];
+  });
   afterEach(() => {
     process.env['SESSION_KEY'] = keyBefore;
+    if (databaseBefore === undefined) delete process.env['DB'];
+    else process.env['DB'] = databaseBefore;
+  });
+
+  it('have a database of their own by the line that the page changes', () => {
+    expect(page.text).toContain(`\n${DATABASE}\n`);
+    expect(testedModule().code).toContain(`type: 'sqlite', ${DATABASE}`);
   });
 
   it('are those of a controller, of a sign-in, and of a timeout', () => {
     expect(specs.map(({ file }) => file)).toEqual(['app.spec.ts', 'login.spec.ts', 'expiry.spec.ts']);
   });
 
-  it.each(specs)('pass once the setup file has made a key: $file', async (spec) => {
-    const place = openWorkplace([spec, shownFile('session-key.ts', PAGE)]);
+  it.each(specs)('pass with the setup file, and leave no database behind: $file', async (spec) => {
+    const place = await openTested(spec);
     try {
-      await place.run('session-key.ts');
       expect(Buffer.from(process.env['SESSION_KEY'] ?? '', 'base64url')).toHaveLength(32);
       const tests = await testsOf(place, spec.file);
       expect(tests.length).toBeGreaterThan(0);
       for (const [, run] of tests) await run();
-      expect(readdirSync(place.path).filter((name) => name.includes('sessions'))).toEqual([]);
+      expect(databasesIn(place)).toEqual([]);
     } finally {
       place.close();
     }
   });
 
-  it('fail as the page says without one', async () => {
+  it('keep the sessions alone in memory by what the page puts before compile()', async () => {
+    const override = '.overrideProvider(SessionBackend).useValue(new MemorySessionBackend())';
+    expect(page.text).toContain(override);
+    const spec = shownFile('login.spec.ts', PAGE);
+    const code =
+      "import { SessionBackend } from 'nest-sessions';\n" +
+      "import { MemorySessionBackend } from 'nest-sessions/testing';\n" +
+      spec.code.replace('.compile()', `${override}.compile()`);
+    const place = await openTested({ ...spec, code });
+    process.env['DB'] = 'app.sqlite';
+    try {
+      for (const [, run] of await testsOf(place, 'login.spec.ts')) await run();
+      expect(databasesIn(place)).toEqual(['app.sqlite']);
+    } finally {
+      place.close();
+    }
+  });
+
+  it('fail as the page says without a key', async () => {
     const place = openWorkplace([
       shownFile('login.spec.ts', PAGE),
       withoutDataSource(shownFile('app.module.ts', PAGE)),
@@ -80,8 +132,7 @@ describe('the tests that the page shows', () => {
 
   it("fail without the line that mends supertest's jar", async () => {
     const spec = shownFile('login.spec.ts', PAGE);
-    process.env['SESSION_KEY'] = randomBytes(32).toString('base64url');
-    const place = openWorkplace([{ ...spec, code: spec.code.replace(/^\s*agent\.jar.*$/m, '') }]);
+    const place = await openTested({ ...spec, code: spec.code.replace(/^\s*agent\.jar.*$/m, '') });
     try {
       const [[, withAgent], [, byHand]] = (await testsOf(place, 'login.spec.ts')) as [
         [string, () => Promise<void>],
@@ -100,13 +151,12 @@ describe('the tests that the page shows', () => {
     expect(page.text).toContain(ready);
     const code =
       "import { FastifyAdapter } from '@nestjs/platform-fastify';\n" +
-      spec.code.replace(
-        'app = await testing.createNestApplication().init();',
-        `app = await testing.createNestApplication(new FastifyAdapter()).init(); ${ready};`,
-      );
+      spec.code
+        .replace('createNestApplication()', 'createNestApplication(new FastifyAdapter())')
+        .replace('await app.init();', `await app.init(); ${ready};`);
+    expect(code).toContain('(new FastifyAdapter())');
     expect(code).toContain(ready);
-    process.env['SESSION_KEY'] = randomBytes(32).toString('base64url');
-    const place = openWorkplace([{ ...spec, code }]);
+    const place = await openTested({ ...spec, code });
     try {
       for (const [, run] of await testsOf(place, 'login.spec.ts')) await run();
     } finally {
@@ -120,8 +170,8 @@ describe.each(APPS)('the app $app, which the configuration "$heading" is tried o
     expect(codeOf(ofApp(app, file))).toBe(codeOf(code));
   });
 
-  it('has the app of the quick start, and the setup file', () => {
-    expect(codeOf(ofApp(app, 'app.module.ts'))).toBe(codeOf(shownFile('app.module.ts', PAGE).code));
+  it('has the app of the quick start, with a database for tests, and the setup file', () => {
+    expect(unformatted(codeOf(ofApp(app, 'app.module.ts')))).toBe(unformatted(codeOf(testedModule().code)));
     expect(codeOf(ofApp(app, 'test/session-key.ts'))).toBe(codeOf(shownFile('session-key.ts', PAGE).code));
   });
 
@@ -130,8 +180,20 @@ describe.each(APPS)('the app $app, which the configuration "$heading" is tried o
     delete jest['testPathIgnorePatterns']; // which leaves the spec for Vitest to Vitest
     const shown = JSON.parse(
       JSON.stringify(jsonUnder(heading)).replaceAll('<rootDir>/../', '<rootDir>/'),
-    ) as object;
+    ) as Record<string, unknown>;
+    for (const key of ['collectCoverageFrom', 'coverageDirectory']) delete shown[key]; // of the starter
     expect({ ...jest, rootDir: '' }).toEqual({ ...shown, rootDir: '' });
+  });
+});
+
+describe('the configuration of Jest for CommonJS', () => {
+  it('compiles the package by the line that `nest add` writes, with pnpm too', () => {
+    const { transformIgnorePatterns, ...rest } = jsonUnder('Jest, CommonJS');
+    const written = JSON.parse(withCompiledPackage(JSON.stringify(rest), false)) as Record<string, unknown>;
+    expect(transformIgnorePatterns).toEqual(written['transformIgnorePatterns']);
+    const { text } = Document.read(join(ROOT, 'docs/troubleshooting.md'));
+    const line = /^\{ "transformIgnorePatterns".*\}$/m.exec(text)?.[0] ?? '{}';
+    expect(JSON.parse(line)).toEqual({ transformIgnorePatterns });
   });
 });
 

@@ -18,7 +18,11 @@ export class AccountController {
 
 @Module({
   imports: [
-    TypeOrmModule.forRoot({ type: 'sqlite', database: 'app.sqlite', autoLoadEntities: true }),
+    TypeOrmModule.forRoot({
+      type: 'sqlite',
+      database: process.env.DB ?? 'app.sqlite',
+      autoLoadEntities: true,
+    }),
     SessionModule.forRoot({ key: process.env.SESSION_KEY }),
   ],
   controllers: [AccountController],

@@ -1,18 +1,15 @@
 import type { INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { SessionBackend } from 'nest-sessions';
-import { MemorySessionBackend } from 'nest-sessions/testing';
 import request from 'supertest';
+import type { App } from 'supertest/types.js';
 import { AppModule } from './app.module';
 
-let app: INestApplication;
+let app: INestApplication<App>;
 
 beforeEach(async () => {
-  const testing = await Test.createTestingModule({ imports: [AppModule] })
-    .overrideProvider(SessionBackend)
-    .useValue(new MemorySessionBackend())
-    .compile();
-  app = await testing.createNestApplication().init();
+  const testing = await Test.createTestingModule({ imports: [AppModule] }).compile();
+  app = testing.createNestApplication();
+  await app.init();
 });
 
 afterEach(() => app.close());
@@ -32,8 +29,8 @@ it('leads from the sign-in to the list of devices', async () => {
   await laptop.get('/devices').expect(401);
   await laptop.post('/login').send({ name: 'ada' }).expect(201);
   await phone.post('/login').send({ name: 'ada' }).expect(201);
-  const { body } = await laptop.get('/devices').expect(200);
-  expect(body).toHaveLength(2);
+  const devices = await laptop.get('/devices').expect(200);
+  expect(devices.body).toHaveLength(2);
 });
 
 it('needs no agent: the cookie can be sent by hand', async () => {

@@ -1,7 +1,9 @@
+import type { INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { Clock, SessionBackend } from 'nest-sessions';
-import { ManualClock, MemorySessionBackend, signIn } from 'nest-sessions/testing';
+import { Clock } from 'nest-sessions';
+import { ManualClock, signIn } from 'nest-sessions/testing';
 import request from 'supertest';
+import type { App } from 'supertest/types.js';
 import { AppModule } from './app.module.js';
 
 it('signs out after a day without use', async () => {
@@ -9,10 +11,9 @@ it('signs out after a day without use', async () => {
   const testing = await Test.createTestingModule({ imports: [AppModule] })
     .overrideProvider(Clock)
     .useValue(clock)
-    .overrideProvider(SessionBackend)
-    .useValue(new MemorySessionBackend())
     .compile();
-  const app = await testing.createNestApplication().init();
+  const app = testing.createNestApplication<INestApplication<App>>();
+  await app.init();
   const { cookie } = await signIn(app, 'ada', { data: { theme: 'dark' } });
 
   await request(app.getHttpServer()).get('/devices').set('Cookie', cookie).expect(200);

@@ -1,14 +1,9 @@
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { SessionBackend } from 'nest-sessions';
-import { MemorySessionBackend } from 'nest-sessions/testing';
 import { AppModule } from './app.module.js';
 
 it('leads from the sign-in to the list of devices, on Fastify', async () => {
-  const testing = await Test.createTestingModule({ imports: [AppModule] })
-    .overrideProvider(SessionBackend)
-    .useValue(new MemorySessionBackend())
-    .compile();
+  const testing = await Test.createTestingModule({ imports: [AppModule] }).compile();
   const app = testing.createNestApplication<NestFastifyApplication>(new FastifyAdapter());
   await app.init();
 
