@@ -1,3 +1,5 @@
+import { Controller, Get } from '@nestjs/common';
+import { Session } from 'nest-sessions';
 import { signIn } from 'nest-sessions/testing';
 import { type MailServer, openMailServer } from './mail-server.js';
 import { cookieOf, openPage, type PageApp, type Running } from './page-app.js';
@@ -50,6 +52,30 @@ describe('flash messages', () => {
     const cookie = cookieOf(await post('/orders').expect(303));
     const messages = [{ kind: 'success', text: 'Your order is on its way' }];
     await get('/', cookie).expect(200, { messages });
+    await get('/', cookie).expect(200, { messages: [] });
+  });
+
+  it('show in both of two requests that read them at the same moment', async () => {
+    let arrived = 0;
+    let goOn = (): void => undefined;
+    const bothHaveRead = new Promise<void>((resolve) => (goOn = resolve));
+    @Controller('together')
+    class TogetherController {
+      @Get()
+      async show(@Session() session: Session) {
+        const messages = session.flashes();
+        if (++arrived === 2) goOn();
+        await bothHaveRead;
+        return { messages };
+      }
+    }
+    const { get, post } = await page.start({
+      controllers: [await page.recipe('order.controller.ts', 'OrderController'), TogetherController],
+      providers: [await page.recipe('mailer.ts', 'Mailer')],
+    });
+    const cookie = cookieOf(await post('/orders').expect(302));
+    const messages = [{ kind: 'success', text: 'Your order is on its way' }];
+    await Promise.all([1, 2].map(() => get('/together', cookie).expect(200, { messages })));
     await get('/', cookie).expect(200, { messages: [] });
   });
 });
