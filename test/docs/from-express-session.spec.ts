@@ -1,14 +1,25 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import express, { type RequestHandler } from 'express';
 import connectPgSimple from 'connect-pg-simple';
 import expressSession from 'express-session';
 import { SessionStore } from 'nest-sessions';
+import { Pool } from 'pg';
 import request from 'supertest';
 import { onEachDatabase, openDatabase, SERVERS, type TestDatabase } from '../support/databases.js';
+import { ROOT } from './compile.js';
+import type { Snippet } from './document.js';
 import { cookieOf, openPage, type PageApp, type Running } from './page-app.js';
 
 const PAGE = 'docs/from-express-session.md';
+const { DATABASE_URL } = process.env;
+
+interface OldSessions {
+  takeOver: (pool: Pool, secret: string) => RequestHandler;
+}
+
 let page: PageApp;
 
 describe('an app that has moved', () => {
@@ -38,23 +49,34 @@ describe('an app that has moved', () => {
 onEachDatabase('who is signed in by connect-pg-simple', ['postgres'], () => {
   const SECRET = 'the old secret';
   let database: TestDatabase;
+  let pool: Pool;
 
   beforeEach(async () => {
     database = await openDatabase('postgres');
-    process.env['OLD_SESSION_SECRET'] = SECRET;
-    const options = JSON.stringify({ ...database.options(), autoLoadEntities: true });
-    page = openPage(PAGE, {
-      edit: (file) => ({
-        ...file,
-        code: file.code.replace(/forRoot\(\{ type: 'sqlite'.*\}\)/, `forRoot(${options})`),
-      }),
-    });
+    const { host, port, username, password } = SERVERS.postgres;
+    const url = `postgres://${username}:${String(password)}@${host}:${port}/${database.options().database}`;
+    process.env['DATABASE_URL'] = url;
+    pool = new Pool({ connectionString: url });
+    page = openPage(PAGE, { edit: withoutTypeOrmModule });
   });
   afterEach(async () => {
-    delete process.env['OLD_SESSION_SECRET'];
+    process.env['DATABASE_URL'] = DATABASE_URL;
     await page.close(); // before its database goes
+    await pool.end();
     await database.drop();
   });
+
+  /** The app of the page as the page says for those that have no TypeOrmModule. */
+  function withoutTypeOrmModule(file: Snippet): Snippet {
+    if (file.file !== 'app.module.ts') return file;
+    const [, dataSource = ''] = /`(dataSource: [^`]*)`/.exec(readFileSync(join(ROOT, PAGE), 'utf8')) ?? [];
+    const code = file.code
+      .replace(/^ *TypeOrmModule\.forRoot.*\n/m, '')
+      .replace("mount: 'middleware'", `$&, ${dataSource}`);
+    expect(code).not.toContain('TypeOrmModule.');
+    expect(code).toContain("type: 'postgres'");
+    return { ...file, code };
+  }
 
   /** Cookies that express-session gave, before the move, to sessions that hold this. */
   async function oldCookies(...contents: readonly object[]): Promise<string[]> {
@@ -80,12 +102,11 @@ onEachDatabase('who is signed in by connect-pg-simple', ['postgres'], () => {
     return cookies;
   }
 
+  /** The app of the page, with what its `main.ts` adds. */
   async function moved(): Promise<Running> {
-    const imports = [await page.recipe('old-sessions.module.ts', 'OldSessionsModule')];
-    return page.start({
-      imports,
-      controllers: [await page.recipe('account.controller.ts', 'AccountController')],
-    });
+    const controllers = [await page.recipe('account.controller.ts', 'AccountController')];
+    const { takeOver } = await page.exports<OldSessions>('old-sessions.ts');
+    return page.start({ controllers }, 'Express', (app) => app.use(takeOver(pool, SECRET)));
   }
 
   it('stays signed in, by an id of the app or by Passport, with what the page carries over, once', async () => {
