@@ -34,6 +34,7 @@ onEachDatabase('the modules that the page shows', ['postgres'], (kind) => {
 
   it.each([
     ['app.module.ts', 'AppModule'],
+    ['configured-app.module.ts', 'ConfiguredAppModule'],
     ['sessions.module.ts', 'SessionsModule'],
     ['configured-sessions.module.ts', 'ConfiguredSessionsModule'],
   ])('keep sessions in the database of DATABASE_URL: %s', async (file, name) => {
