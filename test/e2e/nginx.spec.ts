@@ -4,10 +4,11 @@ import { request } from 'node:https';
 import { get as plainGet, type IncomingMessage } from 'node:http';
 import { json, text } from 'node:stream/consumers';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ROOT, shownFile } from '../docs/compile.js';
 import { openWorkplace, type Workplace } from '../docs/run.js';
 import { isReachable, openDatabase, type TestDatabase } from '../support/databases.js';
-import { withPrograms } from '../support/programs.js';
+import { freePort, withPrograms } from '../support/programs.js';
 import { canBrowse, launchChromium } from './support/chromium.js';
 import { Nginx } from './support/nginx.js';
 import { RecipeProcess } from './support/recipe-process.js';
@@ -16,6 +17,8 @@ const PAGE = 'docs/deploy.md';
 const HOST = 'app.example.com';
 /** The block of the page. */
 const [, BLOCK = ''] = /^```nginx\n([^]*?)\n```$/m.exec(readFileSync(join(ROOT, PAGE), 'utf8')) ?? [];
+/** The servers of its upstream, as they are to stand there. */
+const SERVER = /server 10\.0\.0\.\d+:3000\b/g;
 /** The address of a client that is not the proxy's: all of 127.0.0.0/8 is this machine. */
 const CLIENT = '127.0.0.2';
 
@@ -42,9 +45,12 @@ function filesOf(main: string) {
     .replace('imports: [', 'imports: [HealthModule,')
     .replace(/^import/m, "import { HealthModule } from './health.module.js';\nimport");
   const mainFile = shownFile(main, PAGE);
+  const mainCode = mainFile.code
+    .replace("'10.0.0.0/8'", "'127.0.0.1/32'")
+    .replace('process.env.PORT', 'process.env.SAME_PORT');
   return [
     { ...app, code },
-    { ...mainFile, code: mainFile.code.replace("'10.0.0.0/8'", "'127.0.0.1/32'") },
+    { ...mainFile, code: mainCode },
     shownFile('health.module.ts', PAGE),
     shownFile('health.controller.ts', PAGE),
   ];
@@ -58,6 +64,9 @@ withPrograms(['nginx'], () => {
     (main) => {
       let database: TestDatabase;
       let place: Workplace;
+      let env: NodeJS.ProcessEnv;
+      /** Of the replicas: one that restarts keeps it. */
+      let ports: number[] = [];
       let replicas: RecipeProcess[] = [];
       let nginx: Nginx;
       let origin: string;
@@ -68,14 +77,14 @@ withPrograms(['nginx'], () => {
         const options = database.options();
         if (options.type !== 'postgres') throw new Error(`Expected PostgreSQL, got ${options.type}`);
         const { host, port, username, password = '', database: name } = options;
-        const env = {
+        env = {
           DATABASE_URL: `postgres://${username}:${String(password)}@${host}:${port}/${name}`,
           SESSION_KEY: randomBytes(32).toString('base64url'),
           NODE_ENV: 'production',
         };
-        const start = () => RecipeProcess.start(join(place.path, main), env);
-        replicas = await Promise.all([start(), start()]);
-        nginx = await Nginx.with(BLOCK, HOST, ports());
+        ports = [await freePort(), await freePort()];
+        replicas = await Promise.all(ports.map(start));
+        nginx = await behind(BLOCK);
         origin = `https://${HOST}:${nginx.port.https}`;
       });
       afterAll(async () => {
@@ -85,7 +94,16 @@ withPrograms(['nginx'], () => {
         await database?.drop();
       });
 
-      const ports = () => replicas.map(({ port }) => port);
+      const start = (port: number) =>
+        RecipeProcess.start(join(place.path, main), { ...env, SAME_PORT: String(port) });
+
+      /** An nginx with this block in front of the replicas. */
+      function behind(block: string): Promise<Nginx> {
+        const left = [...ports];
+        const placed = block.replaceAll(SERVER, () => `server 127.0.0.1:${left.shift()}`);
+        expect(left).toEqual([]);
+        return Nginx.with(placed, HOST, []);
+      }
 
       /** Through nginx, as a client elsewhere sends it. */
       function send(
@@ -136,10 +154,19 @@ withPrograms(['nginx'], () => {
           plainGet(options, take).on('error', reject);
         });
 
+      /** Resolves when the health check of a replica has said yes; Nest says that it has started before it listens. */
+      async function isReady(port: number): Promise<void> {
+        for (const end = performance.now() + 20_000; performance.now() < end; await nextTurn()) {
+          const ready = await direct(port, '/health/ready').catch(() => null);
+          if (ready?.status === 200) return;
+        }
+        throw new Error(`Expected the replica at ${port} to be ready`);
+      }
+
       it('know a session that one of them has signed in', async () => {
         const { status, cookie, setCookie } = await send('/login', { method: 'POST' });
         expect([status, setCookie]).toEqual([201, [expect.stringMatching(/^__Host-sid=.*; Secure/)]]);
-        const answers = await Promise.all(ports().map((port) => direct(port, '/devices', cookie)));
+        const answers = await Promise.all(ports.map((port) => direct(port, '/devices', cookie)));
         expect(answers.map((answer) => answer.status)).toEqual([200, 200]);
         expect((await send('/devices', { headers: { Cookie: cookie } })).status).toBe(200);
       });
@@ -168,7 +195,7 @@ withPrograms(['nginx'], () => {
       it('refuse a page of their own where nginx does not pass the host on', async () => {
         const without = BLOCK.replace(/^.*proxy_set_header Host .*\n/m, '');
         expect(without).not.toBe(BLOCK);
-        const proxy = await Nginx.with(without, HOST, ports());
+        const proxy = await behind(without);
         try {
           const headers = { Origin: `https://${HOST}:${proxy.port.https}` };
           expect((await send('/login', { method: 'POST', headers, proxy })).status).toBe(403);
@@ -178,7 +205,7 @@ withPrograms(['nginx'], () => {
       });
 
       it('record the address of the proxy where nginx does not pass that of the client on', async () => {
-        const proxy = await Nginx.with(BLOCK.replace(/^.*X-Forwarded-For.*\n/m, ''), HOST, ports());
+        const proxy = await behind(BLOCK.replace(/^.*X-Forwarded-For.*\n/m, ''));
         try {
           const { cookie } = await send('/login', { method: 'POST', proxy });
           const { body } = await send('/devices', { headers: { Cookie: cookie }, proxy });
@@ -192,7 +219,7 @@ withPrograms(['nginx'], () => {
       it('say nothing of an insecure cookie, before one came without X-Forwarded-Proto', async () => {
         const warnings = () => replicas.filter(({ log }) => log.includes('A Secure cookie was set')).length;
         expect(warnings()).toBe(0);
-        const proxy = await Nginx.with(BLOCK.replace(/^.*X-Forwarded-Proto.*\n/m, ''), HOST, ports());
+        const proxy = await behind(BLOCK.replace(/^.*X-Forwarded-Proto.*\n/m, ''));
         try {
           for (let i = 0; i < 4; i++) await send('/login', { method: 'POST', proxy });
           expect(warnings()).toBe(2);
@@ -202,7 +229,7 @@ withPrograms(['nginx'], () => {
       });
 
       it('answer health checks without a session', async () => {
-        for (const port of ports()) {
+        for (const port of ports) {
           for (const path of ['/health/live', '/health/ready']) {
             const { status, setCookie, body } = await direct(port, path);
             expect([status, setCookie, body]).toEqual([200, [], expect.objectContaining({ status: 'ok' })]);
@@ -240,6 +267,30 @@ withPrograms(['nginx'], () => {
           await browser.close();
         }
       });
+
+      it('serve everybody on while they restart in turn', async () => {
+        const { cookie } = await send('/login', { method: 'POST' });
+        const statuses = new Map<number, number>();
+        const over = new AbortController();
+        const visit = async () => {
+          while (!over.signal.aborted) {
+            const { status } = await send('/devices', { headers: { Cookie: cookie } });
+            statuses.set(status, (statuses.get(status) ?? 0) + 1);
+          }
+        };
+        const visitors = Promise.all(Array.from({ length: 8 }, visit));
+        try {
+          for (const [index, port] of ports.entries()) {
+            await replicas[index]?.stop();
+            replicas[index] = await start(port);
+            await isReady(port);
+          }
+        } finally {
+          over.abort();
+          await visitors;
+        }
+        expect([...statuses.keys()]).toEqual([200]);
+      }, 60_000);
 
       it('serve everybody on when one of them stops', async () => {
         const { cookie } = await send('/login', { method: 'POST' });
