@@ -61,6 +61,12 @@ describe('a client without cookies', () => {
     expect(refused.get('WWW-Authenticate')).toBe('Bearer realm="session", error="invalid_token"');
   });
 
+  it('gets a new token for a token alone: the one of a cookie stays out of the reach of scripts', async () => {
+    const { post } = await started();
+    const cookie = cookieOf(await post('/login', ADA).expect(200));
+    await post('/token/rotate', {}, cookie).expect(401);
+  });
+
   it('is served with the old token for a minute, after which its return is a theft', async () => {
     const { as, clock, signIn } = await started();
     const first = await signIn();

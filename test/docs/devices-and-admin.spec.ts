@@ -118,6 +118,17 @@ describe('a page of devices, as HTML', () => {
     await get('/account/devices', here).expect(401);
   });
 
+  it('escapes the keys that the app keeps values of a user under', async () => {
+    const running = await started(['devices-page.controller.ts', 'DevicesPageController']);
+    const userId = await signedUp(running);
+    const cookie = await signedIn(running);
+    const key = 'note:"><img src=x onerror=alert(1)>';
+    await running.app.get(SessionStore).put(key, { userId, data: {} }, '1h');
+    const { text } = await running.get('/account/devices', cookie);
+    expect(text).toContain(encodeURIComponent(key));
+    expect(text).not.toContain('<img');
+  });
+
   it('escapes what browsers say of themselves', async () => {
     const running = await started(['devices-page.controller.ts', 'DevicesPageController']);
     await signedUp(running);

@@ -73,7 +73,7 @@ describe('flash messages', () => {
       controllers: [await page.recipe('order.controller.ts', 'OrderController'), TogetherController],
       providers: [await page.recipe('mailer.ts', 'Mailer')],
     });
-    const cookie = cookieOf(await post('/orders').expect(302));
+    const cookie = cookieOf(await post('/orders').expect(303));
     const messages = [{ kind: 'success', text: 'Your order is on its way' }];
     await Promise.all([1, 2].map(() => get('/together', cookie).expect(200, { messages })));
     await get('/', cookie).expect(200, { messages: [] });

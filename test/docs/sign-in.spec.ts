@@ -40,6 +40,12 @@ interface StoredUser {
   disabled: boolean;
 }
 
+/** What the page's service changes of a user. */
+interface UserChanges {
+  setPassword(id: string, password: string): Promise<void>;
+  setEmail(id: string, email: string): Promise<void>;
+}
+
 /** What a visitor may see, and what only a user, and one who has proved it recently. */
 @Controller('who')
 class WhoController {
@@ -106,6 +112,13 @@ describe('users and passwords', () => {
     expect(ada?.passwordHash).toMatch(/^[\w-]{22}\.[\w-]{43}$/);
     expect(ada?.passwordHash).not.toBe(bob?.passwordHash);
     await post('/sign-up', ADA).expect(409);
+  });
+
+  it('are one to an address, also of sign-ups at once', async () => {
+    const running = await started();
+    const answers = await Promise.all(Array.from({ length: 6 }, () => running.post('/sign-up', ADA)));
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 409, 409, 409, 409, 409]);
+    expect(await (await usersOf(running)).find()).toHaveLength(1);
   });
 
   it('compare a password with the hash of it alone', async () => {
@@ -362,6 +375,23 @@ describe('a reset by mail', () => {
     clock.advance('30m');
     await submit('/reset/confirm', { token: second, password: NEW }).expect(400);
     await post('/login', ADA).expect(200);
+  });
+
+  it('takes no link of before another password, or another address', async () => {
+    const running = await withReset();
+    const { post, submit } = running;
+    const { userId } = await signedUp(running);
+    const { UsersService } = await page.exports<{ UsersService: Type<UserChanges> }>('users.service.ts');
+    const users = running.app.get(UsersService);
+    for (const change of [
+      () => users.setPassword(userId, NEW),
+      () => users.setEmail(userId, 'ada@example.org'),
+    ]) {
+      await post('/reset', { email: ADA.email }).expect(202);
+      const token = /token=(\S+)/.exec(await mails.next())?.[1];
+      await change();
+      await submit('/reset/confirm', { token, password: ADA.password }).expect(400);
+    }
   });
 
   it('answers the same for an address that has no account, and sends nothing', async () => {
