@@ -207,6 +207,32 @@ interface Opened {
     });
   });
 
+  describe('on localhost, with two APIs on two ports,', () => {
+    /** Signs in to one, then to the other. @returns what the first says of its devices then */
+    async function signInToBoth(one: RecipeProcess, another: RecipeProcess): Promise<unknown> {
+      const context = await browser.newContext();
+      closing.push(() => context.close());
+      const tab = await context.newPage();
+      for (const { port } of [one, another]) {
+        await tab.goto(`http://localhost:${port}/devices`);
+        const signIn = `(async () => {
+          const headers = { 'Content-Type': 'application/json' };
+          const login = await fetch('/login', { method: 'POST', headers, body: '{"name":"ada"}' });
+          return [login.status, (await fetch('/devices')).status];
+        })()`;
+        expect(await tab.evaluate(signIn)).toEqual([201, 200]);
+      }
+      return (await tab.goto(`http://localhost:${one.port}/devices`))?.status();
+    }
+
+    it('is signed out of the first by the sign-in to the second, unless the names of their cookies differ', async () => {
+      const [shop = ''] = /cookie: \{ name: '\w+' \}/.exec(text) ?? [];
+      const [first, second] = [await startApi(main.code, ''), await startApi(main.code, '')];
+      expect(await signInToBoth(first, second)).toBe(401);
+      expect(await signInToBoth(first, await startApi(main.code, shop))).toBe(200);
+    });
+  });
+
   const VITE = join(ROOT, 'docs/node_modules/vite/bin/vite.js');
   const canServe = existsSync(VITE) || process.env['CI'] === 'true';
   if (!canServe) process.stderr.write('The dev proxy is not run here: npm ci --prefix docs\n');
@@ -232,6 +258,7 @@ interface Opened {
       writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
       writeFileSync(join(folder, 'vite.config.ts'), ported);
       writeFileSync(join(folder, 'index.html'), '<!doctype html><title>Front end</title>');
+      writeFileSync(join(folder, 'api.ts'), 'export const mine = true;');
       const vite = spawn(process.execPath, [VITE, '--strictPort'], { cwd: folder, stdio: 'ignore' });
       closing.push(() => ended(vite));
       await reachable(port, vite);
@@ -253,12 +280,19 @@ interface Opened {
         return [login.status, (await fetch('/api/devices')).status];
       })()`);
       expect(statuses).toEqual([201, 200]);
+      expect(await tab.evaluate(`import('/api.ts').then(({ mine }) => mine)`)).toBe(true);
       expect(await postFrom(port)).toBe(201);
     });
 
+    it('asks Nest for /api.ts, with a key that does not end in a slash', async () => {
+      const port = await openProxy(instead("'/api/'", "'/api'")(forVite));
+      expect((await fetch(`http://localhost:${port}/api.ts`)).status).toBe(404);
+      expect((await fetch(`http://localhost:${port}/`)).status).toBe(200);
+    });
+
     it('is refused, for a browser without Sec-Fetch-Site, in the short form, for which Vite sets changeOrigin', async () => {
-      const [short = ''] = /'\/api': 'http:\/\/localhost:3000'/.exec(text) ?? [];
-      const config = instead("'/api': { target: 'http://localhost:3000' }", short)(forVite);
+      const [short = ''] = /'\/api\/': 'http:\/\/localhost:3000'/.exec(text) ?? [];
+      const config = instead("'/api/': { target: 'http://localhost:3000' }", short)(forVite);
       expect(await postFrom(await openProxy(config))).toBe(403);
     });
   });
