@@ -17,8 +17,11 @@ export interface OidcProvider {
 
 export const CLIENT = { id: 'app', secret: 'app-secret' };
 
-/** @param claims of the ID token, beside those that each has */
-export async function openOidcProvider(claims: JWTPayload): Promise<OidcProvider> {
+/**
+ * @param claims of the ID token, beside those that each has
+ * @param metadata what its discovery document has beside the rest, or `undefined` for what it lacks
+ */
+export async function openOidcProvider(claims: JWTPayload, metadata: object = {}): Promise<OidcProvider> {
   const { publicKey, privateKey } = await generateKeyPair('RS256');
   const grants = new Map<string, { challenge: string; nonce: string; redirectUri: string }>();
   let issuer = '';
@@ -39,6 +42,7 @@ export async function openOidcProvider(claims: JWTPayload): Promise<OidcProvider
       token_endpoint: `${issuer}/token`,
       jwks_uri: `${issuer}/keys`,
       end_session_endpoint: `${issuer}/end`,
+      ...metadata,
     }),
     '/keys': async () => ({ keys: [{ ...(await exportJWK(publicKey)), kid: 'key', alg: 'RS256' }] }),
     '/authorize': async (_, { searchParams }) => {

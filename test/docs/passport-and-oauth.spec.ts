@@ -1,21 +1,32 @@
-import { Controller, Get } from '@nestjs/common';
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { Controller, Get, type INestApplication } from '@nestjs/common';
 import { RequireAuth, SessionStore, UserId } from 'nest-sessions';
 import request from 'supertest';
+import type { Snippet } from './document.js';
 import { CLIENT, type OidcProvider, openOidcProvider } from './oidc-provider.js';
-import { cookieLineOf, cookieOf, openPage, type PageApp, type Running } from './page-app.js';
+import { cookieLineOf, cookieOf, hashCheaply, openPage, type PageApp, type Running } from './page-app.js';
 import { startMain } from './run.js';
 
 const ADA = { email: 'ada@example.com', password: 'correct horse battery' };
+const PAGE = 'docs/passport-and-oauth.md';
 let page: PageApp;
 
-beforeEach(() => {
-  page = openPage('docs/passport-and-oauth.md');
-});
-afterEach(() => page.close());
-
 describe('Passport', () => {
+  let app: INestApplication;
+  let url: string;
+
+  // One app for all of them: what Passport knows of serializers is the same for all apps of a process
+  beforeAll(async () => {
+    page = openPage(PAGE, { also: ['admin.guard.ts', 'online-page.controller.ts'], edit: withOnlinePage });
+    ({ app, url } = await startMain(() => page.exports('main.ts')));
+  });
+  afterAll(async () => {
+    await app.close();
+    await page.close();
+  });
+
   it('signs in, knows the user, and signs out, by the main.ts of the page', async () => {
-    const { app, url } = await startMain(() => page.exports('main.ts'));
     const agent = request(url);
     await agent.post('/sign-up').send(ADA).expect(201);
     await agent
@@ -37,16 +48,112 @@ describe('Passport', () => {
     await agent.get('/local/me').set('Cookie', cookie).expect(401);
 
     const again = cookieOf(await agent.post('/local/login').send(ADA).expect(200));
-    const UsersService = await page.recipe<{ disable(id: string): Promise<void> }>(
-      'users.service.ts',
-      'UsersService',
-    );
-    await app.get(UsersService, { strict: false }).disable(userId);
+    await (await users()).disable(userId);
     await agent.post('/local/login').send(ADA).expect(401);
     await agent.get('/local/me').set('Cookie', again).expect(401);
-    await app.close();
+  });
+
+  it('takes an address and a password as text, in the body, and nothing else', async () => {
+    const agent = request(url);
+    const bob = { ...ADA, email: 'bob@example.com' };
+    const { email, password } = bob;
+    await agent.post('/sign-up').send(bob).expect(201);
+    const bodies = [
+      {},
+      [],
+      { email },
+      { email, password: 123 },
+      { email, password: { length: 20 } },
+      { email: [email], password },
+      { email: `\0${email}`, password },
+      { email: `bob\0@example.com`, password },
+      { email, password: 'x'.repeat(201) },
+    ];
+    for (const body of bodies)
+      expect([body, (await agent.post('/local/login').send(body)).status]).toEqual([body, 400]);
+    const inQuery = `/local/login?${String(new URLSearchParams(bob))}`;
+    await agent.post(inQuery).expect(400);
+    await agent.post(inQuery).send({ email: '', password: '' }).expect(400);
+    await agent.post('/local/login').expect(400);
+    await agent.post('/local/login').type('form').send(bob).expect(200);
+  });
+
+  it('puts the role into the data, where guards look for it', async () => {
+    const agent = request(url);
+    const [admin, member] = ['admin@example.com', 'member@example.com'] as const;
+    await (await users()).create(admin, ADA.password, 'admin');
+    await (await users()).create(member, ADA.password);
+    const signIn = (email: string, cookie = '') =>
+      agent
+        .post('/local/login')
+        .set('Cookie', cookie)
+        .send({ ...ADA, email })
+        .expect(200);
+    const cookie = cookieOf(await signIn(admin));
+    await agent.get('/admin/online').set('Cookie', cookie).expect(200);
+    // In the same browser: the role of whoever was signed in before does not stay
+    await agent
+      .get('/admin/online')
+      .set('Cookie', cookieOf(await signIn(member, cookie)))
+      .expect(403);
+  });
+
+  interface Users {
+    create(email: string, password: string, role?: string): Promise<unknown>;
+    disable(id: string): Promise<void>;
+  }
+
+  async function users(): Promise<Users> {
+    return app.get(await page.recipe<Users>('users.service.ts', 'UsersService'), { strict: false });
+  }
+});
+
+/** The page's module with the controller of an administrator's page. */
+function withOnlinePage(file: Snippet): Snippet {
+  if (file.file !== 'local.module.ts') return hashCheaply(file);
+  const code = file.code.replace('[LocalController]', '[LocalController, OnlinePageController]');
+  return { ...file, code: `import { OnlinePageController } from './online-page.controller.js';\n${code}` };
+}
+
+function openPageForEach(): void {
+  beforeEach(() => {
+    page = openPage(PAGE);
+  });
+  afterEach(() => page.close());
+}
+
+/** What an app without one of its settings says when it starts. */
+describe('a provider of which a setting is missing', () => {
+  const SETTINGS = { OIDC_ISSUER: 'http://127.0.0.1:1', OIDC_CLIENT_ID: 'id', OIDC_CLIENT_SECRET: 'secret' };
+  const before = { ...process.env };
+  openPageForEach();
+  afterEach(() => restore(before));
+
+  it.each(Object.keys(SETTINGS))('stops the app at startup, without %s', async (name) => {
+    Object.assign(process.env, SETTINGS);
+    delete process.env[name];
+    const OidcClient = await page.recipe('oidc.client.ts', 'OidcClient');
+    expect(() => new OidcClient()).toThrow(`${name} is not set`);
+    process.env[name] = SETTINGS[name as keyof typeof SETTINGS];
+    expect(() => new OidcClient()).not.toThrow();
   });
 });
+
+function restore(before: NodeJS.ProcessEnv): void {
+  for (const name of ['OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET']) {
+    if (before[name] === undefined) delete process.env[name];
+    else process.env[name] = before[name];
+  }
+}
+
+/** GET of a target that `URL` need not be able to read, as only a program sends it. */
+async function statusOf(url: string, target: string, cookie = ''): Promise<number | undefined> {
+  const { hostname, port } = new URL(url);
+  const sent = httpRequest({ hostname, port, path: target, headers: { Cookie: cookie }, agent: false }).end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  response.resume();
+  return response.statusCode;
+}
 
 @Controller('who')
 @RequireAuth()
@@ -69,8 +176,16 @@ describe.each(['Express', 'Fastify'] as const)('a provider, on %s', (platform) =
   let provider: OidcProvider;
   let running: Running;
 
-  beforeEach(async () => {
-    provider = await openOidcProvider({ sub: 'ada', sid: 'one' });
+  openPageForEach();
+  beforeEach(() => open());
+  afterEach(() => {
+    provider.close();
+    restore(envBefore);
+  });
+
+  async function open(metadata = {}): Promise<void> {
+    provider?.close();
+    provider = await openOidcProvider({ sub: 'ada', sid: 'one' }, metadata);
     Object.assign(process.env, {
       OIDC_ISSUER: provider.issuer,
       OIDC_CLIENT_ID: CLIENT.id,
@@ -78,14 +193,7 @@ describe.each(['Express', 'Fastify'] as const)('a provider, on %s', (platform) =
     });
     const imports = [await page.recipe('oidc.module.ts', 'OidcModule')];
     running = await page.start({ imports, controllers: [WhoController] }, platform);
-  });
-  afterEach(() => {
-    provider.close();
-    for (const name of ['OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET']) {
-      if (envBefore[name] === undefined) delete process.env[name];
-      else process.env[name] = envBefore[name];
-    }
-  });
+  }
 
   async function begun(path = '/oidc/login?returnTo=/who') {
     const login = await running.get(path).expect(303);
@@ -126,6 +234,36 @@ describe.each(['Express', 'Fastify'] as const)('a provider, on %s', (platform) =
     expect((await running.get(third.back, third.visitor).expect(303)).get('Location')).toBe('/');
   });
 
+  it('goes on with a sign-in under way, whatever other sites lead to /oidc/callback with', async () => {
+    const { visitor, back } = await begun();
+    for (const query of ['', '?code=1', '?code=1&state=guessed', '?state=', '?state=a&state=b', '?error=no'])
+      await running.get(`/oidc/callback${query}`, visitor).set(FROM_PROVIDER).expect(400);
+    await running.get(back, visitor).set(FROM_PROVIDER).expect(303);
+    const refused = await begun();
+    const { searchParams } = new URL(refused.back, running.url);
+    const no = `/oidc/callback?error=access_denied&state=${searchParams.get('state')}`;
+    await running.get(no, refused.visitor).set(FROM_PROVIDER).expect(400); // the user said no
+    await running.get(refused.back, refused.visitor).set(FROM_PROVIDER).expect(400);
+  });
+
+  it('does not care which host a request names, were it none', async () => {
+    const { visitor, back } = await begun();
+    const statuses = [
+      await statusOf(running.url, 'http://a:99999/oidc/callback?code=1'),
+      await statusOf(running.url, 'http://a:99999/oidc/callback?code=1', visitor),
+      await statusOf(running.url, `http://a:99999${back}`, visitor),
+    ];
+    expect(statuses).toEqual([400, 400, platform === 'Express' ? 303 : 400]);
+  });
+
+  it('ends the session here, and leads home, if the provider has no page that ends it there', async () => {
+    await open({ end_session_endpoint: undefined });
+    const cookie = await signedIn();
+    const out = await running.submit('/oidc/logout', {}, cookie).expect(303);
+    expect(out.get('Location')).toBe('/');
+    await running.get('/who', cookie).expect(401);
+  });
+
   it('ends the session here, and leads to the page that ends it there', async () => {
     const cookie = await signedIn();
     const out = await running.submit('/oidc/logout', {}, cookie).expect(303);
@@ -158,6 +296,9 @@ describe.each(['Express', 'Fastify'] as const)('a provider, on %s', (platform) =
     ];
     for (const token of tokens) expect([token, (await tell(token)).status]).toEqual([token, 400]);
     await running.submit('/oidc/backchannel-logout', {}).expect(400);
+    await request(running.url).post('/oidc/backchannel-logout').expect(400); // no body at all
+    for (const body of [{ logout_token: 1 }, { logout_token: ['a', 'b'] }, { logout_token: null }, []])
+      await running.post('/oidc/backchannel-logout', body).expect(400);
     await running.get('/who', cookie).expect(200);
     other.close();
   });
