@@ -124,9 +124,7 @@ describe.each(WAYS)('data that is not JSON, saved %s', (_way, run) => {
       expect(reply.setCookies).toEqual([]);
       expect(log.sessionErrors).toHaveLength(isSent ? 0 : 1);
       if (isSent) {
-        expect(reply.json<Refusal>().message).toContain(
-          `What was sent cannot be used: see \`${path}`,
-        );
+        expect(reply.json<Refusal>().message).toContain(`What was sent cannot be used: see \`${path}`);
       } else {
         expect(log.sessionErrors[0]).toMatch(
           /^POST \/do\/:name: SessionDataError: Session data must be JSON, but `data/,
