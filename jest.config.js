@@ -3,7 +3,7 @@ import { ALL_SPECS, COMMON, on, STORAGE_RULE_SPECS } from './test/support/jest-p
 import { LEFT_OUT } from './test/support/test-runs.js';
 
 /** What needs no server, no browser and no patience. The rest is in jest.all.config.js. */
-const quick = { leftOut: LEFT_OUT, servers: false, share: 0.1 };
+const quick = { leftOut: LEFT_OUT, servers: false, share: 0.05 };
 
 /**
  * `npm test`: while one waits. Every spec but those that test-runs.js names, on SQLite and the reference backend;

@@ -165,7 +165,7 @@ onEachPlatform('update', (open) => {
     'that awaits `%s` of the same session inside `fn` is a 409 after `timeout`, not a request that hangs',
     async (inner) => {
       const { browser } = await open({
-        options: { timeout: '3s' },
+        options: { timeout: '1s' },
         routes: {
           ...routes,
           nested: ({ session }) =>
