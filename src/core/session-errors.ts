@@ -2,7 +2,7 @@
  * Every error of the library that is not an answer to a request.
  */
 
-/** What went wrong, as a word that programs compare: one per class of error. The README's table gives each its status. */
+/** What went wrong, as a word that programs compare: one per class of error. The table of docs/events-and-errors.md gives each its status. */
 export type SessionErrorCode =
   | 'session_error'
   | 'session_options_invalid'

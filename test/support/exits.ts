@@ -27,7 +27,7 @@ import { change, turn } from './exit-change.js';
 import { HostedController, MoreExitsController } from './more-exits.js';
 import type { PlatformResponse, TestData, TestSession } from './routes.js';
 
-/** A way out of a request, and what it answers when nothing goes wrong. The README lists them by these titles. */
+/** A way out of a request, and what it answers when nothing goes wrong. docs/request-lifecycle.md lists them by these titles. */
 export interface Exit {
   readonly title: string;
   readonly path: string;
@@ -271,7 +271,7 @@ export interface OddExit {
   readonly before: 'yes' | 'no';
 }
 
-/** Ways out on which not all is well, and what becomes of the change. The README lists these too. */
+/** Ways out on which not all is well, and what becomes of the change. docs/request-lifecycle.md lists these too. */
 export const ODD_EXITS = {
   late: { title: 'a change after the first byte', saved: 'yes', cookie: 'no', before: 'no' },
   lateSignIn: { title: 'a sign-in after the first byte: refused', saved: 'no', cookie: 'no', before: 'no' },

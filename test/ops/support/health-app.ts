@@ -25,7 +25,7 @@ class HealthController {
   }
 }
 
-/** An app with a health page, as the README shows it. */
+/** An app with a health page, as docs/deploy.md shows it. */
 export const startWithHealth = ({ imports = [], ...setup }: AppSetup): Promise<INestApplication> =>
   startApp({
     controllers: [ThemeController, HealthController],
