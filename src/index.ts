@@ -86,6 +86,7 @@ export {
   TwoTokensException,
 } from './http/errors/exceptions.js';
 export { SessionHttpException, toHttpException } from './http/errors/to-http-exception.js';
+export { currentSession } from './http/request/current-session.js';
 export { sessionOf } from './http/request/session-of.js';
 export { Public, RequireAuth, Session, SkipSession, SkipTouch, UserId } from './http/session.decorators.js';
 export { SessionGuard } from './http/session.guard.js';

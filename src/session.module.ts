@@ -15,6 +15,7 @@ import { ApplicationConfig, HttpAdapterHost, LazyModuleLoader, ModulesContainer 
 import { SessionOptionsError, SessionStoreError } from './core/session-errors.js';
 import { SessionStore } from './core/session-store.js';
 import { withTimeout } from './core/timeout.js';
+import { enterRequests } from './http/enter-requests.js';
 import { prepareExpress } from './http/prepare-express.js';
 import { lostContext } from './http/platform/nestjs-cls-warning.js';
 import { guardGateways, refuseProtectedMessages } from './http/protected-handlers.js';
@@ -126,6 +127,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     protect();
     afterEachLoad(lazily, protect);
     prepareExpress(host);
+    enterRequests(host);
     if (runtime.options.mount === 'middleware') mountSessions(runtime, host);
   }
 

@@ -42,9 +42,11 @@ export class SessionInterceptor implements NestInterceptor {
     const exchange = exchangeOf(context);
     if (exchange === null) return this.#withoutSession(context, next);
     const failing = (error: unknown): Promise<unknown> => this.#afterError(exchange, error);
-    return new Observable((subscriber) =>
-      next.handle().subscribe(new FlushingObserver(exchange, subscriber, failing)),
-    );
+    return new Observable((subscriber) => {
+      exchange.enterHandler();
+      subscriber.add(() => exchange.leaveHandler());
+      return next.handle().subscribe(new FlushingObserver(exchange, subscriber, failing));
+    });
   }
 
   /** Saves what a handler changed before it threw. If that fails, the failure of the save is the answer. */

@@ -6,6 +6,7 @@ import { provideSession } from './express-session/req-session.js';
 import type { HttpRuntime } from './http-options.js';
 import { withAdapter } from './platform/http-adapter.js';
 import type { PlatformRequest } from './platform/platform-request.js';
+import { runWithin } from './request/current-session.js';
 import { type ExchangeInput, SessionExchange } from './request/session-exchange.js';
 import { keepExchange } from './request/session-of.js';
 
@@ -35,7 +36,7 @@ function sessionMiddleware(runtime: HttpRuntime) {
     if (presentsNothing(runtime, request)) {
       keepExchange(request, () => SessionExchange.empty(runtime, input));
       provideSession(request, runtime);
-      next();
+      runWithin(request, next);
       return;
     }
     void Promise.resolve()
@@ -44,7 +45,7 @@ function sessionMiddleware(runtime: HttpRuntime) {
       .then((exchange) => {
         keepExchange(request, exchange);
         provideSession(request, runtime);
-        next();
+        runWithin(request, next);
       })
       .catch(next); // what middleware behind this one throws, where the platform does not catch it
   };

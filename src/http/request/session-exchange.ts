@@ -31,6 +31,8 @@ export class SessionExchange {
   readonly #commit: SessionCommit;
   readonly #gate: ResponseGate;
   readonly #isBearer: boolean;
+  /** How many handlers are at work: none, one, or the fields of a query. */
+  #handlers = 0;
 
   private constructor(runtime: HttpRuntime, input: ExchangeInput, { session, isBearer }: LoadedToken) {
     const { request, response, countsAsTouch } = input;
@@ -69,6 +71,21 @@ export class SessionExchange {
       this.state.replaceFacts(new HttpRequestFacts(this.runtime, request, this.#isBearer));
     }
     this.state.route(countsAsTouch);
+  }
+
+  /** Whether the response has been sent, or its client has closed the connection, and no handler is at work any more. */
+  get isOver(): boolean {
+    return this.state.isClosed && this.#handlers === 0;
+  }
+
+  /** A handler is called. It is at work until `leaveHandler`. */
+  enterHandler(): void {
+    this.#handlers++;
+  }
+
+  /** A handler has ended. */
+  leaveHandler(): void {
+    this.#handlers--;
   }
 
   /** The route needs a sign-in that is at most `within` milliseconds old, and this one is older. */

@@ -261,6 +261,11 @@ export class RequestSessionState {
     return this.#isComposed || this.#isHeadSent();
   }
 
+  /** Whether the response has been sent, or its client has closed the connection. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** The response has been sent, or its client has closed the connection. What the handler changes after that is saved too. */
   close(): void {
     this.#isClosed = true;
