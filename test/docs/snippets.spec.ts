@@ -6,8 +6,6 @@ import { DOCUMENTS, importedFiles, ROOT, shownFile, typeErrors, typeErrorsByDocu
 import { Document, type Snippet } from './document.js';
 import { openWorkplace, startMain, type Workplace } from './run.js';
 
-const { snippets } = Document.read(join(ROOT, 'README.md'));
-
 function snippet(file: string): Snippet {
   return shownFile(file, 'README.md');
 }
@@ -64,12 +62,7 @@ describe('snippets of documents', () => {
 
 describe('the quick start', () => {
   const main = snippet('main.ts');
-  const [line = ''] =
-    snippets.find(({ code }) => code.includes('new FastifyAdapter()'))?.code.split('\n') ?? [];
-  const onFastify = {
-    ...main,
-    code: `import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';\n${main.code.replace(/^const app = .*$/m, line)}`,
-  };
+  const onFastify = { ...snippet('main-fastify.ts'), file: 'main.ts' };
 
   it.each([
     ['Express', main],

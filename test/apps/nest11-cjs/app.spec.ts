@@ -3,7 +3,7 @@ import { AccountController } from './app.module';
 
 it('signs in', async () => {
   const session = await createTestSession({ data: { cart: [{ sku: 'A-1', count: 1 }] } });
-  await new AccountController().login({ name: 'ada' }, session);
+  await new AccountController().login('ada', session);
   expect(session.userId).toBe('ada');
   expect(session.data).toEqual({ cart: [{ sku: 'A-1', count: 1 }] });
 });

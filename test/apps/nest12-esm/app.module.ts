@@ -5,8 +5,8 @@ import { RequireAuth, Session, SessionModule } from 'nest-sessions';
 @Controller()
 export class AccountController {
   @Post('login')
-  login(@Body() body: { name: string }, @Session() session: Session) {
-    return session.authenticate(body.name); // after you have checked the password
+  login(@Body('name') name: string, @Session() session: Session) {
+    return session.authenticate(name); // after you have checked the password
   }
 
   @Get('devices')
