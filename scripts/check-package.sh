@@ -29,14 +29,16 @@ cat "$work/files"
 
 while read -r file; do
   case $file in
-    package.json | schematics.json | README.md | SECURITY.md | LICENSE | dist/*.js | dist/*.d.ts) ;;
-    *) fail "expected only schematics.json, README.md, SECURITY.md, LICENSE and dist/**/*.{js,d.ts} in the tarball, got $file" ;;
+    package.json | schematics.json | LICENSE | README.md | CHANGELOG.md | SECURITY.md) ;;
+    dist/*.js | dist/*.d.ts | docs/*.md | docs/*.png | docs/*.svg) ;;
+    *) fail "expected only dist/**/*.{js,d.ts}, docs/*.{md,png,svg}, schematics.json and the documents beside it in the tarball, got $file" ;;
   esac
   case $file in
     *.spec.* | *.test.* | */test/* | */demo/*) fail "expected no test and no demo in the tarball, got $file" ;;
   esac
 done <"$work/files"
-for file in package.json schematics.json README.md SECURITY.md LICENSE dist/index.js dist/index.d.ts; do
+pages=$(grep -oE 'docs/[a-z-]+\.(md|png)' README.md | sort -u)
+for file in package.json schematics.json README.md CHANGELOG.md SECURITY.md LICENSE dist/index.js dist/index.d.ts $pages; do
   grep -qxF "$file" "$work/files" || fail "expected $file in the tarball"
 done
 if grep -rlE '^//[#@] sourceMappingURL=' "$work/content/dist"; then
