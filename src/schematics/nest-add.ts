@@ -94,7 +94,8 @@ export function nestAdd({ sourceRoot = 'src', skipInstall = false }: NestAddOpti
     write(tree, 'package.json', withDependencies(readText(tree, 'package.json') ?? '{}', added));
     if (app.type !== 'module') for (const file of ['package.json', E2E_CONFIG]) compilePackage(tree, file);
     if (!skipInstall && Object.keys(added).length > 0) context.addTask(INSTALL);
-    context.logger.info(nextSteps(path, loader, hasTypeOrm));
+    const isInstalled = !skipInstall || Object.keys(added).length === 0;
+    context.logger.info(nextSteps(path, loader, hasTypeOrm, isInstalled));
   };
 }
 
@@ -109,11 +110,12 @@ const INSTALL = {
   }),
 };
 
-function nextSteps(path: string, loader: string, hasTypeOrm: boolean): string {
+function nextSteps(path: string, loader: string, hasTypeOrm: boolean, isInstalled: boolean): string {
   const store = hasTypeOrm ? "the app's own database" : DATABASE;
   return [
     `SessionModule is in ${path}; sessions are kept in ${store}.`,
     `The key is SESSION_KEY in .env, which ${loader} loads and Git ignores. In production, set it in the environment.`,
+    ...(isInstalled ? [] : ['package.json has new dependencies: install them.']),
     'Next: `@Session() session: Session` in a handler, `await session.authenticate(user.id)` once the password is right,',
     'and `@RequireAuth()` on what only signed-in users may do.',
   ].join('\n');

@@ -140,9 +140,10 @@ describe('nest add nest-sessions', () => {
   });
 
   it('installs nothing when it is told to leave that', () => {
-    const { add, tasks } = app();
+    const { add, tasks, log } = app();
     add({ skipInstall: true });
     expect(tasks).toEqual([]);
+    expect(log.join()).toContain('package.json has new dependencies: install them.');
   });
 
   it('says what to do by hand when there is no app module', () => {

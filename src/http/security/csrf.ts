@@ -172,10 +172,10 @@ function reasonOf(request: PlatformRequest): string {
     const value = request.headers[name.toLowerCase()];
     return value === undefined ? [] : [`${name}: ${printable(String(value))}`];
   });
-  const page = `because the page that sent the request is not of this site (${said.join(', ')})`;
+  const page = `because the page that sent the request is of another origin (${said.join(', ')})`;
   if (request.headers['origin'] !== 'null' && request.headers['sec-fetch-site'] === undefined)
     return (
-      `${page}. If it is of this site, the proxy in front changes the Host header: have it pass on the one that it gets. ` +
+      `${page}. If it is the app's own, the proxy in front changes the Host header: have it pass on the one that it gets. ` +
       'If it is of another site of yours, list its origin in the `csrf` option of SessionModule: csrf: { origins: [...] }'
     );
   return request.headers['origin'] === 'null'

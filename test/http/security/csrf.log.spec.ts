@@ -20,7 +20,7 @@ onEachPlatform('a refusal of what a page of another site sent', (open) => {
       },
     ]);
     expect(String(log.lines[0]?.message).replace(/, Host: [\w.:]+/, '')).toBe(
-      'POST /do/:name: 403, because the page that sent the request is not of this site (Origin: ' +
+      'POST /do/:name: 403, because the page that sent the request is of another origin (Origin: ' +
         'http://localhost:4200, Sec-Fetch-Site: same-site). If it is yours, list its origin in the `csrf` option of ' +
         'SessionModule: csrf: { origins: [...] }. This is said once a minute at most',
     );
@@ -30,8 +30,8 @@ onEachPlatform('a refusal of what a page of another site sent', (open) => {
     const { browser, log } = await open({ routes: BASICS });
     await browser().post('/do/in?user=ada', {}, { host: 'app:3000', origin: 'https://app.example.com' });
     expect(log.lines.map(({ message }) => message)).toEqual([
-      'POST /do/:name: 403, because the page that sent the request is not of this site (Origin: ' +
-        'https://app.example.com, Host: app:3000). If it is of this site, the proxy in front changes the Host header: ' +
+      'POST /do/:name: 403, because the page that sent the request is of another origin (Origin: ' +
+        "https://app.example.com, Host: app:3000). If it is the app's own, the proxy in front changes the Host header: " +
         'have it pass on the one that it gets. If it is of another site of yours, list its origin in the `csrf` option ' +
         'of SessionModule: csrf: { origins: [...] }. This is said once a minute at most',
     ]);
