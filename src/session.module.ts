@@ -15,12 +15,14 @@ import { ApplicationConfig, HttpAdapterHost, LazyModuleLoader, ModulesContainer 
 import { SessionOptionsError, SessionStoreError } from './core/session-errors.js';
 import { SessionStore } from './core/session-store.js';
 import { withTimeout } from './core/timeout.js';
+import { sharedCache } from './http/cached-handlers.js';
 import { enterRequests } from './http/enter-requests.js';
 import { prepareExpress } from './http/prepare-express.js';
 import { lostContext } from './http/platform/nestjs-cls-warning.js';
 import { guardGateways, refuseProtectedMessages } from './http/protected-handlers.js';
 import { noteArrivalTimes } from './http/platform/arrival-time.js';
 import type { GuardOverrides, RouteAccess } from './http/route-access.js';
+import { SessionCookie } from './http/response/session-cookie.js';
 import { mountSessions } from './http/session.middleware.js';
 import type { HttpRuntime } from './http/http-options.js';
 import { HTTP_RUNTIME, ROUTE_ACCESS, SessionGuard } from './http/session.guard.js';
@@ -70,8 +72,8 @@ export interface SessionAsyncOptions extends SessionStructure, Pick<ModuleMetada
 
 /**
  * Gives every request a session. It is global: import it once, in the root module. It creates its table, mounts its guard
- * and its interceptor before all others, and schedules the clean-up. Storage that is down does not keep the app from
- * starting.
+ * and its interceptor before all others, and schedules the clean-up. Storage that is down does not keep it from starting;
+ * `TypeOrmModule`, whose data source it uses unless `dataSource` gives it a pool of its own, does not start without.
  *
  * @example
  * ```ts
@@ -90,6 +92,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
   readonly #app: ApplicationConfig;
   readonly #runtime: HttpRuntime;
   readonly #host: HttpAdapterHost;
+  readonly #modules: ModulesContainer;
 
   constructor(
     @Inject(SessionStore) store: SessionStore,
@@ -107,6 +110,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     this.#app = app;
     this.#runtime = runtime;
     this.#host = host;
+    this.#modules = modules;
     const count = [...modules.values()].filter((module) => module.metatype === SessionModule).length;
     if (count > 1) {
       throw new SessionOptionsError(
@@ -175,12 +179,31 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     return moduleOf(structure, imports, source, useClass ? [useClass] : []);
   }
 
+  /**
+   * The name of the session cookie, with its prefix, as the option `cookie` makes it: for a description of the API, a proxy's
+   * configuration, or a test.
+   *
+   * @param options those of the module, or `cookie` alone
+   * @throws SessionOptionsError when `cookie` cannot be used
+   * @example
+   * ```ts
+   * SessionModule.cookieName(); // '__Host-sid'
+   * SessionModule.cookieName({ cookie: { name: 'shop', secure: false } }); // 'shop'
+   * ```
+   */
+  static cookieName({ cookie }: Pick<SessionOptions, 'cookie'> = {}): string {
+    return new SessionCookie(cookie).name;
+  }
+
   /** Storage that is down does not keep the app from starting: requests with a session get 503 until it is back. */
   async onModuleInit(): Promise<void> {
     noteArrivalTimes(this.#store.manager.clock, this.#host);
     const { logger, options } = this.#runtime;
-    const warning = lostContext(this.#app.getGlobalGuards(), options.mount);
-    if (warning !== null) logger.warn(warning);
+    const warnings = [
+      lostContext(this.#app.getGlobalGuards(), options.mount),
+      sharedCache(this.#modules, this.#app, options.requireAuth),
+    ];
+    for (const warning of warnings) if (warning !== null) logger.warn(warning);
     try {
       await this.#store.initSchema();
       this.#store.parts.activeSessions.watch(); // not waited for: a warning is all that may come of it

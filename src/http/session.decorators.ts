@@ -19,15 +19,17 @@ import type { RequestSession } from './session.interface.js';
 
 /** Key of the metadata in which compilers store the types of a method's parameters, for pipes. */
 const PARAMETER_TYPES = 'design:paramtypes';
+/** Key of the metadata in which Nest keeps what the parameters of a method are decorated with. */
+const ROUTE_ARGUMENTS = '__routeArguments__';
 
-const decorateSession = createParamDecorator(
-  (key: string | undefined, context: ExecutionContext): unknown => {
-    const session = sessionOf(context);
-    if (session === null)
-      throw new TypeError(`@Session() was used where no session is loaded: ${why(context)}`);
-    return key === undefined ? session : session.get(key as never);
-  },
-);
+const decorateSession = createParamDecorator(takeSession);
+
+function takeSession(key: string | undefined, context: ExecutionContext): unknown {
+  const session = sessionOf(context);
+  if (session === null)
+    throw new TypeError(`@Session() was used where no session is loaded: ${why(context)}`);
+  return key === undefined ? session : session.get(key as never);
+}
 
 /**
  * `@Session()` gives a handler the session of its request, `@Session('cart')` gives `session.data.cart`.
@@ -50,7 +52,9 @@ export type Session<T extends object = SessionData> = RequestSession<T>;
  *
  * @throws TypeError in an app without `SessionModule`
  */
-export const UserId = createParamDecorator((_: unknown, context: ExecutionContext): string => {
+export const UserId = createParamDecorator(takeUserId);
+
+function takeUserId(_: unknown, context: ExecutionContext): string {
   const session = sessionOf(context);
   if (session === null && context.getType() === 'http' && !policyOf(context).skipsSession) {
     throw new TypeError(`@UserId() was used where no session is loaded: ${why(context)}`);
@@ -58,7 +62,16 @@ export const UserId = createParamDecorator((_: unknown, context: ExecutionContex
   const userId = session?.userId ?? null;
   if (userId === null) throw new AuthenticationRequiredException('authentication_required');
   return userId;
-});
+}
+
+/** Whether a method of a controller takes the session, part of it, or the id of its user. */
+export function readsSession(controller: object, method: string): boolean {
+  const parameters = (Reflect.getMetadata(ROUTE_ARGUMENTS, controller, method) ?? {}) as RouteArguments;
+  return Object.values(parameters).some(({ factory }) => factory === takeSession || factory === takeUserId);
+}
+
+/** What Nest keeps of the parameters of a method: of those with a decorator of an app or a library, the function behind it. */
+type RouteArguments = Readonly<Record<string, { readonly factory?: unknown }>>;
 
 function why(context: ExecutionContext): string {
   if (context.getType() !== 'http') return 'outside HTTP';

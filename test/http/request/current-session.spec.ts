@@ -24,7 +24,7 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { HttpAdapterHost, REQUEST } from '@nestjs/core';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { Agent, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { Observable } from 'rxjs';
@@ -118,6 +118,8 @@ class SharedConnection {
   }
 }
 
+/** Made when no request was there. */
+const orders = new EventEmitter();
 let shared: SharedConnection;
 /** Opened by the test, waited for by handlers. */
 let gate = door();
@@ -158,6 +160,14 @@ class NowController {
   @Get('by-callback')
   byCallback(): Promise<object> {
     return new Promise((resolve) => shared.ask(() => resolve({ user: asker() ?? null })));
+  }
+
+  @Get('emits')
+  emits(): object {
+    const heard: unknown[] = [];
+    orders.once('placed', () => heard.push(asker()));
+    orders.emit('placed');
+    return { heard };
   }
 
   @Get('leaves-work')
@@ -287,6 +297,15 @@ onEachPlatform('currentSession()', (open, platform) => {
     const { browser } = await openNow('middleware');
     const ada = await signedIn(browser(), 'ada');
     expect((await ada.get('/scoped/whose')).json()).toEqual({ user: 'ada', now: 'ada' });
+    const late = await openNow('guard');
+    const bob = await signedIn(late.browser(), 'bob');
+    expect((await bob.get('/scoped/whose')).json()).toEqual({ now: 'bob' }); // made before any guard runs
+  });
+
+  it('is there in listeners of an emitter', async () => {
+    const { browser } = await openNow();
+    const ada = await signedIn(browser(), 'ada');
+    expect((await ada.get('/now/emits')).json()).toEqual({ heard: ['ada'] });
   });
 
   it('is null outside a request', () => {
