@@ -22,7 +22,7 @@ import { BASICS } from '../support/session-routes.js';
 class UserCacheInterceptor extends CacheInterceptor {
   protected override trackBy(context: ExecutionContext): string | undefined {
     const key = super.trackBy(context);
-    return key === undefined ? undefined : `${sessionOf(context)?.userId ?? ''} ${key}`;
+    return typeof key === 'string' ? `${sessionOf(context)?.userId ?? ''} ${key}` : undefined;
   }
 }
 
