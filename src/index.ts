@@ -55,6 +55,7 @@ export type {
 export type { SessionLogger } from './core/session-logger.js';
 export type {
   Lifetimes,
+  LiveOptions,
   RotationOptions,
   SessionConfig,
   SessionStoreOptions,
@@ -66,7 +67,7 @@ export {
   type SessionState,
   type SessionWithToken,
 } from './core/session-record.js';
-export type { EndedRow, EpochMs, SessionRow, TokenState } from './core/session-row.js';
+export type { EndedRow, EpochMs, LiveRow, SessionRow, TokenState } from './core/session-row.js';
 export { SessionStore } from './core/session-store.js';
 export { SessionToken, type Transport } from './core/session-token.js';
 export type { ClientChangeReaction } from './http/security/client-change.js';

@@ -13,7 +13,7 @@ import type {
   WalkStep,
 } from './session-backend.js';
 import { SessionError, SessionStoreError } from './session-errors.js';
-import type { EndedRow, EpochMs, SessionRow } from './session-row.js';
+import type { EndedRow, EpochMs, LiveRow, SessionRow } from './session-row.js';
 import { type CallKind, Outage } from './outage.js';
 import type { SessionLogger } from './session-logger.js';
 import { withTimeout } from './timeout.js';
@@ -81,6 +81,10 @@ export class BackendClient {
       else this.#pending.set(id, [{ resolve, reject }]);
       if (this.#pending.size === 1 && !waiting) setImmediate(() => void this.#sendLookups());
     });
+  }
+
+  alive(ids: readonly string[], now: EpochMs): Promise<ReadonlyArray<LiveRow | null>> {
+    return this.#call('read', 'check open sessions', () => this.#backend.alive(ids, now));
   }
 
   insert(request: InsertRequest): Promise<InsertResult> {

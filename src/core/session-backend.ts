@@ -1,5 +1,5 @@
 import type { SessionLimit } from './session-limit.js';
-import type { EndedRow, EpochMs, SessionRow, TokenState } from './session-row.js';
+import type { EndedRow, EpochMs, LiveRow, SessionRow, TokenState } from './session-row.js';
 
 /*
  * What the library needs of a storage: the abstract class that every backend extends, and what its methods are given.
@@ -201,6 +201,15 @@ export abstract class SessionBackend {
    * @returns a row for each of `ids`, in their order; `null` where there is none
    */
   abstract find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>>;
+
+  /**
+   * Says which rows are active at `now`: asked again and again for the sessions that something is open for, a few hundred ids
+   * at a time, so a storage reads neither payloads nor tokens for it. Atomic per row. What was acknowledged before the call
+   * is seen, as by `find`.
+   *
+   * @returns what is told of a row for each of `ids`, in their order; `null` where there is none, or one that is not active
+   */
+  abstract alive(ids: readonly string[], now: EpochMs): Promise<ReadonlyArray<LiveRow | null>>;
 
   /**
    * Inserts one row, never over an existing one, unless `replaces` names it. The new row is never a victim of the limit.

@@ -3,6 +3,7 @@ import type { ListRequest, RowSelection } from './session-backend.js';
 import type { Clock } from './clock.js';
 import type { StoredSession } from './session-content.js';
 import type { CreatedSession, NewSession } from './session-creation.js';
+import type { LiveSessions } from './live-sessions.js';
 import { eventOf, type RevokeReason } from './session-events.js';
 import { isActive, isTouchDue, requireActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
@@ -33,6 +34,11 @@ export class SessionManager {
 
   get clock(): Clock {
     return this.#parts.clock;
+  }
+
+  /** What is open by session, and ends with it. */
+  get live(): LiveSessions {
+    return this.#parts.live;
   }
 
   /**

@@ -36,6 +36,17 @@ export interface RotationOptions {
   readonly grace?: Duration;
 }
 
+/** How soon what is open (event streams, sockets) notices that its session has ended. */
+export interface LiveOptions {
+  /**
+   * How often all sessions that something is open for are looked up, to find those that another process has ended, and those
+   * that have expired. What this process ends itself ends at once. At least `'100ms'`; a bare number is milliseconds.
+   *
+   * @default '5s'
+   */
+  readonly recheck?: Duration;
+}
+
 /**
  * The options of `SessionStore`: what sessions are, whatever serves them.
  *
@@ -143,6 +154,17 @@ export interface SessionStoreOptions {
    */
   readonly rotation?: RotationOptions;
   /**
+   * How soon event streams and sockets notice that another process has ended their session.
+   *
+   * @default { recheck: '5s' }
+   * @see OWASP ASVS 5.0, 7.4.1 (a session that has ended is of no more use)
+   * @example
+   * ```ts
+   * export const sessions = SessionModule.forRoot({ key: process.env.SESSION_KEY, live: { recheck: '1s' } });
+   * ```
+   */
+  readonly live?: LiveOptions;
+  /**
    * How long one wait for the database may take; after it the request is answered 503. A call that waits more than once,
    * for its turn and then for an answer, may take a few times as long.
    *
@@ -187,6 +209,8 @@ export interface SessionConfig {
   readonly onLimit: SessionLimit['onLimit'];
   /** Age at which tokens are replaced (`null`: never), and how long a superseded one works. */
   readonly rotation: { readonly every: number | null; readonly grace: number };
+  /** How often what is open looks whether its session has ended. */
+  readonly live: { readonly recheck: number };
   /** How long one wait for the database may take. */
   readonly timeout: number;
   /** How large data and flash messages of a session may be, in bytes of UTF-8 JSON. */
@@ -214,6 +238,7 @@ export const STORE_OPTION_NAMES = [
   'maxPerUser',
   'onLimit',
   'rotation',
+  'live',
   'timeout',
   'maxDataBytes',
   'clock',
@@ -254,6 +279,7 @@ export function resolveStoreOptions(options: SessionStoreOptions): ResolvedStore
     maxPerUser: maxPerUser === false ? false : positiveInteger('maxPerUser', maxPerUser, ' or false'),
     onLimit: oneOf('onLimit', onLimit, ['evict', 'reject']),
     rotation: resolveRotation(rotation),
+    live: resolveLive(options.live),
     timeout: Math.min(parseDuration('timeout', timeout), LONGEST_TIMER),
     maxDataBytes: positiveInteger('maxDataBytes', maxDataBytes),
   };
@@ -326,6 +352,18 @@ function resolveRotation(options: RotationOptions): SessionConfig['rotation'] {
     );
   }
   return { every, grace };
+}
+
+/** Below this, a number of milliseconds is far more likely one of seconds, and would keep storage busy. */
+const SHORTEST_RECHECK = 100;
+
+function resolveLive(options: LiveOptions = {}): SessionConfig['live'] {
+  requireObject('live', 'an object { recheck }', options);
+  refuseUnknown('`live` option', options, ['recheck']);
+  const { recheck: value = 5_000 } = options;
+  const recheck = Math.min(parseDuration('live.recheck', value), LONGEST_TIMER);
+  if (recheck >= SHORTEST_RECHECK) return { recheck };
+  throw expected('live.recheck', "at least '100ms' (a bare number is milliseconds, not seconds)", value);
 }
 
 function warningsFor(config: SessionConfig): string[] {

@@ -5,6 +5,7 @@ import { PayloadSealer } from './payload-sealer.js';
 import { SessionCreation } from './session-creation.js';
 import { SessionEvents } from './session-events.js';
 import type { SessionBackend } from './session-backend.js';
+import { LiveSessions } from './live-sessions.js';
 import { processLogger, type SessionLogger } from './session-logger.js';
 import type { ResolvedStoreOptions, SessionConfig } from './session-options.js';
 import { SessionPruning } from './session-pruning.js';
@@ -35,6 +36,7 @@ export class SessionParts {
   readonly pruning: SessionPruning;
   readonly touches: SessionTouches;
   readonly activeSessions: ActiveSessionCounts;
+  readonly live: LiveSessions;
   readonly unknownKeys: UnknownKeys;
 
   constructor(
@@ -77,6 +79,7 @@ export class SessionParts {
     );
     this.pruning = new SessionPruning(this.backend, clock, this.events);
     this.touches = new SessionTouches(this.backend, clock, config.touchInterval, logger);
+    this.live = new LiveSessions(this.backend, clock, this.events, config.live.recheck, logger);
     this.activeSessions = new ActiveSessionCounts(this.backend, clock, ring, logger);
   }
 }

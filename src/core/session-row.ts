@@ -55,5 +55,8 @@ export interface SessionRow extends TokenState {
   readonly absoluteExpiresAt: EpochMs;
 }
 
+/** What is told of a row without its payload and its token: whose it is, and when it will expire. */
+export type LiveRow = Pick<SessionRow, 'id' | 'userId' | 'expiresAt' | 'absoluteExpiresAt'>;
+
 /** What is left to say of a row that has been deleted. */
 export type EndedRow = Pick<SessionRow, 'id' | 'userId' | 'expiresAt' | 'absoluteExpiresAt'>;

@@ -316,7 +316,8 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
 
   /** Waits for background work and releases the backend. */
   async close(): Promise<void> {
-    await Promise.all([this.manager.drain(), this.parts.pruning.stop()]);
+    const { live, pruning } = this.parts;
+    await Promise.all([this.manager.drain(), pruning.stop(), live.stop()]);
     await this.parts.backend.close();
   }
 

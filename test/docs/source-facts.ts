@@ -18,7 +18,7 @@ import { ROOT } from './compile.js';
 const KEY = Buffer.alloc(32, 'key of the readme spec');
 
 /** Options that hold options, with an example of such an object. */
-const NESTED = ['remember', 'rotation', 'cookie', 'csrf', 'cleanup'] as const;
+const NESTED = ['remember', 'rotation', 'live', 'cookie', 'csrf', 'cleanup'] as const;
 
 /** Names of all options that the code knows: it tells when it is given one that it does not. */
 export function optionNames(): string[] {

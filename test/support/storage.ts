@@ -71,6 +71,7 @@ export class TestStorage<B extends SessionBackend = OpenRows> {
     this.fail(
       'init',
       'find',
+      'alive',
       'insert',
       'save',
       'touch',

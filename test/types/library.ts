@@ -9,6 +9,7 @@ import {
   type InsertResult,
   type KeyValueStore,
   type ListRequest,
+  type LiveRow,
   type PayloadChange,
   type PruneResult,
   type PruneStep,
@@ -45,6 +46,9 @@ export class OwnBackend extends SessionBackend {
   }
   find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>> {
     return Promise.resolve(ids.map(() => null));
+  }
+  alive(ids: readonly string[], now: number): Promise<ReadonlyArray<LiveRow | null>> {
+    return Promise.resolve(ids.map((id) => ({ id, userId: null, expiresAt: now, absoluteExpiresAt: now })));
   }
   insert(request: InsertRequest): Promise<InsertResult> {
     return Promise.resolve(request.limit === null ? { status: 'refused' } : { status: 'limit' });

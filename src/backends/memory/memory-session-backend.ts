@@ -16,7 +16,7 @@ import { type SessionLimit, chooseVictims, isCounted } from '../../core/session-
 import { compareIds } from '../../core/identifiers.js';
 import { isActive } from '../../core/session-expiry.js';
 import { tokenState } from '../../core/rotation-policy.js';
-import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
+import type { EndedRow, EpochMs, LiveRow, SessionRow } from '../../core/session-row.js';
 
 /**
  * Sessions in the memory of this process: for tests, and the executable reference of what every backend does.
@@ -37,6 +37,13 @@ export class MemorySessionBackend extends SessionBackend {
     return ids.map((id) => copy(this.rows.get(id) ?? null));
   }
 
+  async alive(ids: readonly string[], now: EpochMs): Promise<ReadonlyArray<LiveRow | null>> {
+    return ids.map((id) => {
+      const row = ifActive(this.rows.get(id), now);
+      return row && told(row);
+    });
+  }
+
   async insert(request: InsertRequest): Promise<InsertResult> {
     const replaced = request.replaces === null ? null : (this.rows.get(request.replaces) ?? null);
     const row = request.build(copy(replaced));
@@ -50,7 +57,7 @@ export class MemorySessionBackend extends SessionBackend {
     if (replaced !== null) this.rows.delete(replaced.id);
     for (const victim of excess) this.rows.delete(victim.id);
     this.rows.set(row.id, copy(row));
-    return { status: 'inserted', row: copy(row), replaced: copy(replaced), evicted: excess.map(ended) };
+    return { status: 'inserted', row: copy(row), replaced: copy(replaced), evicted: excess.map(told) };
   }
 
   async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
@@ -89,7 +96,7 @@ export class MemorySessionBackend extends SessionBackend {
   async delete(selection: RowSelection): Promise<readonly EndedRow[]> {
     const selected = [...this.rows.values()].filter((row) => isSelected(row, selection));
     for (const row of selected) this.rows.delete(row.id);
-    return selected.map(ended);
+    return selected.map(told);
   }
 
   async list({ userId, now, orderBy, limit }: ListRequest): Promise<readonly SessionRow[]> {
@@ -153,7 +160,7 @@ function copy<T extends SessionRow | null>(row: T): T {
   return row === null ? row : { ...row, payload: Buffer.from(row.payload) };
 }
 
-function ended({ id, userId, expiresAt, absoluteExpiresAt }: SessionRow): EndedRow {
+function told({ id, userId, expiresAt, absoluteExpiresAt }: SessionRow): LiveRow & EndedRow {
   return { id, userId, expiresAt, absoluteExpiresAt };
 }
 

@@ -13,12 +13,13 @@ import {
   type WalkResult,
   type WalkStep,
 } from '../../core/session-backend.js';
-import type { EndedRow, EpochMs, SessionRow } from '../../core/session-row.js';
+import type { EndedRow, EpochMs, LiveRow, SessionRow } from '../../core/session-row.js';
 import { checkedOptions, isDataSource, optionsOf } from './data-source.js';
 import { checkAddress } from './database-address.js';
 import { dialectOf } from './dialects.js';
 import { checkRegisteredEntities } from './schema/session.entity.js';
 import { checkTableName, tablePath } from './schema/table-name.js';
+import { aliveRows } from './sql/alive.js';
 import { BatchedFind } from './sql/batched-find.js';
 import { changeToken } from './sql/change-token.js';
 import { countByKey } from './sql/count-by-key.js';
@@ -85,6 +86,12 @@ export class TypeOrmSessionBackend extends SessionBackend {
     const found = await (this.#batchedFind === null
       ? findRows(this.#connection, this.#statements, ids)
       : this.#batchedFind.find(ids));
+    return ids.map((id) => found.get(id) ?? null);
+  }
+
+  async alive(ids: readonly string[], now: EpochMs): Promise<ReadonlyArray<LiveRow | null>> {
+    if (ids.length === 0) return [];
+    const found = await aliveRows(this.#connection, this.#statements, ids, now);
     return ids.map((id) => found.get(id) ?? null);
   }
 

@@ -1,3 +1,4 @@
+import { aliveRules } from './alive-rules.js';
 import { changeTokenRules } from './change-token-rules.js';
 import type { ContractRule } from './contract-rule.js';
 import { deleteRules } from './delete-rules.js';
@@ -17,6 +18,7 @@ import { walkRules } from './walk-rules.js';
 export const sessionBackendContract: readonly ContractRule[] = [
   ...initRules,
   ...findRules,
+  ...aliveRules,
   ...insertRules,
   ...replaceRules,
   ...evictRules,

@@ -71,6 +71,9 @@ export class WrappedBackend extends SessionBackend {
   find(ids: readonly string[]) {
     return this.#call('find', () => this.inner.find(ids));
   }
+  alive(ids: readonly string[], now: EpochMs) {
+    return this.#call('alive', () => this.inner.alive(ids, now));
+  }
   insert(request: InsertRequest) {
     return this.#call('insert', () => this.inner.insert(request));
   }

@@ -1,3 +1,4 @@
+import { aliveStatements } from './alive.js';
 import { changeTokenStatements } from './change-token.js';
 import { countByKeyStatements } from './count-by-key.js';
 import { deleteStatements } from './delete.js';
@@ -22,6 +23,7 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
   const table = path.map(syntax.quoteIdentifier).join('.');
   return {
     ...findStatements(table, syntax),
+    ...aliveStatements(table, syntax),
     ...insertStatements(table, syntax),
     ...limitStatements(table),
     ...updateStatements(table, syntax),

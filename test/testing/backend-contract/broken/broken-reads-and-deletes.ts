@@ -1,11 +1,13 @@
 import { MemorySessionBackend } from '../../../../src/backends/memory/memory-session-backend.js';
 import type {
+  InsertRequest,
+  InsertResult,
   ListRequest,
   PruneResult,
   PruneStep,
   RowSelection,
 } from '../../../../src/core/session-backend.js';
-import type { EndedRow, SessionRow } from '../../../../src/core/session-row.js';
+import type { EndedRow, LiveRow, SessionRow } from '../../../../src/core/session-row.js';
 import { pause, type Flaw } from './flaw.js';
 
 class HandsOutItsOwnRows extends MemorySessionBackend {
@@ -24,6 +26,97 @@ class FindHidesExpiredRows extends MemorySessionBackend {
   override async find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>> {
     const present = Date.UTC(2100, 0, 1);
     return (await super.find(ids)).map((row) => (row && row.expiresAt > present ? row : null));
+  }
+}
+
+class AliveSkipsMissingRows extends MemorySessionBackend {
+  override async alive(ids: readonly string[], now: number): Promise<ReadonlyArray<LiveRow | null>> {
+    return (await super.alive(ids, now)).filter((row) => row !== null);
+  }
+}
+
+class AliveInOrderOfStorage extends MemorySessionBackend {
+  override async alive(ids: readonly string[], now: number): Promise<ReadonlyArray<LiveRow | null>> {
+    const stored = [...this.rows.keys()].filter((id) => ids.includes(id));
+    return super.alive([...stored, ...ids.filter((id) => !stored.includes(id))], now);
+  }
+}
+
+class AliveForgetsTheAbsoluteExpiry extends MemorySessionBackend {
+  override async alive(ids: readonly string[], now: number): Promise<ReadonlyArray<LiveRow | null>> {
+    return (await this.find(ids)).map((row) => {
+      if (row === null || row.expiresAt <= now) return null;
+      const { id, userId, expiresAt, absoluteExpiresAt } = row;
+      return { id, userId, expiresAt, absoluteExpiresAt };
+    });
+  }
+}
+
+class AliveAtTheInstantOfExpiry extends MemorySessionBackend {
+  override alive(ids: readonly string[], now: number): Promise<ReadonlyArray<LiveRow | null>> {
+    return super.alive(ids, now - 1);
+  }
+}
+
+class AliveByItsOwnClock extends MemorySessionBackend {
+  override alive(ids: readonly string[]): Promise<ReadonlyArray<LiveRow | null>> {
+    return super.alive(ids, Date.UTC(2100, 0, 1));
+  }
+}
+
+class AliveDeletesExpiredRows extends MemorySessionBackend {
+  override async alive(ids: readonly string[], now: number): Promise<ReadonlyArray<LiveRow | null>> {
+    const found = await super.alive(ids, now);
+    for (const [index, id] of ids.entries()) if (found[index] === null) this.rows.delete(id);
+    return found;
+  }
+}
+
+class AliveOnce extends MemorySessionBackend {
+  override async alive(ids: readonly string[], now: number): Promise<ReadonlyArray<LiveRow | null>> {
+    const found = await super.alive(ids, now);
+    return found.map((row, index) => (ids.indexOf(ids[index] ?? '') === index ? row : null));
+  }
+}
+
+class AliveAnyCase extends MemorySessionBackend {
+  override alive(ids: readonly string[], now: number): Promise<ReadonlyArray<LiveRow | null>> {
+    const known = (id: string) =>
+      [...this.rows.keys()].find((one) => one.toLowerCase() === id.trim().toLowerCase()) ?? id;
+    return super.alive(ids.map(known), now);
+  }
+}
+
+class AliveOfTheFirstFewHundred extends MemorySessionBackend {
+  override async alive(ids: readonly string[], now: number): Promise<ReadonlyArray<LiveRow | null>> {
+    const found = await super.alive(ids.slice(0, 512), now);
+    return ids.map((_, index) => found[index] ?? null);
+  }
+}
+
+class AliveFromACache extends MemorySessionBackend {
+  readonly #known = new Map<string, LiveRow>();
+
+  override async insert(request: InsertRequest): Promise<InsertResult> {
+    const result = await super.insert(request);
+    if (result.status === 'inserted') this.#known.set(result.row.id, result.row);
+    return result;
+  }
+
+  override async alive(ids: readonly string[], now: number): Promise<ReadonlyArray<LiveRow | null>> {
+    return ids.map((each) => {
+      const row = this.#known.get(each);
+      if (row === undefined || row.expiresAt <= now || row.absoluteExpiresAt <= now) return null;
+      const { id, userId, expiresAt, absoluteExpiresAt } = row;
+      return { id, userId, expiresAt, absoluteExpiresAt };
+    });
+  }
+}
+
+class AliveHandsOutWholeRows extends MemorySessionBackend {
+  override async alive(ids: readonly string[], now: number): Promise<ReadonlyArray<LiveRow | null>> {
+    const rows = await this.find(ids);
+    return (await super.alive(ids, now)).map((row, index) => row && (rows[index] ?? null));
   }
 }
 
@@ -186,6 +279,19 @@ export const BROKEN_READS_AND_DELETES: readonly Flaw[] = [
     caughtBy: 'find › gives rows in the order of the ids, and null where there is none',
   },
   { Backend: FindHidesExpiredRows, caughtBy: 'find › gives expired rows as they are' },
+  ...[AliveSkipsMissingRows, AliveInOrderOfStorage, AliveHandsOutWholeRows].map((Backend) => ({
+    Backend,
+    caughtBy: 'alive › tells whose each active row is and when it expires, in the order of the ids',
+  })),
+  ...[AliveForgetsTheAbsoluteExpiry, AliveAtTheInstantOfExpiry, AliveDeletesExpiredRows].map((Backend) => ({
+    Backend,
+    caughtBy: 'alive › gives null for expired rows, also at the very instant, and leaves them stored',
+  })),
+  { Backend: AliveByItsOwnClock, caughtBy: 'alive › goes by the instant that it is given' },
+  { Backend: AliveOnce, caughtBy: 'alive › tells a row each time its id is named' },
+  { Backend: AliveAnyCase, caughtBy: 'alive › compares ids byte for byte' },
+  { Backend: AliveOfTheFirstFewHundred, caughtBy: 'alive › takes thousands of ids' },
+  { Backend: AliveFromACache, caughtBy: 'alive › sees what was acknowledged before it' },
   { Backend: DeleteReportsTwice, caughtBy: 'delete › reports each row exactly once among many at once' },
   { Backend: DeleteTakesOtherUsersRows, caughtBy: 'delete › by ids of a user: leaves those of others alone' },
   { Backend: DeleteIgnoresTheException, caughtBy: 'delete › by user with an exception: keeps that row' },

@@ -1,0 +1,46 @@
+import type { EpochMs, LiveRow } from '../../../core/session-row.js';
+import type { SqlConnection } from '../sql-connection.js';
+import { IS_ACTIVE } from './expiry-condition.js';
+import { chunked, placeholders, statementByCount } from './placeholders.js';
+import { ENDED_COLUMNS, endedRowOf } from './row-mapping.js';
+import type { SqlSyntax } from './sql-syntax.js';
+
+/** Which of some sessions are active, without their payloads. */
+export function aliveStatements(table: string, { jsonLookup }: SqlSyntax) {
+  const columns = ENDED_COLUMNS.split(', ').map((column) => `s.${column}`);
+  return {
+    /** id, …, now, now */
+    alive: statementByCount(
+      (count) =>
+        `SELECT ${ENDED_COLUMNS} FROM ${table} WHERE id IN (${placeholders(count)}) AND ${IS_ACTIVE}`,
+    ),
+    /** ids as a JSON array, now, now. `null` where that is not possible; `find.ts` says why there is a `CROSS JOIN` */
+    aliveByJson: jsonLookup
+      ? `SELECT ${columns.join(', ')} FROM json_each(?) AS wanted CROSS JOIN ${table} AS s ` +
+        `ON s.id = wanted.value WHERE ${IS_ACTIVE}`
+      : null,
+  };
+}
+
+/** The active ones among the sessions, by id. */
+export function aliveRows(
+  connection: SqlConnection,
+  { alive, aliveByJson }: ReturnType<typeof aliveStatements>,
+  ids: readonly string[],
+  now: EpochMs,
+): Promise<ReadonlyMap<string, LiveRow>> {
+  return connection.read(async (sql) => {
+    const rows = new Map<string, LiveRow>();
+    for (const chunk of chunked(ids)) {
+      const found =
+        aliveByJson === null
+          ? await sql.all(alive(chunk.length), [...chunk, now, now])
+          : await sql.all(aliveByJson, [JSON.stringify(chunk), now, now]);
+      for (const raw of found) {
+        const row = endedRowOf(raw);
+        rows.set(row.id, row);
+      }
+    }
+    return rows;
+  });
+}

@@ -1,0 +1,226 @@
+import type { BackendClient } from './backend-client.js';
+import type { Clock } from './clock.js';
+import type { RevokeReason, SessionEvents } from './session-events.js';
+import { isActive } from './session-expiry.js';
+import type { SessionLogger } from './session-logger.js';
+import type { LiveRow } from './session-row.js';
+import { clearTimeout, performance, setTimeout, sleep } from './timers.js';
+
+/*
+ * What is open by session (streams, sockets), and when it ends with its session.
+ */
+
+/**
+ * Why what was open for a session has ended. A session that another process has ended is `'revoked'`, whatever the reason was
+ * there: storage does not keep it.
+ */
+export type EndReason = RevokeReason | 'evicted' | 'expired';
+
+/** Something that is open for a session, and is to end with it. */
+export interface LiveConnection {
+  /** The session has ended. Called once at most, and never after the registration was taken back. What it throws is logged. */
+  end(reason: EndReason): void;
+}
+
+/** Ids that one look-up asks for at most. */
+const BATCH_SIZE = 500;
+
+/** Ended sessions that are remembered at most, for what is opened just after its session has ended. */
+const MAX_ENDED = 10_000;
+
+/** How many times as long as a look-up took the next one waits, if it is wanted at once: hints may come from anybody. */
+const REST = 4;
+
+/** One session that something is open for. */
+class OpenSession {
+  /** What is open, in the order in which it was opened. */
+  readonly connections = new Set<Registration>();
+  /** As storage told it last. */
+  row: LiveRow;
+
+  constructor({ id, userId, expiresAt, absoluteExpiresAt }: LiveRow) {
+    this.row = { id, userId, expiresAt, absoluteExpiresAt };
+  }
+}
+
+/** One call of `add`: the same connection may be registered twice. */
+interface Registration {
+  readonly connection: LiveConnection;
+}
+
+/**
+ * What is open by session in this process. It ends at once when this process ends the session; and within `recheck` when
+ * another one does, or when the session expires, by one look-up of all open ids. An outage of storage ends nothing but what is
+ * past its absolute expiry, which nothing moves. While nothing is open there is no timer, and no look-up.
+ *
+ * `add` takes what a session is known by, `{ id, userId, expiresAt, absoluteExpiresAt }`, which every `SessionRow` has.
+ */
+export class LiveSessions {
+  readonly #backend: BackendClient;
+  readonly #clock: Clock;
+  /** Milliseconds between two look-ups of all that is open. */
+  readonly #recheck: number;
+  readonly #logger: SessionLogger;
+  readonly #open = new Map<string, OpenSession>();
+  /** Why sessions have ended in this process, the latest last. */
+  readonly #ended = new Map<string, EndReason>();
+  #timer: NodeJS.Timeout | undefined;
+  /** What the next look-up is to ask for. */
+  #wanted: Set<string> | 'all' = new Set();
+  /** The look-ups under way, one after the other; `null`: there are none. */
+  #checking: Promise<void> | null = null;
+  readonly #stopping = new AbortController();
+
+  constructor(
+    backend: BackendClient,
+    clock: Clock,
+    events: SessionEvents,
+    recheck: number,
+    logger: SessionLogger,
+  ) {
+    this.#backend = backend;
+    this.#clock = clock;
+    this.#recheck = recheck;
+    this.#logger = logger;
+    events.on('revoked', ({ sessionId, reason }) => this.#hasEnded(sessionId, reason));
+    events.on('evicted', ({ sessionId }) => this.#hasEnded(sessionId, 'evicted'));
+    events.on('expired', ({ sessionId }) => this.#hasEnded(sessionId, 'expired'));
+  }
+
+  /** How many sessions something is open for. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /**
+   * From now on `connection` ends with the session. One that has ended already ends it too: within one look-up if it was this
+   * process that ended the session, otherwise within `recheck`.
+   *
+   * @param row the session as it was loaded
+   * @returns takes the registration back, because the connection has ended by itself; calling it again does nothing
+   */
+  add(row: LiveRow, connection: LiveConnection): () => void {
+    const session = this.#open.get(row.id) ?? new OpenSession(row);
+    const registration: Registration = { connection };
+    session.connections.add(registration);
+    this.#open.set(row.id, session);
+    if (this.#ended.has(row.id)) this.recheck([row.id]);
+    this.#timer ??= this.#startTimer();
+    return () => {
+      if (session.connections.delete(registration) && session.connections.size === 0) this.#forget(session);
+    };
+  }
+
+  /**
+   * Looks now for sessions that have ended, among those ids for which something is open, or among all. What comes while a
+   * look-up is under way waits for its end, and is looked up together.
+   */
+  recheck(ids: readonly string[] | 'all'): void {
+    if (this.#stopping.signal.aborted || this.#open.size === 0) return;
+    if (ids === 'all') this.#wanted = 'all';
+    else if (this.#wanted !== 'all') for (const id of ids) if (this.#open.has(id)) this.#wanted.add(id);
+    this.#checking ??= this.#check().finally(() => (this.#checking = null));
+  }
+
+  /** Looks for nothing any more, and resolves when no look-up is under way. What is open stays open. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#checking;
+  }
+
+  #startTimer(): NodeJS.Timeout | undefined {
+    if (this.#stopping.signal.aborted) return undefined;
+    return setTimeout(() => {
+      this.#timer = undefined;
+      this.recheck('all');
+    }, this.#recheck).unref();
+  }
+
+  async #check(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (this.#isWanted && !signal.aborted) {
+      const begun = performance.now();
+      const wanted = this.#wanted;
+      this.#wanted = new Set();
+      await this.#lookUp(wanted === 'all' ? [...this.#open.values()] : this.#sessionsOf(wanted));
+      if (this.#open.size > 0) this.#timer ??= this.#startTimer();
+      const rest = Math.min(REST * (performance.now() - begun), this.#recheck);
+      if (this.#isWanted) await sleep(rest, signal).catch(() => undefined);
+    }
+  }
+
+  get #isWanted(): boolean {
+    return this.#wanted === 'all' || this.#wanted.size > 0;
+  }
+
+  #sessionsOf(ids: ReadonlySet<string>): OpenSession[] {
+    return [...ids].flatMap((id) => this.#open.get(id) ?? []);
+  }
+
+  /** Ends what has no session any more. Never rejects: what cannot be looked up is looked up next time. */
+  async #lookUp(sessions: readonly OpenSession[]): Promise<void> {
+    const now = this.#clock.now();
+    for (const session of sessions) if (now >= session.row.absoluteExpiresAt) this.#end(session, 'expired');
+    for (let from = 0; from < sessions.length; from += BATCH_SIZE) {
+      const batch = sessions.slice(from, from + BATCH_SIZE).filter((session) => this.#isOpen(session));
+      if (batch.length === 0) continue;
+      try {
+        const rows = await this.#backend.alive(
+          batch.map(({ row }) => row.id),
+          this.#clock.now(),
+        );
+        batch.forEach((session, index) => this.#judge(session, rows[index] ?? null));
+      } catch {
+        return; // the client of the backend has logged it
+      }
+    }
+  }
+
+  #judge(session: OpenSession, row: LiveRow | null): void {
+    if (row === null) this.#end(session, this.#reasonOf(session));
+    // The same id for another owner, by `SessionStore.put`, is another session.
+    else if (row.userId !== session.row.userId) this.#end(session, 'replaced');
+    else session.row = row;
+  }
+
+  #reasonOf({ row }: OpenSession): EndReason {
+    return this.#ended.get(row.id) ?? (isActive(row, this.#clock.now()) ? 'revoked' : 'expired');
+  }
+
+  #hasEnded(id: string, reason: EndReason): void {
+    const [oldest] = this.#ended.size < MAX_ENDED ? [] : this.#ended.keys();
+    if (oldest !== undefined) this.#ended.delete(oldest);
+    this.#ended.set(id, reason);
+    const session = this.#open.get(id);
+    if (session) this.#end(session, reason);
+  }
+
+  #isOpen(session: OpenSession): boolean {
+    return this.#open.get(session.row.id) === session;
+  }
+
+  #end(session: OpenSession, reason: EndReason): void {
+    if (!this.#isOpen(session)) return;
+    this.#forget(session);
+    for (const registration of session.connections) {
+      session.connections.delete(registration);
+      try {
+        registration.connection.end(reason);
+      } catch (error) {
+        const what = error instanceof Error ? (error.stack ?? String(error)) : String(error);
+        this.#logger.error(`What was open for a session that has ended could not be ended: ${what}`);
+      }
+    }
+  }
+
+  /** Nothing is open for the session any more. */
+  #forget(session: OpenSession): void {
+    if (!this.#isOpen(session)) return;
+    this.#open.delete(session.row.id);
+    if (this.#open.size > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
