@@ -132,6 +132,8 @@ class SessionCommit implements ResponseExit {
   readonly #runtime: HttpRuntime;
   readonly #state: RequestSessionState;
   readonly #isBearer: boolean;
+  /** Takes the registration of an event stream back; `null`: the response is none. */
+  #takeBack: (() => void) | null = null;
 
   /** @param isBearer whether the request came with a bearer token */
   constructor(runtime: HttpRuntime, state: RequestSessionState, request: PlatformRequest, isBearer: boolean) {
@@ -162,7 +164,17 @@ class SessionCommit implements ResponseExit {
     return this.#served(this.#state.leave());
   }
 
+  streams(end: () => void): void {
+    const row = this.#state.stream();
+    if (row !== null) this.#takeBack = this.#runtime.sessions.live.add(row, { end });
+  }
+
+  sends(): void {
+    this.#state.flushEvent();
+  }
+
   closed(): void {
+    this.#takeBack?.();
     this.#state.close();
   }
 

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { type Gate, type Method, type Originals, interceptMethods } from './response-methods.js';
 import { markCommitted, refuseHeader } from './committed-response.js';
+import { endEventStream, isEventStream } from './event-stream.js';
 import { type ServedSession, setSessionHeaders } from './session-headers.js';
 import { nextTick } from '../../core/timers.js';
 
@@ -19,6 +20,14 @@ export interface ResponseExit {
   };
   /** What the head has to say by now: for another one, where Node has refused the first. */
   lookAgain(): ServedSession;
+  /**
+   * The head of an event stream has left, and the stream goes on for as long as its client stays. Called once at most.
+   *
+   * @param end ends the stream, as the app would, and its connection; what the app writes after that is dropped
+   */
+  streams(end: () => void): void;
+  /** The app sends something of the event stream, behind its head. */
+  sends(): void;
   /** The response has been sent, or its client has closed the connection. */
   closed(): void;
 }
@@ -50,6 +59,7 @@ export class ResponseGate implements Gate {
   /** Whether Node has thrown at the headers of `writeHead`. */
   #wasHeadRefused = false;
   #dropsAfterEnd = false;
+  #isEventStream = false;
 
   constructor(response: ServerResponse, exit: ResponseExit) {
     this.#response = response;
@@ -160,7 +170,10 @@ export class ResponseGate implements Gate {
   }
 
   #make(method: Method, args: readonly unknown[]): unknown {
-    if (this.#isHeadDone) return this.#originals.call(method, args);
+    if (this.#isHeadDone) {
+      if (this.#isEventStream && method === 'write') this.#exit.sends();
+      return this.#originals.call(method, args);
+    }
     // A head that Node refused for one of its headers was not sent, and the app may have changed the session since.
     if (this.#wasHeadRefused) this.#session = this.#exit.lookAgain();
     this.#wasHeadRefused = true;
@@ -168,7 +181,18 @@ export class ResponseGate implements Gate {
     this.#wasHeadRefused = false;
     if (!this.#response.headersSent && this.#session) setSessionHeaders(this.#response, this.#session);
     this.#isHeadDone = true;
-    return this.#originals.call(method, rest);
+    const result = this.#originals.call(method, rest);
+    if (method !== 'end' && isEventStream(this.#response)) {
+      this.#isEventStream = true;
+      this.#exit.streams(() => this.#endStream());
+    }
+    return result;
+  }
+
+  #endStream(): void {
+    if (this.#state !== 'open') return;
+    this.dropAfterEnd();
+    endEventStream(this.#response);
   }
 
   /** Headers given to `writeHead` become headers of the response, so that ours join them instead of losing to them. */

@@ -10,7 +10,13 @@ import { applyChanges, hasChanges } from '../../core/merge-changes.js';
 import { Mutex } from '../../core/mutex.js';
 import { type SessionContent, type StoredSession } from '../../core/session-content.js';
 import type { CreatedSession } from '../../core/session-creation.js';
-import { gone, SessionConflictError, SessionError, SessionStoreError } from '../../core/session-errors.js';
+import {
+  gone,
+  SessionConflictError,
+  SessionError,
+  SessionGoneError,
+  SessionStoreError,
+} from '../../core/session-errors.js';
 import type { SessionManager } from '../../core/session-manager.js';
 import type { ResolvedSession, UnservedSession } from '../../core/token-resolver.js';
 import type { SessionRow } from '../../core/session-row.js';
@@ -114,6 +120,10 @@ export class RequestSessionState {
   readonly #isHeadSent: () => boolean;
   /** Whether the response has been sent, or its client has closed the connection. */
   #isClosed = false;
+  /** Whether the response is an event stream, whose head has left. */
+  #isStream = false;
+  /** What has been logged of the stream: each kind of line once. */
+  readonly #loggedOfStream = new Set<'changed' | 'unsaved'>();
   /** Whether the next access to data is followed by a save: the response is over, so that nothing else would save. */
   #savesNextAccess = false;
 
@@ -274,6 +284,21 @@ export class RequestSessionState {
     if (this.#isCommitted && this.status !== 'clean') void this.flushLate();
   }
 
+  /**
+   * The response is an event stream, whose head has left. What the app changes from now on is saved with each event.
+   *
+   * @returns the session that the stream ends with; `null`: there is none, or nothing has asked for it
+   */
+  stream(): SessionRow | null {
+    this.#isStream = true;
+    return this.#isRead ? (this.#stored?.row ?? null) : null;
+  }
+
+  /** An event of the stream is sent: saves what has changed since the last one. */
+  flushEvent(): void {
+    if (this.status === 'changed') void this.flushLate();
+  }
+
   // What is done before the response is sent
 
   /** The step that is done before each save; `null`: none. */
@@ -336,19 +361,43 @@ export class RequestSessionState {
   async flushLate(): Promise<void> {
     try {
       if (!(await this.save())) return;
-      this.#facts.log?.(
-        'error',
-        'the session was changed after the response had begun. It was saved, but the client was not told, and no cookie ' +
-          'could be set: change sessions before answering',
-      );
+      if (this.#isStream) this.#logOfStream('changed');
+      else
+        this.#facts.log?.(
+          'error',
+          'the session was changed after the response had begun. It was saved, but the client was not told, and no cookie ' +
+            'could be set: change sessions before answering',
+        );
     } catch (error) {
+      const id = this.#stored?.row.id;
       this.discard();
       if (error instanceof CrossSiteRequestException) return; // `refusalOf` has logged it
+      if (this.#isStream && error instanceof SessionGoneError && id !== undefined) {
+        this.#sessions.live.recheck([id]); // which ends the stream
+      } else if (this.#isStream) this.#logOfStream('unsaved', error);
+      else
+        this.#facts.log?.(
+          'error',
+          `the session was changed after the response had begun, and could not be saved: ${String(error)}`,
+        );
+    }
+  }
+
+  /** A stream may change its session with each of thousands of events: each kind of line is logged once. */
+  #logOfStream(what: 'changed' | 'unsaved', error?: unknown): void {
+    if (this.#loggedOfStream.has(what)) return;
+    this.#loggedOfStream.add(what);
+    if (what === 'unsaved')
       this.#facts.log?.(
         'error',
-        `the session was changed after the response had begun, and could not be saved: ${String(error)}`,
+        `the session was changed while its event stream goes on, and could not be saved: ${String(error)}. This is said once a stream`,
       );
-    }
+    else
+      this.#facts.log?.(
+        'warn',
+        'the session was changed while its event stream goes on. It was saved, but what was changed is the data as it was when ' +
+          'the stream began: use `update(fn)`, which reads it afresh. This is said once a stream',
+      );
   }
 
   /** Whether the response should carry a new token in place of the one that the request came with. */
