@@ -20,6 +20,7 @@ import { enterRequests } from './http/enter-requests.js';
 import { prepareExpress } from './http/prepare-express.js';
 import { lostContext } from './http/platform/nestjs-cls-warning.js';
 import { guardGateways, refuseProtectedMessages } from './http/protected-handlers.js';
+import { keepReplies } from './http/platform/graphql-call.js';
 import { noteArrivalTimes } from './http/platform/arrival-time.js';
 import type { GuardOverrides, RouteAccess } from './http/route-access.js';
 import { SessionCookie } from './http/response/session-cookie.js';
@@ -132,6 +133,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     afterEachLoad(lazily, protect);
     prepareExpress(host);
     enterRequests(host);
+    keepReplies(host);
     if (runtime.options.mount === 'middleware') mountSessions(runtime, host);
   }
 

@@ -40,6 +40,11 @@ export class SessionError extends Error {
     this.name = new.target.name;
   }
 
+  /** The code, where GraphQL looks for what its client gets beside the message. */
+  get extensions(): { readonly code: SessionErrorCode } {
+    return { code: this.code };
+  }
+
   /**
    * `instanceof` also holds for the HTTP exception that carries such an error as its cause, so that
    * `@Catch(SessionLimitError)` matches what leaves a handler.

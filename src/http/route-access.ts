@@ -1,13 +1,14 @@
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { AuthenticationRequiredException } from './errors/exceptions.js';
 import { setErrorHeaders } from './errors/to-http-exception.js';
-import { NO_SESSIONS_HERE, refuseUnsupported } from './errors/unsupported-handler.js';
+import { NO_REQUEST, NO_SESSIONS_HERE, refuseUnsupported } from './errors/unsupported-handler.js';
 import { provideSession } from './express-session/req-session.js';
 import type { HttpRuntime } from './http-options.js';
+import { type GraphqlCall, graphqlCallOf, mayChange } from './platform/graphql-call.js';
 import { type PlatformRequest, type PlatformResponse, rawResponse } from './platform/platform-request.js';
 import { policyOf, type RoutePolicy } from './request/route-policy.js';
 import { type ExchangeInput, SessionExchange } from './request/session-exchange.js';
-import { exchangeOf, keepExchange, skipExchange } from './request/session-of.js';
+import { exchangeOf, keepExchange, openOnce, skipExchange } from './request/session-of.js';
 
 /*
  * What the guards of the library decide: whether the handler of a route may be called.
@@ -58,14 +59,36 @@ export class RouteAccess {
     return exchange.then((opened) => this.#admitTo(opened, within));
   }
 
-  /** Sessions reach HTTP alone, so that nobody is signed in here. `requireAuth` is not for messages between services. */
+  /** Sessions come over HTTP alone, so that nobody is signed in elsewhere. `requireAuth` is not for messages between services. */
   #admitOutsideHttp(
     context: ExecutionContext,
-    { auth }: RoutePolicy,
+    policy: RoutePolicy,
     within: number | null | undefined,
   ): Admission {
-    const isOpen = within === undefined || (auth === null && context.getType() === 'rpc');
-    return isOpen || refuseUnsupported(context, NO_SESSIONS_HERE);
+    const kind = context.getType<string>();
+    const call = kind === 'graphql' ? graphqlCallOf(context) : null;
+    if (call !== null) return this.#admitField(context, call, policy, within);
+    const isOpen = within === undefined || (policy.auth === null && kind === 'rpc');
+    return isOpen || refuseUnsupported(context, kind === 'graphql' ? NO_REQUEST : NO_SESSIONS_HERE);
+  }
+
+  /** The fields of a request share its session. One that skips it leaves it to the others. */
+  #admitField(
+    context: ExecutionContext,
+    { request, response }: GraphqlCall,
+    { skipsSession, skipsTouch }: RoutePolicy,
+    within: number | null | undefined,
+  ): Admission {
+    if (skipsSession) return this.#admitTo(null, within);
+    const countsAsTouch = !skipsTouch;
+    const opening = openOnce(request, () => this.#open({ request, response, countsAsTouch }));
+    const enter = (exchange: SessionExchange): boolean => {
+      exchange.routeField(request, countsAsTouch);
+      if (mayChange(context)) exchange.state.admit();
+      if (within !== undefined) this.#requireUser(exchange, within);
+      return true;
+    };
+    return opening instanceof Promise ? opening.then(enter) : enter(opening);
   }
 
   #admitTo(exchange: SessionExchange | null, within: number | null | undefined): boolean {

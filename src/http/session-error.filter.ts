@@ -24,9 +24,14 @@ export class SessionErrorFilter extends BaseExceptionFilter {
     this.#runtime = runtime;
   }
 
-  /** Outside HTTP it does nothing, and Nest handles the error. */
+  /**
+   * In GraphQL it throws the error again, which the client gets, with words that it may read. Elsewhere it does nothing, and
+   * Nest handles the error.
+   */
   override catch(error: unknown, host: ArgumentsHost): void {
-    if (host.getType() !== 'http') return;
+    const kind = host.getType<string>();
+    if (kind === 'graphql') throw toHttpException(error);
+    if (kind !== 'http') return;
     const exception = toHttpException(error);
     // An error that passed the interceptor is an HttpException already, and has been reported there.
     if (exception !== error && exception instanceof SessionHttpException) {

@@ -8,6 +8,7 @@ import {
 import { type Duration, parseLifetime } from '../core/duration.js';
 import type { SessionData } from '../core/session-data.js';
 import { AuthenticationRequiredException } from './errors/exceptions.js';
+import { graphqlCallOf } from './platform/graphql-call.js';
 import { AUTH, type AuthPolicy, policyOf, SKIP_SESSION, SKIP_TOUCH } from './request/route-policy.js';
 import { sessionOf } from './request/session-of.js';
 import { SessionGuard } from './session.guard.js';
@@ -32,9 +33,10 @@ function takeSession(key: string | undefined, context: ExecutionContext): unknow
 }
 
 /**
- * `@Session()` gives a handler the session of its request, `@Session('cart')` gives `session.data.cart`.
+ * `@Session()` gives a handler the session of its request, `@Session('cart')` gives `session.data.cart`. In GraphQL all
+ * resolvers of a request get the same session.
  *
- * @throws TypeError on a route with `@SkipSession()`, which has none, and in an app without `SessionModule`
+ * @throws TypeError on a route or resolver with `@SkipSession()`, which has none, and in an app without `SessionModule`
  */
 export const Session: typeof decorateSession = (...given: Parameters<typeof decorateSession>) => {
   const decorate = decorateSession(...given);
@@ -56,7 +58,7 @@ export const UserId = createParamDecorator(takeUserId);
 
 function takeUserId(_: unknown, context: ExecutionContext): string {
   const session = sessionOf(context);
-  if (session === null && context.getType() === 'http' && !policyOf(context).skipsSession) {
+  if (session === null && isOverHttp(context) && !policyOf(context).skipsSession) {
     throw new TypeError(`@UserId() was used where no session is loaded: ${why(context)}`);
   }
   const userId = session?.userId ?? null;
@@ -73,9 +75,21 @@ export function readsSession(controller: object, method: string): boolean {
 /** What Nest keeps of the parameters of a method: of those with a decorator of an app or a library, the function behind it. */
 type RouteArguments = Readonly<Record<string, { readonly factory?: unknown }>>;
 
+/** Whether the handler is a route, or a resolver that is called for an HTTP request. */
+function isOverHttp(context: ExecutionContext): boolean {
+  const kind = context.getType<string>();
+  return kind === 'http' || (kind === 'graphql' && graphqlCallOf(context) !== null);
+}
+
 function why(context: ExecutionContext): string {
-  if (context.getType() !== 'http') return 'outside HTTP';
-  if (policyOf(context).skipsSession) return 'on a route with @SkipSession()';
+  if (!isOverHttp(context)) return 'outside HTTP';
+  const isField = context.getType<string>() === 'graphql';
+  if (policyOf(context).skipsSession) return `on a ${isField ? 'resolver' : 'route'} with @SkipSession()`;
+  if (isField)
+    return (
+      'import SessionModule.forRoot() once, in the root module; or, if the resolver above this field has @SkipSession(), let ' +
+      "guards run for fields: GraphQLModule.forRoot({ fieldResolverEnhancers: ['guards'] })"
+    );
   return 'import SessionModule.forRoot() once, in the root module; or, where a test replaces SessionGuard, load one there';
 }
 
@@ -107,12 +121,18 @@ export function Public(): MethodDecorator & ClassDecorator {
   return setAuth({ isPublic: true });
 }
 
-/** No session is loaded: the route works while storage is down, and `sessionOf()` is `null`. */
+/**
+ * No session is loaded: the route works while storage is down, and `sessionOf()` is `null`. On a resolver of GraphQL it is
+ * for that field alone: the others of the request have their session.
+ */
 export function SkipSession(): MethodDecorator & ClassDecorator {
   return SetMetadata(SKIP_SESSION, true);
 }
 
-/** The session is loaded, but the request does not count as use: for polling. */
+/**
+ * The session is loaded, but the request does not count as use: for polling. A request of GraphQL does count if one of its
+ * resolvers does.
+ */
 export function SkipTouch(): MethodDecorator & ClassDecorator {
   return SetMetadata(SKIP_TOUCH, true);
 }

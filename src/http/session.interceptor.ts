@@ -7,6 +7,7 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { catchError, Observable, type Observer, type Subscriber } from 'rxjs';
+import { SessionStoreError } from '../core/session-errors.js';
 import { CrossSiteRequestException } from './errors/exceptions.js';
 import {
   reportFailure,
@@ -21,14 +22,16 @@ import {
   rawResponse,
   routeOf,
 } from './platform/platform-request.js';
+import { fieldOf } from './platform/graphql-call.js';
+import type { FieldSaves } from './request/field-saves.js';
 import type { SessionExchange } from './request/session-exchange.js';
 import { exchangeOf } from './request/session-of.js';
 import { HTTP_RUNTIME } from './session.guard.js';
 
 /**
- * The outermost interceptor of every route. When the handler has ended, with a value or an error, it saves the session before
- * the response is composed, so that a failed save goes through the app's exception filters. Answers that pass no interceptor
- * wait at the response gate.
+ * The outermost interceptor of every route and resolver. When the handler has ended, with a value or an error, it saves the session before
+ * the response is composed, so that a failed save goes through the app's exception filters. Resolvers of GraphQL that run
+ * side by side share one save. Answers that pass no interceptor wait at the response gate.
  */
 @Injectable()
 export class SessionInterceptor implements NestInterceptor {
@@ -41,6 +44,7 @@ export class SessionInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const exchange = exchangeOf(context);
     if (exchange === null) return this.#withoutSession(context, next);
+    if (exchange.fields !== null) return this.#aroundField(exchange, exchange.fields, context, next);
     const failing = (error: unknown): Promise<unknown> => this.#afterError(exchange, error);
     return new Observable((subscriber) => {
       exchange.enterHandler();
@@ -50,10 +54,14 @@ export class SessionInterceptor implements NestInterceptor {
   }
 
   /** Saves what a handler changed before it threw. If that fails, the failure of the save is the answer. */
-  async #afterError(exchange: SessionExchange, error: unknown): Promise<unknown> {
+  async #afterError(
+    exchange: SessionExchange,
+    error: unknown,
+    save: () => Promise<void> | null = () => exchange.flush(),
+  ): Promise<unknown> {
     if (!saysUnsaved(error)) {
       try {
-        await exchange.flush();
+        await save();
       } catch (unsaved) {
         // Nest logs neither an HttpException of the handler nor a refused cross-site request, so we log neither.
         const isRefusal = unsaved instanceof CrossSiteRequestException && error instanceof HttpException;
@@ -69,9 +77,55 @@ export class SessionInterceptor implements NestInterceptor {
     return toHttpException(error);
   }
 
+  /** Nest takes the last value when the resolver is done, so that is when its changes are saved. */
+  #aroundField(
+    exchange: SessionExchange,
+    fields: FieldSaves,
+    context: ExecutionContext,
+    next: CallHandler,
+  ): Observable<unknown> {
+    return new Observable((subscriber) => {
+      const run = fields.begin();
+      const fail = (error: unknown): void => subscriber.error(this.#reported(context, error));
+      const calling = next.handle().subscribe({
+        next: (value) => subscriber.next(value),
+        complete: () => {
+          const saving = fields.end(run);
+          if (saving === null) subscriber.complete();
+          else void saving.then(() => subscriber.complete(), fail);
+        },
+        error: (error: unknown) => {
+          void this.#afterError(exchange, error, () => fields.end(run)).then(fail);
+        },
+      });
+      return () => {
+        fields.abandon(run);
+        calling.unsubscribe();
+      };
+    });
+  }
+
+  /** Nest logs no HttpException, and a GraphQL response says nothing of an error by its status. An outage is in the log already. */
+  #reported(context: ExecutionContext, error: unknown): unknown {
+    const exception = toHttpException(error);
+    const isOwn =
+      exception instanceof SessionHttpException && !(exception.cause instanceof SessionStoreError);
+    if (isOwn && exception.getStatus() >= 500) {
+      this.#runtime.logger.error(`${fieldOf(context)}: ${String(exception.cause)}`);
+    }
+    return exception;
+  }
+
   /** The handler of a route that skips the session may use the `SessionStore` all the same. */
   #withoutSession(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    if (context.getType() !== 'http') return next.handle();
+    const kind = context.getType<string>();
+    if (kind === 'graphql')
+      return next.handle().pipe(
+        catchError((error: unknown) => {
+          throw this.#reported(context, error);
+        }),
+      );
+    if (kind !== 'http') return next.handle();
     return next.handle().pipe(
       catchError((error: unknown) => {
         const http = context.switchToHttp();

@@ -382,7 +382,7 @@ async function query(app: INestApplication, resolver: Type, name: string): Promi
   return call({}, {}, {}, {}) as Promise<unknown>;
 }
 
-describe('a resolver', () => {
+describe('a resolver that is called for no HTTP request', () => {
   const resolverAt = (place: Place): Type =>
     protectedAt(place, Answers, { type: Injectable(), on: () => () => undefined });
 
@@ -391,7 +391,7 @@ describe('a resolver', () => {
     const { app, log } = await create({ imports: withSessions(place), providers: [resolver] });
     await app.init();
     await expect(query(app, resolver, 'secret')).rejects.toMatchObject({
-      message: 'This needs a signed-in user, and sessions do not reach GraphQL resolvers yet',
+      message: 'This needs a signed-in user, and sessions do not reach GraphQL without an HTTP request yet',
       code: 'session_unsupported',
     });
     expect(await query(app, resolver, 'open')).toBe(NEWS);

@@ -1,15 +1,48 @@
-import { BadRequestException, ForbiddenException, HttpStatus, UnauthorizedException } from '@nestjs/common';
+import {
+  BadRequestException,
+  ForbiddenException,
+  type HttpException,
+  UnauthorizedException,
+} from '@nestjs/common';
 
 /*
  * The exceptions of the library that answer a request, each with the code that clients compare.
+ *
+ * GraphQL takes `extensions` of an error for what its client gets. The drivers of Nest put a code of their own there if the
+ * `response` of an exception has a `statusCode`: so ours has none, and `getResponse` adds it, which answers over HTTP.
  */
+
+/** What a GraphQL client gets beside the message of an error. */
+export interface ErrorExtensions {
+  /** The code that the body of the answer has over HTTP. */
+  readonly code: string;
+}
+
+/** The `extensions` of an exception with a code. */
+export function extensionsOf({ code }: { readonly code: string }): ErrorExtensions {
+  return { code };
+}
+
+/** The body of the answer over HTTP: the status, and what the exception was given. */
+export function bodyOf(exception: Pick<HttpException, 'getStatus'>, response: string | object): object {
+  return { statusCode: exception.getStatus(), ...(response as object) };
+}
 
 /** Nobody is signed in, or the sign-in is too long ago. */
 export class AuthenticationRequiredException extends UnauthorizedException {
   constructor(readonly code: 'authentication_required' | 'reauthentication_required') {
     const message =
       code === 'authentication_required' ? 'Sign in first' : 'Confirm that it is you: sign in again';
-    super({ statusCode: HttpStatus.UNAUTHORIZED, message, error: 'Unauthorized', code });
+    super({ message, error: 'Unauthorized', code });
+  }
+
+  /** The code, where GraphQL looks for it. */
+  get extensions(): ErrorExtensions {
+    return extensionsOf(this);
+  }
+
+  override getResponse(): object {
+    return bodyOf(this, super.getResponse());
   }
 }
 
@@ -19,11 +52,16 @@ export class SessionUnsupportedException extends UnauthorizedException {
 
   /** @param where the kind of handlers, as a client may read it */
   constructor(where = 'these handlers') {
-    super({
-      statusCode: HttpStatus.UNAUTHORIZED,
-      error: 'Unauthorized',
-      ...SessionUnsupportedException.answer(where),
-    });
+    super({ error: 'Unauthorized', ...SessionUnsupportedException.answer(where) });
+  }
+
+  /** The code, where GraphQL looks for it. */
+  get extensions(): ErrorExtensions {
+    return extensionsOf(this);
+  }
+
+  override getResponse(): object {
+    return bodyOf(this, super.getResponse());
   }
 
   /** The words and the code for the client, for answers that are no exception of this class too. */
@@ -50,12 +88,16 @@ export class CrossSiteRequestException extends ForbiddenException {
   readonly code = 'cross_site_request';
 
   constructor(page: keyof typeof FOREIGN_PAGES = 'other-site') {
-    super({
-      statusCode: HttpStatus.FORBIDDEN,
-      message: FOREIGN_PAGES[page],
-      error: 'Forbidden',
-      code: 'cross_site_request',
-    });
+    super({ message: FOREIGN_PAGES[page], error: 'Forbidden', code: 'cross_site_request' });
+  }
+
+  /** The code, where GraphQL looks for it. */
+  get extensions(): ErrorExtensions {
+    return extensionsOf(this);
+  }
+
+  override getResponse(): object {
+    return bodyOf(this, super.getResponse());
   }
 }
 
@@ -65,11 +107,19 @@ export class TwoTokensException extends BadRequestException {
 
   constructor() {
     super({
-      statusCode: HttpStatus.BAD_REQUEST,
       message: 'The request has a session cookie and a bearer token. Send one of them',
       error: 'Bad Request',
       code: 'two_tokens',
     });
+  }
+
+  /** The code, where GraphQL looks for it. */
+  get extensions(): ErrorExtensions {
+    return extensionsOf(this);
+  }
+
+  override getResponse(): object {
+    return bodyOf(this, super.getResponse());
   }
 
   /** What the response carries beside the answer. @see RFC 6750, 3.1 */

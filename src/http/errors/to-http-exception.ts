@@ -11,7 +11,7 @@ import {
   SessionTooLargeError,
   STANDS_FOR_CAUSE,
 } from '../../core/session-errors.js';
-import { TwoTokensException } from './exceptions.js';
+import { bodyOf, type ErrorExtensions, extensionsOf, TwoTokensException } from './exceptions.js';
 
 /*
  * How errors of sessions leave the HTTP layer: as which exception, with which headers, and with which line in the log.
@@ -53,10 +53,19 @@ export class SessionHttpException extends HttpException {
 
   constructor(cause: SessionError) {
     const [, status, message] = ANSWERS.find(([type]) => cause instanceof type) ?? otherAnswer(cause);
-    super({ statusCode: status, message, code: cause.code }, status, { cause });
+    super({ message, code: cause.code }, status, { cause });
     this.code = cause.code;
     // Exception filters of apps send `message` to clients. That of a SessionStoreError may name hosts: it stays in `cause`.
     this.message = cause instanceof SessionStoreError ? message : cause.message;
+  }
+
+  /** The code, where GraphQL looks for it. */
+  get extensions(): ErrorExtensions {
+    return extensionsOf(this);
+  }
+
+  override getResponse(): object {
+    return bodyOf(this, super.getResponse());
   }
 
   /** What the response carries beside the answer: `Retry-After` with a 503. */

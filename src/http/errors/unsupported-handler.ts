@@ -15,6 +15,11 @@ export const NO_SESSIONS_HERE =
   'sessions do not reach this kind of handler yet, so that nobody can be signed in, and what needs a user is refused. ' +
   '`@Public()` opens it';
 
+/** Why resolvers that need a user are refused for an operation without an HTTP request, for the log. */
+export const NO_REQUEST =
+  'the GraphQL operation belongs to no HTTP request, so that nobody can be signed in, and what needs a user is refused. It ' +
+  'came over a socket, was executed by the app itself, or has a `context` without `req`';
+
 const logger = new Logger('Sessions');
 /** Handlers whose refusal has been logged: each is logged once, so that callers cannot fill the log. */
 const logged = new WeakSet<object>();
@@ -35,7 +40,9 @@ export function refuseUnsupported(context: ExecutionContext, reason: string): bo
   logOnce(context, reason);
   if (kind === 'rpc') return false;
   if (kind === 'ws') return refuseMessage();
-  throw new SessionUnsupportedException(kind === 'graphql' ? 'GraphQL resolvers' : undefined);
+  throw new SessionUnsupportedException(
+    reason === NO_REQUEST ? 'GraphQL without an HTTP request' : undefined,
+  );
 }
 
 function logOnce(context: ExecutionContext, reason: string): void {

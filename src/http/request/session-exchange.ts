@@ -6,9 +6,10 @@ import type { HttpRuntime } from '../http-options.js';
 import { type PlatformRequest, routeOf } from '../platform/platform-request.js';
 import { type ResponseExit, ResponseGate } from '../response/response-gate.js';
 import type { ServedSession } from '../response/session-headers.js';
-import { HttpRequestFacts } from '../session/request-facts.js';
+import { GraphqlRequestFacts, HttpRequestFacts } from '../session/request-facts.js';
 import { type LeavingSession, RequestSessionState } from '../session/request-session-state.js';
 import { SessionHandle } from '../session/session-handle.js';
+import { FieldSaves } from './field-saves.js';
 import { type LoadedToken, loadSession, NO_TOKEN } from './load-session.js';
 
 /** A request, the response to it, and whether serving it counts as use of the session: `null` before it is routed. */
@@ -33,6 +34,8 @@ export class SessionExchange {
   readonly #isBearer: boolean;
   /** How many handlers are at work: none, one, or the fields of a query. */
   #handlers = 0;
+  /** How the resolvers of a request of GraphQL save; `null` while none has been called. */
+  #fields: FieldSaves | null = null;
 
   private constructor(runtime: HttpRuntime, input: ExchangeInput, { session, isBearer }: LoadedToken) {
     const { request, response, countsAsTouch } = input;
@@ -71,6 +74,22 @@ export class SessionExchange {
       this.state.replaceFacts(new HttpRequestFacts(this.runtime, request, this.#isBearer));
     }
     this.state.route(countsAsTouch);
+  }
+
+  /** The request has come to a resolver of GraphQL. Each guard of a field says so. */
+  routeField(request: PlatformRequest, countsAsTouch: boolean): void {
+    if (this.#fields === null) {
+      this.#commit.request = request;
+      this.#commit.isGraphql = true;
+      this.state.replaceFacts(new GraphqlRequestFacts(this.runtime, request, this.#isBearer));
+      this.#fields = new FieldSaves(this);
+    }
+    this.state.route(countsAsTouch);
+  }
+
+  /** How the resolvers of the request save; `null` while none has been called. */
+  get fields(): FieldSaves | null {
+    return this.#fields;
   }
 
   /** Whether the response has been sent, or its client has closed the connection, and no handler is at work any more. */
@@ -129,6 +148,8 @@ class SessionCommit implements ResponseExit {
   request: PlatformRequest;
   /** How old a sign-in may be on this route, in milliseconds, where this one was older. */
   within: number | null = null;
+  /** Whether resolvers of GraphQL were called, so that the client reads a list of errors. */
+  isGraphql = false;
   readonly #runtime: HttpRuntime;
   readonly #state: RequestSessionState;
   readonly #isBearer: boolean;
@@ -153,11 +174,14 @@ class SessionCommit implements ResponseExit {
     const exception = toHttpException(error);
     this.noteFailure(error);
     const session = this.lookAgain();
-    if (exception instanceof HttpException)
-      return { status: exception.getStatus(), body: exception.getResponse() as object, session };
+    if (exception instanceof HttpException) {
+      const body = this.isGraphql ? graphqlBody(exception) : (exception.getResponse() as object);
+      return { status: exception.getStatus(), body, session };
+    }
     const route = routeOf(this.request);
     this.#runtime.logger.error(`${route}: the response could not be sent: ${describeError(error)}`);
-    return { status: 500, body: { statusCode: 500, message: 'Internal server error' }, session };
+    const body = this.isGraphql ? graphqlBody(new Error(UNKNOWN)) : { statusCode: 500, message: UNKNOWN };
+    return { status: 500, body, session };
   }
 
   lookAgain(): ServedSession {
@@ -200,4 +224,12 @@ class SessionCommit implements ResponseExit {
       failure,
     };
   }
+}
+
+const UNKNOWN = 'Internal server error';
+
+/** The answer to a whole GraphQL request, where its fields have their values already. @see GraphQL, 7.1.2 */
+function graphqlBody(error: Error): object {
+  const { message } = error;
+  return { errors: ['extensions' in error ? { message, extensions: error.extensions } : { message }] };
 }

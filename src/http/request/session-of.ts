@@ -1,6 +1,8 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { SessionData } from '../../core/session-data.js';
+import { graphqlCallOf } from '../platform/graphql-call.js';
 import { RequestLocal } from '../platform/request-local.js';
+import { policyOf } from './route-policy.js';
 import type { SessionExchange } from './session-exchange.js';
 import type { RequestSession } from '../session.interface.js';
 
@@ -41,15 +43,48 @@ export function exchangeOf(source: object): SessionExchange | null {
 }
 
 function requestOf(context: ExecutionContext): object | null {
-  return context.getType() === 'http' ? context.switchToHttp().getRequest<object>() : null;
+  const kind = context.getType<string>();
+  if (kind === 'http') return context.switchToHttp().getRequest<object>();
+  // One field skips the session for itself. Its request has one all the same, for the others.
+  if (kind !== 'graphql' || policyOf(context).skipsSession) return null;
+  return graphqlCallOf(context)?.request ?? null;
+}
+
+/** What the fields of a request wait for that are called at the same time: its session is looked up once. */
+const openings = new RequestLocal<Promise<SessionExchange>>('nest-sessions opening');
+
+/**
+ * The exchange of a request that resolvers are called for, which the first of them opens: at once where that is possible.
+ * When it fails, it fails for all of them.
+ *
+ * @param open opens the exchange and keeps it
+ */
+export function openOnce(
+  request: object,
+  open: () => SessionExchange | Promise<SessionExchange>,
+): SessionExchange | Promise<SessionExchange> {
+  const known = exchanges.get(request);
+  if (known !== undefined && typeof known !== 'function') return known;
+  const underWay = openings.get(request);
+  if (underWay !== undefined) return underWay;
+  const keep = (opening: Promise<SessionExchange>): Promise<SessionExchange> => {
+    openings.set(request, opening);
+    return opening;
+  };
+  try {
+    const opened = exchangeOf(request) ?? open();
+    return opened instanceof Promise ? keep(opened) : opened;
+  } catch (error) {
+    return keep(Promise.reject(error instanceof Error ? error : new Error(String(error))));
+  }
 }
 
 /**
  * The session of a request, for guards, pipes, interceptors and filters of the app, in whatever order they are
- * registered. `null` on `@SkipSession()` routes, outside HTTP, and before the session is loaded: in middleware, unless
- * `mount` is `'middleware'`.
+ * registered. `null` on `@SkipSession()` routes and fields, outside HTTP and GraphQL over HTTP, and before the session is
+ * loaded: in middleware, unless `mount` is `'middleware'`.
  *
- * @param source an `ExecutionContext`, or the request of Express or Fastify
+ * @param source an `ExecutionContext`, of a resolver too, or the request of Express or Fastify
  * @throws SessionHttpException (503), the first time that it is asked, when `mount` is `'middleware'` and the session could
  *   not be loaded
  */

@@ -66,7 +66,7 @@ export class CsrfCheck {
 
   /** Whether the request must not change a session: it is of another site's page, and its method is not safe. */
   refusesChange(request: ClientRequest): boolean {
-    return !SAFE_METHODS.has(request.method) && this.#isCrossSite(request);
+    return !SAFE_METHODS.has(request.method) && this.isCrossSite(request);
   }
 
   /**
@@ -75,7 +75,7 @@ export class CsrfCheck {
    */
   refusesSignIn(request: ClientRequest): boolean {
     const isVisit = SAFE_METHODS.has(request.method) && request.headers['sec-fetch-mode'] === 'navigate';
-    return !isVisit && this.#isCrossSite(request);
+    return !isVisit && this.isCrossSite(request);
   }
 
   /**
@@ -108,7 +108,11 @@ export class CsrfCheck {
     return new CrossSiteRequestException(hidesOrigin(request) ? 'hidden-origin' : 'other-site');
   }
 
-  #isCrossSite(request: ClientRequest): boolean {
+  /**
+   * Whether a page of another site made the browser send the request, whatever its method. In GraphQL the method says
+   * nothing of what a request does.
+   */
+  isCrossSite(request: ClientRequest): boolean {
     const { headers } = request;
     const site = one(headers['sec-fetch-site']);
     const origin = one(headers['origin']);

@@ -82,6 +82,12 @@ export class HttpRequestFacts implements RequestFacts {
     return csrf !== null && !this.isBearer && csrf.refusesChange(this.#request);
   }
 
+  /** Whether a page of another site made the browser send it, and nobody may be signed in by it. */
+  protected get isCrossSiteSignIn(): boolean {
+    const { csrf } = this.#runtime.options;
+    return csrf !== null && csrf.refusesSignIn(this.#request);
+  }
+
   describeClient(own: JsonObject): JsonObject {
     return metaOf(this.#request, this.#runtime.options.meta, own);
   }
@@ -94,7 +100,7 @@ export class HttpRequestFacts implements RequestFacts {
     const { options, sessions, logger } = this.#runtime;
     const { csrf } = options;
     if (csrf === null) return null;
-    const isRefused = step === 'change' ? this.isCrossSiteChange : csrf.refusesSignIn(this.#request);
+    const isRefused = step === 'change' ? this.isCrossSiteChange : this.isCrossSiteSignIn;
     return isRefused ? csrf.refusal(this.#request, sessions.clock.now(), logger) : null;
   }
 
@@ -115,5 +121,27 @@ export class HttpRequestFacts implements RequestFacts {
 
   log(level: 'warn' | 'error', message: string): void {
     this.#runtime.logger[level](`${routeOf(this.#request)}: ${message}`);
+  }
+}
+
+/**
+ * The facts of an HTTP request whose resolvers of GraphQL are called. Queries come by POST and could change something by GET,
+ * so the method does not count: what a page of another site sends changes nothing, begins nothing and signs nobody in.
+ */
+export class GraphqlRequestFacts extends HttpRequestFacts {
+  readonly #isCrossSite: boolean;
+
+  constructor(runtime: HttpRuntime, request: PlatformRequest, isBearer: boolean) {
+    super(runtime, request, isBearer);
+    const { csrf } = runtime.options;
+    this.#isCrossSite = csrf !== null && csrf.isCrossSite(request);
+  }
+
+  override get isCrossSiteChange(): boolean {
+    return this.#isCrossSite && !this.isBearer;
+  }
+
+  protected override get isCrossSiteSignIn(): boolean {
+    return this.#isCrossSite;
   }
 }

@@ -1,0 +1,118 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type { HttpAdapterHost } from '@nestjs/core';
+import type { ServerResponse } from 'node:http';
+import { withAdapter } from './http-adapter.js';
+import type { PlatformRequest } from './platform-request.js';
+import { RequestLocal } from './request-local.js';
+
+/*
+ * Which HTTP request a resolver of GraphQL is called for, and which response answers it. Nothing of GraphQL is imported: the
+ * drivers of Nest are known by the shape of what they pass on.
+ */
+
+/** A call of a resolver that belongs to an HTTP request. */
+export interface GraphqlCall {
+  readonly request: PlatformRequest;
+  /** The raw response of Node. */
+  readonly response: ServerResponse;
+}
+
+/** Fastify's reply, as far as it is used here. */
+interface Reply {
+  readonly request: PlatformRequest;
+  readonly raw: ServerResponse;
+}
+
+/** The reply to each request of Fastify that may be one of Apollo, whose context has only the request. */
+const replies = new RequestLocal<Reply>('nest-sessions reply');
+
+/**
+ * The HTTP request of a resolver's call; `null` when there is none that a response could answer: a subscription, and whatever
+ * else comes over a socket, an operation that the app executes by itself, and a `context` of the app's that hides the request.
+ */
+export function graphqlCallOf(context: ExecutionContext): GraphqlCall | null {
+  const known = contextOf(context.getArgs());
+  if (!isObject(known)) return null;
+  // Mercurius adds the reply to every context. On a socket that has no response.
+  const { reply, req } = known;
+  if (isReply(reply)) return { request: reply.request, response: reply.raw };
+  if (!isObject(req) || !isObject(req['headers'])) return null;
+  // Express ties the response to its request.
+  if (isResponse(req['res'])) return { request: req as unknown as PlatformRequest, response: req['res'] };
+  const kept = replies.get(req);
+  return kept === undefined ? null : { request: kept.request, response: kept.raw };
+}
+
+/** Whether the operation of a resolver's call may change something: a mutation or a subscription. One that is unknown may. */
+export function mayChange(context: ExecutionContext): boolean {
+  const args = context.getArgs<unknown[]>();
+  const info = args[isOfReference(args) ? 2 : 3];
+  const operation = isObject(info) ? info['operation'] : null;
+  return !isObject(operation) || operation['operation'] !== 'query';
+}
+
+/** `Query.cart`, for the log. */
+export function fieldOf(context: ExecutionContext): string {
+  return `${context.getClass().name}.${context.getHandler().name}`;
+}
+
+/** Resolvers get four arguments, those of references of a federation three: no arguments of the field. */
+function isOfReference(args: readonly unknown[]): boolean {
+  return args.length === 3;
+}
+
+function contextOf(args: readonly unknown[]): unknown {
+  return args[isOfReference(args) ? 1 : 2];
+}
+
+/**
+ * From now on the replies of Fastify are known by their requests, on routes for several methods, as that of Apollo is one.
+ * Routes of controllers have one method each, so that they pay nothing. Does nothing on Express.
+ */
+export function keepReplies(host: HttpAdapterHost): void {
+  withAdapter(host, (adapter) => {
+    if (adapter.getType() !== 'fastify') return;
+    const fastify = adapter.getInstance<Fastify>();
+    if (typeof fastify.addHook !== 'function' || prepared.has(fastify)) return;
+    prepared.add(fastify);
+    fastify.addHook('onRoute', (route) => {
+      if (!Array.isArray(route.method)) return;
+      const before = route.onRequest ?? [];
+      route.onRequest = [keepReply, ...(Array.isArray(before) ? before : [before])];
+    });
+  });
+}
+
+const prepared = new WeakSet<object>();
+
+interface Fastify {
+  addHook?(name: 'onRoute', hook: (route: Route) => void): void;
+}
+
+interface Route {
+  readonly method: string | readonly string[];
+  onRequest?: unknown;
+}
+
+/** What upgrades to a socket has no response that could carry a cookie, whatever object stands for one. */
+function keepReply(request: PlatformRequest, reply: Reply, done: () => void): void {
+  if (!/websocket/i.test(String(request.headers['upgrade'] ?? ''))) replies.set(request, reply);
+  done();
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isReply(value: unknown): value is Reply {
+  return (
+    isObject(value) &&
+    isResponse(value['raw']) &&
+    isObject(value['request']) &&
+    isObject(value['request']['headers'])
+  );
+}
+
+function isResponse(value: unknown): value is ServerResponse {
+  return isObject(value) && typeof value['writeHead'] === 'function' && typeof value['end'] === 'function';
+}
