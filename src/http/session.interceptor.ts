@@ -85,6 +85,7 @@ export class SessionInterceptor implements NestInterceptor {
     next: CallHandler,
   ): Observable<unknown> {
     return new Observable((subscriber) => {
+      exchange.enterHandler();
       const run = fields.begin();
       const fail = (error: unknown): void => subscriber.error(this.#reported(context, error));
       const calling = next.handle().subscribe({
@@ -99,6 +100,7 @@ export class SessionInterceptor implements NestInterceptor {
         },
       });
       return () => {
+        exchange.leaveHandler();
         fields.abandon(run);
         calling.unsubscribe();
       };
