@@ -10,8 +10,10 @@ import { runWithin } from './request/current-session.js';
 /** From now on the handlers of routes, and what comes before them in Nest, are called on behalf of their request. */
 export function enterRequests(host: HttpAdapterHost): void {
   withAdapter(host, (adapter) => {
-    if (adapter.getType() === 'express') enterRoutes(adapter as unknown as Routes);
-    else enterBeforeHandlers(adapter.getInstance<Partial<Hooks>>());
+    if (adapter.getType() === 'express') {
+      enterRoutes(adapter as unknown as Routes);
+      enterMounted(adapter.getInstance<Mounting>());
+    } else enterBeforeHandlers(adapter.getInstance<Partial<Hooks>>());
   });
 }
 
@@ -37,6 +39,29 @@ function enterRoutes(routes: Routes): void {
     if (typeof register !== 'function') continue;
     routes[method] = (...args) => register.apply(routes, args.map(entering));
   }
+}
+
+/** The part of an Express app that mounts middleware. */
+interface Mounting {
+  use?(...args: unknown[]): unknown;
+}
+
+/**
+ * What is mounted at a path may be a handler too: Apollo is. Apps and routers of Express have handlers of their own, and are
+ * left as they are; so is middleware for errors, which has four parameters.
+ */
+function enterMounted(express: Mounting): void {
+  const { use } = express;
+  if (typeof use !== 'function') return;
+  express.use = (path, ...handlers) => {
+    const isMounted = typeof path === 'string';
+    const isHandler = (one: unknown) => typeof one === 'function' && one.length <= 3 && !('handle' in one);
+    return use.call(
+      express,
+      path,
+      ...handlers.map((one) => (isMounted && isHandler(one) ? entering(one) : one)),
+    );
+  };
 }
 
 function entering(arg: unknown): unknown {

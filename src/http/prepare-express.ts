@@ -2,11 +2,10 @@ import type { HttpAdapterHost } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
 import { prepareRequest } from './express-session/req-session.js';
 import { withAdapter } from './platform/http-adapter.js';
-import { runWithin } from './request/current-session.js';
 import { prepareResponse } from './response/response-methods.js';
 
 /**
- * Has `handle` of the app's Express prepare each request and response for sessions first, and go on on behalf of the request. What we add are own properties:
+ * Has `handle` of the app's Express prepare each request and response for sessions first. What we add are own properties:
  * each app of Express that a request comes through replaces the prototypes. `handle` is called for every request, whichever
  * server or function it comes from. Does nothing on Fastify.
  */
@@ -20,7 +19,7 @@ export function prepareExpress(host: HttpAdapterHost): void {
     express.handle = function (this: unknown, request, response, ...rest): unknown {
       prepareRequest(request);
       prepareResponse(response);
-      return runWithin(request, () => handle.call(this, request, response, ...rest));
+      return handle.call(this, request, response, ...rest);
     };
   });
 }

@@ -23,6 +23,7 @@ import {
   routeOf,
 } from './platform/platform-request.js';
 import { fieldOf } from './platform/graphql-call.js';
+import { runWithin } from './request/current-session.js';
 import type { FieldSaves } from './request/field-saves.js';
 import type { SessionExchange } from './request/session-exchange.js';
 import { exchangeOf } from './request/session-of.js';
@@ -121,12 +122,14 @@ export class SessionInterceptor implements NestInterceptor {
   /** The handler of a route that skips the session may use the `SessionStore` all the same. */
   #withoutSession(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const kind = context.getType<string>();
-    if (kind === 'graphql')
-      return next.handle().pipe(
+    if (kind === 'graphql') {
+      // On behalf of nobody: the request may have a session all the same, for its other fields.
+      return runWithin({}, () => next.handle()).pipe(
         catchError((error: unknown) => {
           throw this.#reported(context, error);
         }),
       );
+    }
     if (kind !== 'http') return next.handle();
     return next.handle().pipe(
       catchError((error: unknown) => {

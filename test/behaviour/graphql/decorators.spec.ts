@@ -1,5 +1,5 @@
 import { Query, ResolveField, Resolver } from '@nestjs/graphql';
-import { Public, RequireAuth, SessionOptionsError } from 'nest-sessions';
+import { currentSession, Public, RequireAuth, SessionOptionsError, SkipSession } from 'nest-sessions';
 import { createTestSession } from 'nest-sessions/testing';
 import { rowsOf } from '../../support/storage.js';
 import {
@@ -218,6 +218,43 @@ onEachDriver('@RequireAuth() on a field', (open) => {
       thing: 'authentication_required',
     });
   });
+});
+
+/** Services have the session of the request, as they have below a route. */
+@Resolver(() => Thing)
+class ByService {
+  @Query(() => Thing)
+  async thing(): Promise<Thing> {
+    await Promise.resolve();
+    return { name: String(currentSession()?.userId) };
+  }
+
+  @Query(() => String)
+  @SkipSession()
+  skipped(): string {
+    return String(currentSession()?.userId);
+  }
+
+  @ResolveField(() => String)
+  async price(): Promise<string> {
+    await Promise.resolve();
+    return String(currentSession()?.userId);
+  }
+}
+
+onEachDriver('currentSession()', (open) => {
+  it.each([GUARDED, {}])(
+    'is the session of the request in resolvers, below them and in fields: %p',
+    async (graphql) => {
+      const { ask, ada, browser } = await openSignedIn(open, { resolvers: [ByService], graphql });
+      const query = '{ thing { name price } skipped }';
+      const [own, others] = await Promise.all([ask(ada, query), ask(browser(), query)]);
+      expect(own.json()).toEqual({ data: { thing: { name: 'ada', price: 'ada' }, skipped: 'undefined' } });
+      expect(others.json()).toEqual({
+        data: { thing: { name: 'null', price: 'null' }, skipped: 'undefined' },
+      });
+    },
+  );
 });
 
 describe('createTestSession', () => {
