@@ -25,9 +25,7 @@ clean_up() {
 trap clean_up EXIT
 
 cd "$root"
-npm run build
-npm pack --silent --ignore-scripts --pack-destination "$work" >/dev/null
-tarball=$(find "$work" -maxdepth 1 -name '*.tgz')
+tarball=${PACKAGE_TARBALL:-$(bash scripts/pack.sh "$work")}
 
 examples=("$@")
 ((${#examples[@]} > 0)) || mapfile -t examples < <(cd examples && printf '%s\n' */ | tr -d /)

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { summaryOf } from './test-runs.js';
 
@@ -5,7 +6,8 @@ import { summaryOf } from './test-runs.js';
  * Ends the run with what ran, what did not, and one line for machines: `12 passed, 0 failed`, and `, 1 skipped` if any.
  * A suite that fails without a failing test (it does not compile, a hook throws) counts as one failure.
  *
- * The lines are written when the process exits, because Jest prints its own summary after every reporter.
+ * The lines are written when the process exits, because Jest prints its own summary after every reporter. Where more runs
+ * beside Jest (see whole-run.js), its results go to the file `TEST_RESULTS` instead.
  */
 export default class SummaryReporter {
   #config;
@@ -13,6 +15,7 @@ export default class SummaryReporter {
 
   constructor(globalConfig) {
     this.#config = globalConfig;
+    if (process.env.TEST_RESULTS) return;
     process.once('exit', () => process.stdout.write(`${this.#lines.join('\n')}\n`));
   }
 
@@ -23,7 +26,7 @@ export default class SummaryReporter {
     ).length;
     const [{ config }] = contexts;
     const files = testResults.map(testsThatRan).filter((tests) => tests.length > 0);
-    this.#lines = summaryOf({
+    const run = {
       isWhole: !isNarrowed(this.#config) && contexts.size === this.#config.projects.length,
       files: files.length,
       ran: files.flat(),
@@ -31,8 +34,9 @@ export default class SummaryReporter {
       passed: numPassedTests,
       failed: numFailedTests + brokenSuites || (results.wasInterrupted ? 1 : 0),
       skipped: numPendingTests + numTodoTests,
-      steps: JSON.parse(process.env.TEST_STEPS ?? '{}'),
-    });
+    };
+    if (process.env.TEST_RESULTS) writeFileSync(process.env.TEST_RESULTS, JSON.stringify(run));
+    this.#lines = summaryOf({ ...run, steps: {} });
   }
 }
 

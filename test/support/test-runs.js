@@ -62,9 +62,7 @@ export const LONGEST = [
   'behaviour/every-way-out.spec.ts',
 ];
 
-/**
- * What `npm run test:all` runs beside Jest. `script` is one of package.json.
- */
+/** What `npm run test:all` runs beside Jest. `script` is one of package.json. */
 export const STEPS = [
   { name: 'apps of their own on Node 20, 22 and 24', script: 'check:package' },
   { name: 'the examples', script: 'check:examples' },

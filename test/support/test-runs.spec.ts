@@ -149,7 +149,7 @@ describe('the last lines of a run', () => {
       process.execPath,
       [JEST, '--config', folder.path('jest.config.json'), '--runInBand'],
       // What this run says of itself is not said of the one in it.
-      { cwd: ROOT, encoding: 'utf8', env: { ...process.env, TEST_STEPS: undefined, RUNS: undefined } },
+      { cwd: ROOT, encoding: 'utf8', env: { ...process.env, TEST_RESULTS: undefined, RUNS: undefined } },
     );
     folder.remove();
     expect(status).toBe(1);
