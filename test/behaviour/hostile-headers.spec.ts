@@ -3,12 +3,15 @@ import { PROPERTY_SEED } from '../core/support/property-seed.js';
 import { someOf } from '../core/support/random-runs.js';
 import { PLATFORMS } from '../support/open-app.js';
 import { type FuzzedApp, type Headers, openFuzzed } from './support/fuzzed-app.js';
-import { invented, mutated } from './support/header-arbitraries.js';
+import { invented, LENGTH, mutated } from './support/header-arbitraries.js';
 
 /** Headers of one test. */
 const RUNS = 5_050;
-/** Tests of each kind, on each platform, each with a seed of its own: all ten are 200,000 headers and more together. */
-const SEEDS = Array.from({ length: someOf(10) }, (_, index) => PROPERTY_SEED + index);
+/**
+ * Tests of each kind, on each platform, each with a seed of its own. One of them notices a signature of which a single
+ * character is not checked.
+ */
+const SEEDS = Array.from({ length: someOf(2) }, (_, index) => PROPERTY_SEED + index);
 
 /** Whom a header could name at most: whose token stands in it, letter by letter. */
 function claimOf(
@@ -32,6 +35,9 @@ describe.each(PLATFORMS)('Cookie and Authorization headers on %s', (platform) =>
     async (kind, seed) => {
       const app = await openFuzzed(platform);
       const { storage, tokens } = app;
+      expect(new Set([tokens.cookie, tokens.bearer, ...tokens.others].map(({ length }) => length))).toEqual(
+        new Set([LENGTH]),
+      );
       const seen = { asked: 0, accepted: 0, lookedUp: 0, refused: 0 };
       const property = fc.asyncProperty(kind === 'mutated' ? mutated(tokens) : invented, async (headers) => {
         storage.forget();

@@ -2,6 +2,11 @@ import fc, { type Arbitrary } from 'fast-check';
 import type { Headers, Tokens } from './fuzzed-app.js';
 
 const NAME = '__Host-sid';
+/** Where the parts of a token begin that follow its session id: generation, what all tokens share, secret, signature. */
+const PARTS = [26, 32, 54, 97] as const;
+const [, , , SIGNATURE] = PARTS;
+/** Of a token. */
+export const LENGTH = 119;
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 /** Characters that mean something to somebody: separators, quotes, escapes, spaces of all kinds, controls. */
@@ -31,10 +36,10 @@ const text = fc.oneof(
   fc.string({ maxLength: 200 }),
   fc.string({ unit: 'binary', maxLength: 120 }),
   fc.string({ unit: fc.constantFrom(...SPICE, NAME, 'sid', 'Bearer ', 'bearer'), maxLength: 40 }),
-  fc.string({ unit: fc.constantFrom(...BASE64URL.split('')), minLength: 80, maxLength: 100 }),
+  fc.string({ unit: fc.constantFrom(...BASE64URL.split('')), minLength: 80, maxLength: 125 }),
 );
 
-/** Strings of the form of a token. */
+/** Strings of the form of a token; an older one has neither generation nor what all tokens share. */
 const forged = fc
   .tuple(
     fc.string({
@@ -42,15 +47,16 @@ const forged = fc
       minLength: 26,
       maxLength: 26,
     }),
+    fc.constantFrom('', '00000kAAAAAAAAAAAAAAAAAAAAAA'),
     fc.string({ unit: fc.constantFrom(...BASE64URL.split('')), minLength: 65, maxLength: 65 }),
   )
-  .map(([id, rest]) => `0${id.slice(1)}${rest}`);
+  .map(([id, middle, rest]) => `0${id.slice(1)}${middle}${rest}`);
 
 type Change = (token: string) => string;
 
 /** One thing done to a token. Some of them do nothing to some tokens. */
 function changeOf(tokens: readonly string[]): Arbitrary<Change> {
-  const at = fc.nat({ max: 95 });
+  const at = fc.nat({ max: LENGTH + 1 });
   const character = fc.constantFrom(...BASE64URL.split(''), ...SPICE);
   const cut = (token: string, place: number): [string, string] => [token.slice(0, place), token.slice(place)];
   return fc.oneof(
@@ -74,7 +80,7 @@ function changeOf(tokens: readonly string[]): Arbitrary<Change> {
         (token) =>
           token.slice(0, place) + other.slice(place),
     ),
-    fc.constantFrom(26, 69).chain((place) =>
+    fc.constantFrom(...PARTS).chain((place) =>
       fc.constantFrom(...tokens).map(
         (other): Change =>
           (token) =>
@@ -96,8 +102,8 @@ function changeOf(tokens: readonly string[]): Arbitrary<Change> {
       (token) => `${token}"`,
       (token) => `${token}=`,
       (token) => token + token,
-      (token) => token.slice(0, 69),
-      (token) => `s:${token}.${token.slice(69)}`,
+      (token) => token.slice(0, SIGNATURE),
+      (token) => `s:${token}.${token.slice(SIGNATURE)}`,
       (token) => token.normalize('NFKD').replace('0', 'O'),
       (token) => token,
     ),
