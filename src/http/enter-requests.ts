@@ -43,7 +43,7 @@ function enterRoutes(routes: Routes): void {
 
 /** The part of an Express app that mounts middleware. */
 interface Mounting {
-  use?(...args: unknown[]): unknown;
+  use?: (...args: unknown[]) => unknown;
 }
 
 /**
@@ -54,14 +54,13 @@ function enterMounted(express: Mounting): void {
   const { use } = express;
   if (typeof use !== 'function') return;
   express.use = (path, ...handlers) => {
-    const isMounted = typeof path === 'string';
-    const isHandler = (one: unknown) => typeof one === 'function' && one.length <= 3 && !('handle' in one);
-    return use.call(
-      express,
-      path,
-      ...handlers.map((one) => (isMounted && isHandler(one) ? entering(one) : one)),
-    );
+    if (typeof path !== 'string') return use.call(express, path, ...handlers);
+    return use.call(express, path, ...handlers.map((one) => (isHandler(one) ? entering(one) : one)));
   };
+}
+
+function isHandler(value: unknown): boolean {
+  return typeof value === 'function' && value.length <= 3 && !('handle' in value);
 }
 
 function entering(arg: unknown): unknown {

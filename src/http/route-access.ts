@@ -145,10 +145,10 @@ export class RouteAccess {
 
   #requireUser(exchange: SessionExchange | null, within: number | null): void {
     exchange?.state.noteRead();
-    const authenticatedAt = exchange?.session.isAuthenticated ? exchange.session.authenticatedAt : null;
-    if (!authenticatedAt) throw new AuthenticationRequiredException('authentication_required');
-    const age = this.#runtime.sessions.clock.now() - authenticatedAt.getTime();
-    if (within === null || age <= within) return;
+    const row = exchange?.state.stored?.row;
+    if (!row || row.userId === null || row.authenticatedAt === null)
+      throw new AuthenticationRequiredException('authentication_required');
+    if (within === null || this.#runtime.sessions.clock.now() - row.authenticatedAt <= within) return;
     exchange?.noteSignInTooOld(within);
     throw new AuthenticationRequiredException('reauthentication_required');
   }

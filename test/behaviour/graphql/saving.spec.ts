@@ -1,3 +1,5 @@
+import { Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
+import { Session } from 'nest-sessions';
 import { rowsOf } from '../../support/storage.js';
 import {
   type Answer,
@@ -5,6 +7,7 @@ import {
   onEachDriver,
   openSignedIn,
   type Steps,
+  Thing,
   type TestSession,
 } from './support/open-graphql.js';
 
@@ -72,6 +75,44 @@ onEachDriver('two hundred fields', (open) => {
     const query = `{ things(count: 50) { ${fields(4, (index) => `does(step: "put${index}")`)} } }`;
     expect((await ask(ada, query)).json<Answer>().errors).toBeUndefined();
     expect(writes(storage.calls)).toEqual(['find', 'save']);
+  });
+});
+
+/** Loads what fields ask for in one turn of the event loop at once, as DataLoader does. */
+@Resolver(() => Thing)
+class Loading {
+  readonly #asked: { name: string; resolve: (value: string) => void }[] = [];
+
+  @Query(() => [Thing])
+  things(): Thing[] {
+    return [0, 1, 2].map((index) => ({ name: `thing ${index}` }));
+  }
+
+  @Query(() => Number)
+  kept(@Session() session: TestSession): number {
+    return Object.keys(session.data).length;
+  }
+
+  @ResolveField(() => String)
+  owner(@Parent() { name }: Thing, @Session() session: TestSession): Promise<string> {
+    return new Promise((resolve) => {
+      if (this.#asked.push({ name, resolve }) > 1) return;
+      setImmediate(() => {
+        session.data['loaded'] = true;
+        for (const one of this.#asked.splice(0)) one.resolve(`${one.name} of ${String(session.userId)}`);
+      });
+    });
+  }
+}
+
+onEachDriver('what runs when its resolver has returned', (open) => {
+  it('is saved with the response, once: fields that are loaded together', async () => {
+    const { ask, ada, storage } = await openSignedIn(open, { resolvers: [Loading] });
+    expect((await ask(ada, '{ things { owner } }')).json()).toEqual({
+      data: { things: [0, 1, 2].map((index) => ({ owner: `thing ${index} of ada` })) },
+    });
+    expect(writes(storage.calls)).toEqual(['find', 'save']);
+    expect((await ask(ada, '{ kept }')).json()).toEqual({ data: { kept: 1 } });
   });
 });
 
