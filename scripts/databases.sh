@@ -11,6 +11,7 @@ install_databases() {
   [[ -x /usr/sbin/mariadbd ]] || packages+=(mariadb-server)
   [[ -x /usr/sbin/pgbouncer ]] || packages+=(pgbouncer)
   [[ -x /usr/sbin/nginx ]] || packages+=(nginx-light)
+  [[ -x /usr/bin/redis-server ]] || packages+=(redis-server)
   ((${#packages[@]} > 0)) || return 0
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
@@ -34,11 +35,31 @@ mariadb_answers() {
     -e 'SELECT 1' >/dev/null 2>&1
 }
 
+# Only what queues of jobs use; sessions are not kept there.
+redis_answers() {
+  local address=${REDIS_URL:-redis://127.0.0.1:6379}
+  address=${address#redis://}
+  (exec 3<>"/dev/tcp/${address%%:*}/${address##*:}") 2>/dev/null
+}
+
 start_databases() {
   databases_folder=$(mktemp -d)
   chmod 755 "$databases_folder"
   postgres_answers || start_postgres || return 1
-  mariadb_answers || start_mariadb
+  mariadb_answers || start_mariadb || return 1
+  redis_answers || start_redis
+}
+
+start_redis() {
+  local data=$databases_folder/redis attempt
+  export REDIS_URL=redis://127.0.0.1:63799
+  make_folder "$data"
+  (cd "$data" && unprivileged redis-server --port 63799 --bind 127.0.0.1 --save '' --daemonize yes --pidfile "$data/pid" >/dev/null)
+  for attempt in {1..60}; do
+    redis_answers && break
+    sleep 0.5
+  done
+  redis_answers
 }
 
 start_postgres() {
@@ -83,7 +104,7 @@ make_folder() {
 stop_databases() {
   [[ -n $databases_folder ]] || return 0
   local pid_file
-  for pid_file in "$databases_folder"/postgres/data/postmaster.pid "$databases_folder"/mariadb/pid; do
+  for pid_file in "$databases_folder"/postgres/data/postmaster.pid "$databases_folder"/mariadb/pid "$databases_folder"/redis/pid; do
     [[ ! -s $pid_file ]] || kill "$(head -n 1 "$pid_file")"
   done
   sleep 2

@@ -145,7 +145,11 @@ const unreachable: ReadonlySet<DatabaseKind> = new Set(
 );
 
 function answers(kind: (typeof SERVER_KINDS)[number]): Promise<boolean> {
-  const { host, port } = SERVERS[kind];
+  return answersAt(SERVERS[kind]);
+}
+
+/** Whether a server takes connections there. */
+export function answersAt({ host, port }: { host: string; port: number }): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: 2_000 });
     const end = (isThere: boolean) => {
