@@ -108,6 +108,13 @@ export class SessionManager {
     return { row, content: sealer.open(row) };
   }
 
+  /** Whether the session is stored, active, and still that owner's. */
+  async isLive({ id, userId }: Pick<SessionRow, 'id' | 'userId'>): Promise<boolean> {
+    const { backend, clock } = this.#parts;
+    const [live] = await backend.alive([id], clock.now());
+    return live?.userId === userId;
+  }
+
   /** Whether the last recorded use is `touchInterval` ago, so that another one is to be recorded. */
   isTouchDue(row: SessionRow): boolean {
     const { clock, config } = this.#parts;

@@ -366,6 +366,7 @@ export interface RequestSession<T extends object = SessionData> {
    * Ends the user's other sessions; this one stays. `0` when nobody is signed in.
    *
    * @returns how many have been ended
+   * @throws SessionGoneError (401) when another request has ended this one, which is looked up just before: it ends no others
    * @throws CrossSiteRequestException (403) when a page of another site made the browser send the request
    * @example
    * ```ts
@@ -377,7 +378,7 @@ export interface RequestSession<T extends object = SessionData> {
   /**
    * Ends all of the user's sessions, this one too, as `logout()` does. When nobody is signed in, it ends this one.
    *
-   * @returns how many have been ended
+   * @returns how many have been ended: none when another request has ended this one, which is looked up just before
    * @throws CrossSiteRequestException (403) when a page of another site made the browser send the request
    * @example
    * ```ts
@@ -401,6 +402,7 @@ export interface RequestSession<T extends object = SessionData> {
    *
    * @param id the public id, from `list()`. It may come from a client: nobody ends a session of somebody else
    * @returns `false` when it is not one of theirs, whether or not it exists
+   * @throws SessionGoneError (401) when another request has ended this one, which is looked up just before
    * @throws CrossSiteRequestException (403) when a page of another site made the browser send the request
    * @example
    * ```ts

@@ -1,4 +1,6 @@
 import { toSessionId } from '../../core/identifiers.js';
+import { gone } from '../../core/session-errors.js';
+import type { SessionRow } from '../../core/session-row.js';
 import type { RequestSessionState } from './request-session-state.js';
 import type { SessionInfo } from '../session.interface.js';
 
@@ -23,37 +25,68 @@ export function endCurrent(
   });
 }
 
-/** Ends the user's other sessions; resolves to how many were active. */
+/**
+ * Ends the user's other sessions; resolves to how many were active.
+ *
+ * @throws SessionGoneError when another request has ended the session of this one
+ */
 export async function endOthers(state: RequestSessionState): Promise<number> {
   const row = state.stored?.row;
   if (row === undefined || row.userId === null) return 0;
   state.refuseCrossSite('change');
   const others = { userId: row.userId, exceptId: row.id };
-  const { ended } = await state.sessions.end(others, 'logout-others', state.facts.ip);
-  return ended.length;
+  return state.runInTurn(async () => {
+    if (!(await isLive(state, row))) throw gone();
+    const { ended } = await state.sessions.end(others, 'logout-others', state.facts.ip);
+    return ended.length;
+  });
 }
 
-/** Ends all of the user's sessions; resolves to how many were active. Without a user: the session of this request. */
+/**
+ * Whether the session of this request has not been ended by another. One that has ends no others: whoever was signed out, by a
+ * changed password or by hand, may have a request under way.
+ *
+ * @see OWASP ASVS 5.0, 7.4.1 (no further use of a session that has ended)
+ */
+async function isLive(state: RequestSessionState, row: SessionRow): Promise<boolean> {
+  const isLive = await state.sessions.isLive(row);
+  if (!isLive) state.ended({ by: 'another' });
+  return isLive;
+}
+
+/**
+ * Ends all of the user's sessions; resolves to how many were active: none when another request has ended the session of this
+ * one. Without a user: the session of this request.
+ */
 export async function endAll(state: RequestSessionState): Promise<number> {
   const row = state.stored?.row;
   if (row === undefined || row.userId === null) return endCurrent(state, 'logout-all');
   state.refuseCrossSite('change');
   const all = { userId: row.userId };
   return state.runInTurn(async () => {
+    if (!(await isLive(state, row))) return 0;
     const { ended } = await state.sessions.end(all, 'logout-all', state.facts.ip);
     state.ended({ by: ended.some((one) => one.id === row.id) ? 'this-request' : 'another' });
     return ended.length;
   });
 }
 
-/** Ends one of the user's sessions; `false` when it is not one of theirs. */
+/**
+ * Ends one of the user's sessions; `false` when it is not one of theirs.
+ *
+ * @throws SessionGoneError when another request has ended the session of this one
+ */
 export async function endById(state: RequestSessionState, id: string): Promise<boolean> {
   const row = state.stored?.row;
   if (row === undefined || row.userId === null || !isStorable(id)) return false;
   if (id === row.id) return (await endCurrent(state, 'revoked')) > 0;
   state.refuseCrossSite('change');
-  const { ended } = await state.sessions.end({ ids: [id], userId: row.userId }, 'revoked', state.facts.ip);
-  return ended.length > 0;
+  const theirs = { ids: [id], userId: row.userId };
+  return state.runInTurn(async () => {
+    if (!(await isLive(state, row))) throw gone();
+    const { ended } = await state.sessions.end(theirs, 'revoked', state.facts.ip);
+    return ended.length > 0;
+  });
 }
 
 /** Whether a session can have that id at all. Others are not looked up: some storages would fail on them. */
