@@ -58,6 +58,7 @@ describe('compose.yaml', () => {
     expect(Object.values(services).flatMap(({ ports }) => ports)).toEqual([
       '127.0.0.1:5432:5432',
       '127.0.0.1:3306:3306',
+      '127.0.0.1:6379:6379',
     ]);
     for (const port of ['?? 5432', '?? 3306']) expect(read('test/support/databases.ts')).toContain(port);
   });

@@ -49,9 +49,9 @@ export async function endOthers(state: RequestSessionState): Promise<number> {
  * @see OWASP ASVS 5.0, 7.4.1 (no further use of a session that has ended)
  */
 async function isLive(state: RequestSessionState, row: SessionRow): Promise<boolean> {
-  const isLive = await state.sessions.isLive(row);
-  if (!isLive) state.ended({ by: 'another' });
-  return isLive;
+  if (await state.sessions.isLive(row)) return true;
+  state.ended({ by: 'another' });
+  return false;
 }
 
 /**

@@ -9,7 +9,7 @@ const asker = async (): Promise<string> => {
 
 const STEPS: Steps = {
   asker,
-  put: () => void currentSession<Record<string, unknown>>()?.set('value', 'kept'),
+  put: () => currentSession<Record<string, unknown>>()?.set('value', 'kept'),
 };
 
 onEachDriver('currentSession() in resolvers', (open) => {
