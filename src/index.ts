@@ -21,6 +21,7 @@ export {
   type WalkResult,
   type WalkStep,
 } from './core/session-backend.js';
+export type { EndedSessions, SessionBus } from './core/session-bus.js';
 export type { SessionLimit } from './core/session-limit.js';
 export type { FlashMessage } from './core/session-content.js';
 export type { SessionData } from './core/session-data.js';

@@ -206,6 +206,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
       sharedCache(this.#modules, this.#app, options.requireAuth),
     ];
     for (const warning of warnings) if (warning !== null) logger.warn(warning);
+    this.#store.manager.live.start();
     try {
       await this.#store.initSchema();
       this.#store.parts.activeSessions.watch(); // not waited for: a warning is all that may come of it

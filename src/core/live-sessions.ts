@@ -1,10 +1,12 @@
 import type { BackendClient } from './backend-client.js';
 import type { Clock } from './clock.js';
+import type { EndedSessions, SessionBus } from './session-bus.js';
 import type { RevokeReason, SessionEvents } from './session-events.js';
 import { isActive } from './session-expiry.js';
 import type { SessionLogger } from './session-logger.js';
 import type { LiveRow } from './session-row.js';
-import { clearTimeout, performance, setTimeout, sleep } from './timers.js';
+import { withTimeout } from './timeout.js';
+import { clearTimeout, performance, setImmediate, setTimeout, sleep } from './timers.js';
 
 /*
  * What is open by session (streams, sockets), and when it ends with its session.
@@ -30,6 +32,9 @@ const MAX_ENDED = 10_000;
 
 /** How many times as long as a look-up took the next one waits, if it is wanted at once: hints may come from anybody. */
 const REST = 4;
+
+/** Ids that are published together at most. More are `'all'`. */
+const MAX_PUBLISHED = 200;
 
 /** One session that something is open for. */
 class OpenSession {
@@ -70,6 +75,9 @@ export class LiveSessions {
   /** The look-ups under way, one after the other; `null`: there are none. */
   #checking: Promise<void> | null = null;
   readonly #stopping = new AbortController();
+  readonly #bus: Publisher | null;
+  /** Stops to listen to the bus; `null`: nobody listens yet. */
+  #unsubscribe: (() => unknown) | null = null;
 
   constructor(
     backend: BackendClient,
@@ -77,14 +85,29 @@ export class LiveSessions {
     events: SessionEvents,
     recheck: number,
     logger: SessionLogger,
+    bus: SessionBus | null = null,
+    timeout = recheck,
   ) {
     this.#backend = backend;
     this.#clock = clock;
     this.#recheck = recheck;
     this.#logger = logger;
-    events.on('revoked', ({ sessionId, reason }) => this.#hasEnded(sessionId, reason));
-    events.on('evicted', ({ sessionId }) => this.#hasEnded(sessionId, 'evicted'));
+    this.#bus = bus && new Publisher(bus, timeout, logger);
+    events.on('revoked', ({ sessionId, reason }) => {
+      this.#hasEnded(sessionId, reason);
+      this.#bus?.add(sessionId);
+    });
+    events.on('evicted', ({ sessionId }) => {
+      this.#hasEnded(sessionId, 'evicted');
+      this.#bus?.add(sessionId);
+    });
     events.on('expired', ({ sessionId }) => this.#hasEnded(sessionId, 'expired'));
+  }
+
+  /** Listens to the bus, if there is one. Whatever is added first does that too. */
+  start(): void {
+    if (this.#bus === null || this.#unsubscribe !== null || this.#stopping.signal.aborted) return;
+    this.#unsubscribe = this.#bus.subscribe((ended) => this.recheck(Array.isArray(ended) ? ended : 'all'));
   }
 
   /** How many sessions something is open for. */
@@ -100,6 +123,7 @@ export class LiveSessions {
    * @returns takes the registration back, because the connection has ended by itself; calling it again does nothing
    */
   add(row: LiveRow, connection: LiveConnection): () => void {
+    this.start();
     const session = this.#open.get(row.id) ?? new OpenSession(row);
     const registration: Registration = { connection };
     session.connections.add(registration);
@@ -128,6 +152,13 @@ export class LiveSessions {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.#checking;
+    await this.#bus?.drain();
+    await this.#bus?.stop(this.#unsubscribe);
+  }
+
+  /** Resolves when what this process has ended is published, or that has failed. */
+  async drain(): Promise<void> {
+    await this.#bus?.drain();
   }
 
   #startTimer(): NodeJS.Timeout | undefined {
@@ -222,5 +253,78 @@ export class LiveSessions {
     if (this.#open.size > 0) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+}
+
+/** Publishes what ends in this process, and listens to what others publish. Nothing that a bus does wrong reaches the caller. */
+class Publisher {
+  readonly #bus: SessionBus;
+  /** Milliseconds that one call of the bus may take before nobody waits for it any more. */
+  readonly #timeout: number;
+  readonly #logger: SessionLogger;
+  #ended = new Set<string>();
+  /** What is published; `null`: nothing. */
+  #publishing: Promise<void> | null = null;
+  #isFailing = false;
+
+  constructor(bus: SessionBus, timeout: number, logger: SessionLogger) {
+    this.#bus = bus;
+    this.#timeout = timeout;
+    this.#logger = logger;
+  }
+
+  /** Publishes it, with all that end in this turn of the event loop or while something is being published. */
+  add(id: string): void {
+    this.#ended.add(id);
+    this.#publishing ??= this.#publish().finally(() => (this.#publishing = null));
+  }
+
+  async drain(): Promise<void> {
+    await this.#publishing;
+  }
+
+  subscribe(listener: (ended: EndedSessions) => void): () => unknown {
+    try {
+      return this.#bus.subscribe(listener);
+    } catch (error) {
+      this.#report('subscribe to', error);
+      return () => undefined;
+    }
+  }
+
+  async stop(unsubscribe: (() => unknown) | null): Promise<void> {
+    if (unsubscribe === null) return;
+    await this.#attempt(unsubscribe).catch((error: unknown) => this.#report('leave', error));
+  }
+
+  async #publish(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.#ended.size > 0) {
+      const ended = this.#ended.size > MAX_PUBLISHED ? 'all' : [...this.#ended];
+      this.#ended = new Set();
+      try {
+        await this.#attempt(() => this.#bus.publish(ended));
+        this.#isFailing = false;
+      } catch (error) {
+        if (!this.#isFailing) this.#report('publish to', error);
+        this.#isFailing = true;
+      }
+    }
+  }
+
+  #attempt(call: () => unknown): Promise<unknown> {
+    return withTimeout<unknown>(
+      async () => call(),
+      this.#timeout,
+      () => {
+        throw new Error(`no answer within ${this.#timeout} ms (the \`timeout\` option)`);
+      },
+    );
+  }
+
+  #report(what: string, error: unknown): void {
+    this.#logger.warn(
+      `Could not ${what} \`live.bus\`: ${String(error)}. Other processes find sessions that have ended each \`live.recheck\``,
+    );
   }
 }

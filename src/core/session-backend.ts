@@ -1,3 +1,4 @@
+import type { SessionBus } from './session-bus.js';
 import type { SessionLimit } from './session-limit.js';
 import type { EndedRow, EpochMs, LiveRow, SessionRow, TokenState } from './session-row.js';
 
@@ -194,6 +195,16 @@ export abstract class SessionBackend {
 
   /** Releases what the backend opened, and nothing that it was given. Idempotent. Rows stay. */
   abstract close(): Promise<void>;
+
+  /**
+   * What the storage has to tell other processes that sessions have ended, for `live: { bus: 'storage' }`. Asked once, before
+   * `init()`.
+   *
+   * @returns `null`, unless it is overridden: there is nothing, so they find it by looking
+   */
+  bus(): SessionBus | null {
+    return null;
+  }
 
   /**
    * Finds rows by id. Expired rows are returned as they are. Atomic per row.

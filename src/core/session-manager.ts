@@ -171,10 +171,13 @@ export class SessionManager {
     events.emit('client-change', eventOf(row, clock.now(), ip));
   }
 
-  /** Waits until nothing runs in the background any more: touches are written, counts have ended or taken a second. */
+  /**
+   * Waits until nothing runs in the background any more: touches are written, ends are published, counts have ended or taken
+   * a second.
+   */
   async drain(): Promise<void> {
-    const { touches, activeSessions } = this.#parts;
-    await Promise.all([touches.drain(), activeSessions.drain()]);
+    const { touches, activeSessions, live } = this.#parts;
+    await Promise.all([touches.drain(), activeSessions.drain(), live.drain()]);
   }
 
   #openForListing(row: SessionRow): StoredSession['content'] | 'tampered' | 'unknown-key' {

@@ -2,6 +2,7 @@ import { Clock, SystemClock } from './clock.js';
 import { type Duration, LONGEST_TIMER, parseDuration, parseGrace, parseLifetime } from './duration.js';
 import { expected, oneOf, positiveInteger, refuseUnknown, requireObject } from './option-checks.js';
 import { type KeyInput, KeyRing, makeKeyHint } from './key-ring.js';
+import type { SessionBus } from './session-bus.js';
 import type { SessionLimit } from './session-limit.js';
 import { SessionOptionsError } from './session-errors.js';
 
@@ -45,6 +46,14 @@ export interface LiveOptions {
    * @default '5s'
    */
   readonly recheck?: Duration;
+  /**
+   * Tells other processes at once that sessions have ended, so that they need not wait for `recheck`: a `SessionBus` of your
+   * own; or `'storage'`, the one that the storage has, which PostgreSQL does (`LISTEN` and `NOTIFY`, on one more connection of
+   * each process). A storage without one logs that, and is looked at each `recheck`.
+   *
+   * @default none
+   */
+  readonly bus?: SessionBus | 'storage';
 }
 
 /**
@@ -222,6 +231,8 @@ export interface ResolvedStoreOptions {
   readonly config: SessionConfig;
   readonly ring: KeyRing;
   readonly clock: Clock;
+  /** `null`: none. */
+  readonly bus: SessionBus | 'storage' | null;
   /** Things that work but deserve attention, for the log at startup. */
   readonly warnings: readonly string[];
 }
@@ -284,7 +295,8 @@ export function resolveStoreOptions(options: SessionStoreOptions): ResolvedStore
     maxDataBytes: positiveInteger('maxDataBytes', maxDataBytes),
   };
   if (typeof clock?.now !== 'function') throw expected('clock', 'a Clock with a method now()', options.clock);
-  return { config: deepFreeze(config), ring, clock, warnings: warningsFor(config) };
+  const bus = resolveBus(options.live?.bus);
+  return { config: deepFreeze(config), ring, clock, bus, warnings: warningsFor(config) };
 }
 
 function resolveKey({ key, plaintext = false }: SessionStoreOptions): KeyRing {
@@ -358,12 +370,18 @@ function resolveRotation(options: RotationOptions): SessionConfig['rotation'] {
 const SHORTEST_RECHECK = 100;
 
 function resolveLive(options: LiveOptions = {}): SessionConfig['live'] {
-  requireObject('live', 'an object { recheck }', options);
-  refuseUnknown('`live` option', options, ['recheck']);
+  requireObject('live', 'an object { recheck, bus }', options);
+  refuseUnknown('`live` option', options, ['recheck', 'bus']);
   const { recheck: value = 5_000 } = options;
   const recheck = Math.min(parseDuration('live.recheck', value), LONGEST_TIMER);
   if (recheck >= SHORTEST_RECHECK) return { recheck };
   throw expected('live.recheck', "at least '100ms' (a bare number is milliseconds, not seconds)", value);
+}
+
+function resolveBus(bus: LiveOptions['bus'] | null = null): SessionBus | 'storage' | null {
+  if (bus === null || bus === 'storage') return bus;
+  if (typeof bus.publish === 'function' && typeof bus.subscribe === 'function') return bus;
+  throw expected('live.bus', "'storage' or a SessionBus with methods publish() and subscribe()", bus);
 }
 
 function warningsFor(config: SessionConfig): string[] {

@@ -5,6 +5,7 @@ import { PayloadSealer } from './payload-sealer.js';
 import { SessionCreation } from './session-creation.js';
 import { SessionEvents } from './session-events.js';
 import type { SessionBackend } from './session-backend.js';
+import type { SessionBus } from './session-bus.js';
 import { LiveSessions } from './live-sessions.js';
 import { processLogger, type SessionLogger } from './session-logger.js';
 import type { ResolvedStoreOptions, SessionConfig } from './session-options.js';
@@ -79,7 +80,27 @@ export class SessionParts {
     );
     this.pruning = new SessionPruning(this.backend, clock, this.events);
     this.touches = new SessionTouches(this.backend, clock, config.touchInterval, logger);
-    this.live = new LiveSessions(this.backend, clock, this.events, config.live.recheck, logger);
+    this.live = new LiveSessions(
+      this.backend,
+      clock,
+      this.events,
+      config.live.recheck,
+      logger,
+      this.#busOf(backend),
+      config.timeout,
+    );
     this.activeSessions = new ActiveSessionCounts(this.backend, clock, ring, logger);
+  }
+
+  #busOf(backend: SessionBackend): SessionBus | null {
+    const { bus } = this.options;
+    if (bus !== 'storage') return bus;
+    const found = backend.bus();
+    if (found === null) {
+      this.logger.warn(
+        '`live.bus`: the storage of sessions has none of its own, as PostgreSQL has. Sessions that other processes end are found each `live.recheck`',
+      );
+    }
+    return found;
   }
 }

@@ -1,8 +1,12 @@
+import type { SessionBus } from '../../core/session-bus.js';
+
 /**
  * The way to one database, which each dialect makes: it executes the statements of `sql/`, whatever stands between. Every
  * call rejects within the timeout, naming the database and the cause.
  */
 export interface SqlConnection {
+  /** What the database has to tell other processes something. `null`: nothing. */
+  bus(): SessionBus | null;
   /** Creates the table if it is absent and may be created, otherwise checks it. */
   init(): Promise<void>;
   /** Runs SELECTs that need no common instant. */

@@ -13,6 +13,7 @@ import {
   type WalkResult,
   type WalkStep,
 } from '../../core/session-backend.js';
+import type { SessionBus } from '../../core/session-bus.js';
 import type { EndedRow, EpochMs, LiveRow, SessionRow } from '../../core/session-row.js';
 import { checkedOptions, isDataSource, optionsOf } from './data-source.js';
 import { checkAddress } from './database-address.js';
@@ -79,6 +80,11 @@ export class TypeOrmSessionBackend extends SessionBackend {
 
   close(): Promise<void> {
     return this.#connection.close();
+  }
+
+  /** LISTEN and NOTIFY on PostgreSQL, on a connection of its own; otherwise `null`. */
+  override bus(): SessionBus | null {
+    return this.#connection.bus();
   }
 
   async find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>> {

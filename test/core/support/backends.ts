@@ -68,6 +68,9 @@ export class WrappedBackend extends SessionBackend {
   close() {
     return this.#call('close', () => this.inner.close());
   }
+  override bus() {
+    return this.inner.bus();
+  }
   find(ids: readonly string[]) {
     return this.#call('find', () => this.inner.find(ids));
   }

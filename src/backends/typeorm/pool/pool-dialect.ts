@@ -1,4 +1,6 @@
 import type { DataSource, QueryRunner } from 'typeorm';
+import type { SessionBus } from '../../../core/session-bus.js';
+import type { SessionLogger } from '../../../core/session-logger.js';
 import type { SqlSyntax } from '../sql/sql-syntax.js';
 import type { SqlRow, SqlValue } from '../sql-connection.js';
 
@@ -41,8 +43,25 @@ export interface PoolDialect {
   cancelStatement(connection: unknown, dataSource: DataSource): void;
   /** @throws SessionOptionsError when the server is one that sessions cannot rely on */
   checkServer(runner: QueryRunner): Promise<void>;
+  /** What the server has to tell other processes something. `null`: nothing. */
+  readonly bus: ((access: BusAccess) => SessionBus) | null;
   /** Statements that follow the creation of a table, whose name is given in quotes. */
   readonly afterCreateTable: (table: string) => readonly string[];
+}
+
+/** What a bus has of the database. */
+export interface BusAccess {
+  /** The database as the log names it. */
+  readonly name: string;
+  /** The names of the schema, if there is one, and of the table: other tables are other apps. */
+  readonly table: readonly string[];
+  /** The pool, open, for its options. */
+  open(): Promise<DataSource>;
+  /** Executes a statement, with `?` for each value, on a connection of the pool. */
+  execute(sql: string, values: readonly SqlValue[]): Promise<unknown>;
+  /** Milliseconds that a connection may take. */
+  readonly timeout: number;
+  readonly logger?: SessionLogger;
 }
 
 /** The connection that a transaction is on, for the statements that begin and end it, which bind nothing. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DataSource, Table } from 'typeorm';
+import type { SessionBus } from '../../../core/session-bus.js';
 import { SessionOptionsError } from '../../../core/session-errors.js';
 import { Deadline, DeadlineError } from '../deadline.js';
 import { KeyedMutex } from '../../../core/mutex.js';
@@ -12,6 +13,7 @@ import {
   UPGRADE_NOTICE,
   upgradeSessionTable,
 } from '../schema/session-table.js';
+import { tablePath } from '../schema/table-name.js';
 import type { SqlDialect } from '../sql-dialect.js';
 import type { SqlConnection, SqlRunner, TransactionOptions } from '../sql-connection.js';
 import type { TypeOrmSessionBackendOptions } from '../typeorm-session-backend-options.js';
@@ -46,6 +48,21 @@ export class PooledConnection implements SqlConnection {
 
   async init(): Promise<void> {
     await this.#prepare();
+  }
+
+  bus(): SessionBus | null {
+    const { tableName, timeout, logger } = this.#options;
+    const source = this.#source;
+    return (
+      this.#dialect.bus?.({
+        name: this.#name,
+        table: tablePath(source.options, tableName),
+        open: () => source.open(),
+        execute: (sql, values) => this.read((runner) => runner.all(sql, values)),
+        timeout,
+        logger,
+      }) ?? null
+    );
   }
 
   read<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T> {

@@ -52,6 +52,10 @@ export class SqliteConnection implements SqlConnection {
     return (this.#found ??= locationOf(this.#find()));
   }
 
+  bus(): null {
+    return null;
+  }
+
   async init(): Promise<void> {
     this.#isTableReady = false;
     await this.read(async () => undefined);

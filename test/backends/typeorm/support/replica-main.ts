@@ -43,6 +43,7 @@ const calls: ReplicaCalls = {
     }
     return failures;
   },
+  endAll: (userId) => opened().destroyAllForUser(userId),
   async rotate(id, current, count) {
     const { backend, issuer, clock, clockName } = opened().parts;
     const results = await atOnce(count, async () => {

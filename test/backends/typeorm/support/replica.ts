@@ -14,6 +14,8 @@ export interface ReplicaCalls {
   close(): Promise<void>;
   /** Signs a user in, round after round; the failures. */
   signIn(userId: string, rounds: number, count: number): Promise<string[]>;
+  /** Ends all sessions of a user; how many. */
+  endAll(userId: string): Promise<number>;
   /** Replaces one token by many others; the hashes of those that were told they have. */
   rotate(id: string, current: TokenState, count: number): Promise<string[]>;
   /** Cycles one session to ids with the prefix; what each call said. */

@@ -37,6 +37,7 @@ export const mysqlDialect: PoolDialect = {
   connectionLostCodes: ['ER_SERVER_SHUTDOWN', 'ER_CONNECTION_KILLED', 'ER_CLIENT_INTERACTION_TIMEOUT'],
   missingTableCodes: ['ER_NO_SUCH_TABLE', 'ER_BAD_FIELD_ERROR', 'ER_TABLE_DEF_CHANGED'],
   duplicateKeyCode: 'ER_DUP_ENTRY',
+  bus: null,
 
   driverSql: (sql) => sql,
   // As bytes, which is what the columns hold: neither a collation nor the connection's character set matters.

@@ -4,6 +4,7 @@ import type { PoolDialect } from '../pool-dialect.js';
 import { POSTGRES_TYPES } from '../../schema/column-types.js';
 import { deleteByIds } from '../../sql/delete.js';
 import type { SqlRow } from '../../sql-connection.js';
+import { ListenNotify } from './listen-notify.js';
 import { cancelStatement } from './cancel-statement.js';
 
 /**
@@ -34,6 +35,7 @@ export const postgresDialect: PoolDialect = {
   // undefined_table, undefined_column
   missingTableCodes: ['42P01', '42703'],
   duplicateKeyCode: null,
+  bus: (access) => new ListenNotify(access),
 
   driverSql(sql) {
     const known = NUMBERED.get(sql);
