@@ -91,6 +91,7 @@ export { SessionHttpException, toHttpException } from './http/errors/to-http-exc
 export { currentSession } from './http/request/current-session.js';
 export { sessionOf } from './http/request/session-of.js';
 export { Public, RequireAuth, Session, SkipSession, SkipTouch, UserId } from './http/session.decorators.js';
+export { type SocketSession, socketSession } from './http/sockets/socket-sessions.js';
 export { SessionGuard } from './http/session.guard.js';
 export { SessionInterceptor } from './http/session.interceptor.js';
 export type { AuthenticateOptions, RequestSession, SessionInfo } from './http/session.interface.js';

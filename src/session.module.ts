@@ -19,12 +19,13 @@ import { sharedCache } from './http/cached-handlers.js';
 import { enterRequests } from './http/enter-requests.js';
 import { prepareExpress } from './http/prepare-express.js';
 import { lostContext } from './http/platform/nestjs-cls-warning.js';
-import { guardGateways, refuseProtectedMessages } from './http/protected-handlers.js';
+import { mountInGateways, refuseProtectedMessages } from './http/protected-handlers.js';
 import { keepReplies } from './http/platform/graphql-call.js';
 import { noteArrivalTimes } from './http/platform/arrival-time.js';
 import type { GuardOverrides, RouteAccess } from './http/route-access.js';
 import { SessionCookie } from './http/response/session-cookie.js';
 import { mountSessions } from './http/session.middleware.js';
+import { prepareAdapters } from './http/sockets/prepare-adapters.js';
 import type { HttpRuntime } from './http/http-options.js';
 import { HTTP_RUNTIME, ROUTE_ACCESS, SessionGuard } from './http/session.guard.js';
 import { SessionErrorFilter } from './http/session-error.filter.js';
@@ -126,7 +127,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     app.getGlobalFilters().unshift(filter);
     access.overrideGuards(overridesOf(guard, modules));
     const protect = (): void => {
-      if (runtime.options.requireAuth) guardGateways(modules, guard);
+      mountInGateways(modules, guard, interceptor);
       refuseProtectedMessages(modules);
     };
     protect();
@@ -134,6 +135,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     prepareExpress(host);
     enterRequests(host);
     keepReplies(host);
+    prepareAdapters(runtime, app);
     if (runtime.options.mount === 'middleware') mountSessions(runtime, host);
   }
 

@@ -102,9 +102,19 @@ export class SessionManager {
   }
 
   /** The session as it is stored now. @throws SessionGoneError when it has ended */
-  async reload({ row: known }: StoredSession): Promise<StoredSession> {
+  reload({ row }: StoredSession): Promise<StoredSession> {
+    return this.read(row);
+  }
+
+  /**
+   * The session with that id as it is stored now. Look-ups of one event-loop turn share one.
+   *
+   * @param userId whose it has to be; `null`: nobody's
+   * @throws SessionGoneError when it has ended
+   */
+  async read({ id, userId }: Pick<SessionRow, 'id' | 'userId'>): Promise<StoredSession> {
     const { backend, clock, sealer } = this.#parts;
-    const row = requireActive(await backend.lookUp(known.id), clock.now(), known.userId);
+    const row = requireActive(await backend.lookUp(id), clock.now(), userId);
     return { row, content: sealer.open(row) };
   }
 

@@ -1,7 +1,7 @@
 import { RequestMethod } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
+import { runWithin } from './platform/carrier.js';
 import { withAdapter } from './platform/http-adapter.js';
-import { runWithin } from './request/current-session.js';
 
 /*
  * Has the platform call handlers on behalf of their request, so that `currentSession()` knows it.

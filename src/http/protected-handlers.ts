@@ -1,15 +1,17 @@
-import { type CanActivate, type Type, UseGuards } from '@nestjs/common';
+import type { CanActivate, NestInterceptor, Type } from '@nestjs/common';
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import { SessionOptionsError } from '../core/session-errors.js';
 import { readPolicy } from './request/route-policy.js';
 import { SessionGuard } from './session.guard.js';
+import { SessionInterceptor } from './session.interceptor.js';
 
 /*
- * What happens when an app starts to handlers that need a user and are not called over HTTP: messages and gateways.
+ * What happens when an app starts to handlers that are not called over HTTP: those of messages, and those of gateways.
  */
 
 /** Keys of the metadata that Nest's decorators write: the same in Nest 11 and 12. */
 const GUARDS = '__guards__';
+const INTERCEPTORS = '__interceptors__';
 const IS_GATEWAY = 'websockets:is_gateway';
 const IS_MESSAGE_HANDLER = 'microservices:handler_type';
 
@@ -49,15 +51,31 @@ function protectedMessage(handler: string): SessionOptionsError {
   );
 }
 
-/** Binds the guard to each gateway, for the option `requireAuth`: Nest 11 asks no global guard for messages of gateways. */
-export function guardGateways(modules: ModulesContainer, guard: CanActivate): void {
+/**
+ * Binds guard and interceptor to each gateway, before those of the app: Nest 11 asks none that is global for messages of
+ * gateways. Nest 12 does, so that they are asked twice there, which makes no difference.
+ */
+export function mountInGateways(
+  modules: ModulesContainer,
+  guard: CanActivate,
+  interceptor: NestInterceptor,
+): void {
   for (const module of modules.values()) {
     for (const { metatype } of module.providers.values()) {
       if (typeof metatype !== 'function' || !Reflect.hasMetadata(IS_GATEWAY, metatype)) continue;
-      const bound = Reflect.getMetadata(GUARDS, metatype) as readonly unknown[] | undefined;
-      if (!bound?.includes(SessionGuard)) UseGuards(SessionGuard)(metatype as Type);
-      if (module.injectables.has(SessionGuard)) continue;
-      module.addInjectable({ provide: SessionGuard, useValue: guard }, 'guard');
+      bindFirst(GUARDS, SessionGuard, metatype);
+      bindFirst(INTERCEPTORS, SessionInterceptor, metatype);
+      if (!module.injectables.has(SessionGuard))
+        module.addInjectable({ provide: SessionGuard, useValue: guard }, 'guard');
+      if (!module.injectables.has(SessionInterceptor))
+        module.addInjectable({ provide: SessionInterceptor, useValue: interceptor }, 'interceptor');
     }
   }
+}
+
+/** Puts one of ours before all others that a class is decorated with, once. */
+function bindFirst(key: string, enhancer: Type, target: object): void {
+  const bound = (Reflect.getMetadata(key, target) ?? []) as readonly unknown[];
+  if (bound[0] === enhancer) return;
+  Reflect.defineMetadata(key, [enhancer, ...bound.filter((one) => one !== enhancer)], target);
 }

@@ -1,14 +1,22 @@
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { AuthenticationRequiredException } from './errors/exceptions.js';
 import { setErrorHeaders } from './errors/to-http-exception.js';
-import { NO_REQUEST, NO_SESSIONS_HERE, refuseUnsupported } from './errors/unsupported-handler.js';
+import {
+  NO_REQUEST,
+  NO_SESSIONS_BY_ADAPTER,
+  NO_SESSIONS_HERE,
+  refuseUnsupported,
+} from './errors/unsupported-handler.js';
+import { toWsException } from './errors/ws-exception.js';
 import { provideSession } from './express-session/req-session.js';
 import type { HttpRuntime } from './http-options.js';
 import { type GraphqlCall, graphqlCallOf, mayChange } from './platform/graphql-call.js';
 import { type PlatformRequest, type PlatformResponse, rawResponse } from './platform/platform-request.js';
-import { policyOf, type RoutePolicy } from './request/route-policy.js';
+import type { Exchange } from './request/exchange.js';
+import { handlerOf, policyOf, type RoutePolicy } from './request/route-policy.js';
 import { type ExchangeInput, SessionExchange } from './request/session-exchange.js';
-import { exchangeOf, keepExchange, openOnce, skipExchange } from './request/session-of.js';
+import { keepExchange, messageOf, openOnce, requestExchangeOf, skipExchange } from './request/session-of.js';
+import type { SocketMessage } from './request/socket-message.js';
 
 /*
  * What the guards of the library decide: whether the handler of a route may be called.
@@ -45,31 +53,70 @@ export class RouteAccess {
   }
 
   /**
-   * Loads the session of a request, and decides whether its handler may be called: at once, unless a session has to be looked
-   * up or a message of a gateway is refused. Every guard of a route asks; they get the same answer.
+   * Loads the session of a request, or of a message, and decides whether its handler may be called: at once, unless a session
+   * has to be looked up or a message of a gateway is refused. Every guard of a route asks; they get the same answer.
    *
-   * @throws AuthenticationRequiredException (401), CrossSiteRequestException (403), and what `SessionExchange.open` throws
+   * @throws AuthenticationRequiredException (401), CrossSiteRequestException (403), and what `SessionExchange.open` throws; in
+   *   a gateway a `WsException` with the code of these
    */
   admit(context: ExecutionContext): Admission {
     const policy = policyOf(context);
     const within = this.#requirement(policy);
-    if (context.getType() !== 'http') return this.#admitOutsideHttp(context, policy, within);
+    const kind = context.getType<string>();
+    if (kind === 'ws') return this.#admitToGateway(context, policy, within);
+    if (kind === 'graphql') return this.#admitToResolver(context, policy, within);
+    if (kind !== 'http') return this.#admitOutsideHttp(context, policy, within, NO_SESSIONS_HERE);
     const exchange = this.#exchange(context, policy);
     if (!(exchange instanceof Promise)) return this.#admitTo(exchange, within);
     return exchange.then((opened) => this.#admitTo(opened, within));
   }
 
-  /** Sessions come over HTTP alone, so that nobody is signed in elsewhere. `requireAuth` is not for messages between services. */
-  #admitOutsideHttp(
+  #admitToGateway(
     context: ExecutionContext,
     policy: RoutePolicy,
     within: number | null | undefined,
   ): Admission {
-    const kind = context.getType<string>();
-    const call = kind === 'graphql' ? graphqlCallOf(context) : null;
-    if (call !== null) return this.#admitField(context, call, policy, within);
-    const isOpen = within === undefined || (policy.auth === null && kind === 'rpc');
-    return isOpen || refuseUnsupported(context, kind === 'graphql' ? NO_REQUEST : NO_SESSIONS_HERE);
+    const message = messageOf(context.switchToWs().getClient<object>());
+    if (message === null) return this.#admitOutsideHttp(context, policy, within, NO_SESSIONS_BY_ADAPTER);
+    const refuse = async (error: unknown): Promise<never> => {
+      throw await toWsException(error, handlerOf(context), this.#runtime.logger);
+    };
+    try {
+      const exchange = this.#exchangeOfMessage(context, message, policy);
+      if (!(exchange instanceof Promise)) return this.#admitTo(exchange, within);
+      return exchange.then((opened) => this.#admitTo(opened, within)).catch(refuse);
+    } catch (error) {
+      return refuse(error);
+    }
+  }
+
+  #exchangeOfMessage(
+    context: ExecutionContext,
+    message: SocketMessage,
+    { skipsSession, skipsTouch }: RoutePolicy,
+  ): Exchange | null | Promise<Exchange> {
+    return skipsSession ? null : message.open(this.#runtime, !skipsTouch, handlerOf(context));
+  }
+
+  /** No session can be here, so that nobody is signed in. `requireAuth` is not for messages between services. */
+  #admitOutsideHttp(
+    context: ExecutionContext,
+    policy: RoutePolicy,
+    within: number | null | undefined,
+    reason: string,
+  ): Admission {
+    const isOpen = within === undefined || (policy.auth === null && context.getType() === 'rpc');
+    return isOpen || refuseUnsupported(context, reason);
+  }
+
+  #admitToResolver(
+    context: ExecutionContext,
+    policy: RoutePolicy,
+    within: number | null | undefined,
+  ): Admission {
+    const call = graphqlCallOf(context);
+    if (call === null) return this.#admitOutsideHttp(context, policy, within, NO_REQUEST);
+    return this.#admitField(context, call, policy, within);
   }
 
   /** The fields of a request share its session. One that skips it leaves it to the others. */
@@ -91,7 +138,7 @@ export class RouteAccess {
     return opening instanceof Promise ? opening.then(enter) : enter(opening);
   }
 
-  #admitTo(exchange: SessionExchange | null, within: number | null | undefined): boolean {
+  #admitTo(exchange: Exchange | null, within: number | null | undefined): boolean {
     exchange?.state.admit();
     if (within !== undefined) this.#requireUser(exchange, within);
     return true;
@@ -108,7 +155,7 @@ export class RouteAccess {
       return null;
     }
     const countsAsTouch = !skipsTouch;
-    const known = exchangeOf(request);
+    const known = requestExchangeOf(request);
     if (known) {
       known.route(request, countsAsTouch);
       provideSession(request, this.#runtime);
@@ -143,7 +190,7 @@ export class RouteAccess {
     return auth.isPublic || this.#overrides.areBoundReplaced ? undefined : auth.within;
   }
 
-  #requireUser(exchange: SessionExchange | null, within: number | null): void {
+  #requireUser(exchange: Exchange | null, within: number | null): void {
     exchange?.state.noteRead();
     const row = exchange?.state.stored?.row;
     if (!row || row.userId === null || row.authenticatedAt === null)

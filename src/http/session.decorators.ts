@@ -82,8 +82,11 @@ function isOverHttp(context: ExecutionContext): boolean {
 }
 
 function why(context: ExecutionContext): string {
+  const kind = context.getType<string>();
+  if (kind === 'ws')
+    return policyOf(context).skipsSession ? 'on a handler with @SkipSession()' : 'in this gateway';
   if (!isOverHttp(context)) return 'outside HTTP';
-  const isField = context.getType<string>() === 'graphql';
+  const isField = kind === 'graphql';
   if (policyOf(context).skipsSession) return `on a ${isField ? 'resolver' : 'route'} with @SkipSession()`;
   if (isField)
     return (

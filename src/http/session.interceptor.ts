@@ -6,7 +6,7 @@ import {
   Injectable,
   type NestInterceptor,
 } from '@nestjs/common';
-import { catchError, Observable, type Observer, type Subscriber } from 'rxjs';
+import { catchError, from, mergeMap, Observable, type Observer, type Subscriber } from 'rxjs';
 import { SessionStoreError } from '../core/session-errors.js';
 import { CrossSiteRequestException } from './errors/exceptions.js';
 import {
@@ -15,6 +15,7 @@ import {
   SessionHttpException,
   toHttpException,
 } from './errors/to-http-exception.js';
+import { toWsException } from './errors/ws-exception.js';
 import type { HttpRuntime } from './http-options.js';
 import {
   type PlatformRequest,
@@ -22,17 +23,21 @@ import {
   rawResponse,
   routeOf,
 } from './platform/platform-request.js';
+import { runWithin } from './platform/carrier.js';
 import { fieldOf } from './platform/graphql-call.js';
-import { runWithin } from './request/current-session.js';
+import type { Exchange } from './request/exchange.js';
 import type { FieldSaves } from './request/field-saves.js';
-import type { SessionExchange } from './request/session-exchange.js';
+import { handlerOf } from './request/route-policy.js';
+import { SessionExchange } from './request/session-exchange.js';
 import { exchangeOf } from './request/session-of.js';
+import { MessageExchange } from './request/socket-message.js';
 import { HTTP_RUNTIME } from './session.guard.js';
 
 /**
- * The outermost interceptor of every route and resolver. When the handler has ended, with a value or an error, it saves the session before
- * the response is composed, so that a failed save goes through the app's exception filters. Resolvers of GraphQL that run
- * side by side share one save. Answers that pass no interceptor wait at the response gate.
+ * The outermost interceptor of every route, resolver and gateway. When the handler has ended, with a value or an error, it
+ * saves the session before the response is composed, or the message answered, so that a failed save goes through the app's
+ * exception filters. Resolvers of GraphQL that run side by side share one save. Answers that pass no interceptor wait at the
+ * response gate.
  */
 @Injectable()
 export class SessionInterceptor implements NestInterceptor {
@@ -45,8 +50,13 @@ export class SessionInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const exchange = exchangeOf(context);
     if (exchange === null) return this.#withoutSession(context, next);
-    if (exchange.fields !== null) return this.#aroundField(exchange, exchange.fields, context, next);
-    const failing = (error: unknown): Promise<unknown> => this.#afterError(exchange, error);
+    if (exchange instanceof SessionExchange && exchange.fields !== null)
+      return this.#aroundField(exchange, exchange.fields, context, next);
+    if (exchange instanceof MessageExchange && !exchange.intercept()) return next.handle();
+    const failing = async (error: unknown): Promise<unknown> => {
+      const failure = await this.#afterError(exchange, error);
+      return context.getType() === 'ws' ? this.#refusal(context, failure) : failure;
+    };
     return new Observable((subscriber) => {
       exchange.enterHandler();
       subscriber.add(() => exchange.leaveHandler());
@@ -56,7 +66,7 @@ export class SessionInterceptor implements NestInterceptor {
 
   /** Saves what a handler changed before it threw. If that fails, the failure of the save is the answer. */
   async #afterError(
-    exchange: SessionExchange,
+    exchange: Exchange,
     error: unknown,
     save: () => Promise<void> | null = () => exchange.flush(),
   ): Promise<unknown> {
@@ -130,6 +140,8 @@ export class SessionInterceptor implements NestInterceptor {
         }),
       );
     }
+    if (kind === 'ws')
+      return next.handle().pipe(catchError((error: unknown) => this.#refused(context, error)));
     if (kind !== 'http') return next.handle();
     return next.handle().pipe(
       catchError((error: unknown) => {
@@ -146,6 +158,19 @@ export class SessionInterceptor implements NestInterceptor {
           });
         }
         throw exception;
+      }),
+    );
+  }
+
+  /** What the client of a gateway gets for an error. */
+  #refusal(context: ExecutionContext, error: unknown): Promise<unknown> {
+    return toWsException(error, handlerOf(context), this.#runtime.logger);
+  }
+
+  #refused(context: ExecutionContext, error: unknown): Observable<never> {
+    return from(this.#refusal(context, error)).pipe(
+      mergeMap((refusal) => {
+        throw refusal;
       }),
     );
   }
@@ -169,11 +194,11 @@ class FlushingObserver implements Observer<unknown> {
   /** Resolves when what was emitted before has been passed on. `null`: nothing waits. */
   #waiting: Promise<void> | null = null;
 
-  readonly #exchange: SessionExchange;
+  readonly #exchange: Exchange;
   readonly #subscriber: Subscriber<unknown>;
   readonly #failing: Failing;
 
-  constructor(exchange: SessionExchange, subscriber: Subscriber<unknown>, failing: Failing) {
+  constructor(exchange: Exchange, subscriber: Subscriber<unknown>, failing: Failing) {
     this.#exchange = exchange;
     this.#subscriber = subscriber;
     this.#failing = failing;

@@ -4,9 +4,9 @@ import { SessionOptionsError } from '../core/session-errors.js';
 import { setErrorHeaders } from './errors/to-http-exception.js';
 import { provideSession } from './express-session/req-session.js';
 import type { HttpRuntime } from './http-options.js';
+import { runWithin } from './platform/carrier.js';
 import { withAdapter } from './platform/http-adapter.js';
 import type { PlatformRequest } from './platform/platform-request.js';
-import { runWithin } from './request/current-session.js';
 import { type ExchangeInput, SessionExchange } from './request/session-exchange.js';
 import { keepExchange } from './request/session-of.js';
 

@@ -46,6 +46,7 @@ export const NO_REQUEST: RequestFacts = {
   isBearer: false,
   isCookieWithheld: false,
   isCrossSiteChange: false,
+  isCookieless: false,
   describeClient: (own) => own,
   clientFamily: () => undefined,
   refusalOf: () => null,

@@ -26,6 +26,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     ['http/session/', /^$/],
     ['http/request/', /^$/],
     ['http/express-session/', /^$/],
+    ['http/sockets/', /^rxjs$/],
     ['http/', /^rxjs$/],
   ]),
   'backends/memory/': { rooms: ['backends/memory/', 'core/'], packages: [NODE] },

@@ -1,6 +1,7 @@
 import { type ExecutionContext, Logger } from '@nestjs/common';
 import { SessionOptionsError } from '../../core/session-errors.js';
 import { SessionUnsupportedException } from './exceptions.js';
+import { wsException } from './ws-exception.js';
 
 /*
  * Refuses calls of handlers that need a signed-in user where no session is ever loaded.
@@ -19,6 +20,10 @@ export const NO_SESSIONS_HERE =
 export const NO_REQUEST =
   'the GraphQL operation belongs to no HTTP request, so that nobody can be signed in, and what needs a user is refused. It ' +
   'came over a socket, was executed by the app itself, or has a `context` without `req`';
+/** Why gateways whose adapter is none that is known refuse handlers that need a user, for the log. */
+export const NO_SESSIONS_BY_ADAPTER =
+  'the WebSocket adapter of the app is neither on ws nor on socket.io, so that sessions do not reach its gateways, and what ' +
+  'needs a user is refused. `@Public()` opens it';
 
 const logger = new Logger('Sessions');
 /** Handlers whose refusal has been logged: each is logged once, so that callers cannot fill the log. */
@@ -52,12 +57,11 @@ function logOnce(context: ExecutionContext, reason: string): void {
   logger.warn(`${context.getClass().name}.${handler.name}: refused: ${reason}`);
 }
 
-/** Gateways send the client the message of a `WsException` only, which has to come from the app's `@nestjs/websockets`. */
 async function refuseMessage(): Promise<boolean> {
-  const websockets = await import('@nestjs/websockets').catch(() => null);
-  if (websockets === null) return false;
-  throw new websockets.WsException({
+  const exception = await wsException({
     status: 'error',
-    ...SessionUnsupportedException.answer('WebSocket gateways'),
+    ...SessionUnsupportedException.answer('this gateway'),
   });
+  if (exception === null) return false;
+  throw exception;
 }

@@ -1,7 +1,7 @@
 import { ReqSessionMethods } from './req-session-methods.js';
 import type { ExpressSession } from './types.js';
 import type { SessionExchange } from '../request/session-exchange.js';
-import { exchangeOf } from '../request/session-of.js';
+import { requestExchangeOf } from '../request/session-of.js';
 import type { HttpRuntime } from '../http-options.js';
 
 /*
@@ -31,7 +31,7 @@ const SESSION_ID: PropertyDescriptor = {
 };
 
 function sessionOfThis(this: object): ExpressSession | undefined {
-  const exchange = exchangeOf(this);
+  const exchange = requestExchangeOf(this);
   if (exchange === null) return undefined;
   exchange.state.noteRead();
   const warning = exchange.runtime.options.otherSessions?.aboutReader(sessionOfThis) ?? null;
@@ -48,7 +48,7 @@ function stepsOf({ runtime, state, session }: SessionExchange, request: object):
 }
 
 function idOfThis(this: object): string | null {
-  return exchangeOf(this)?.session.id ?? null;
+  return requestExchangeOf(this)?.session.id ?? null;
 }
 
 /** Another library has assigned the property: from now on the request has that value. */

@@ -37,6 +37,11 @@ export function policyOf(context: ExecutionContext): RoutePolicy {
   return policy;
 }
 
+/** Class and method of the handler of a call, for the log: `ChatGateway.say`. */
+export function handlerOf(context: ExecutionContext): string {
+  return `${context.getClass().name}.${context.getHandler().name}`;
+}
+
 type Target = Parameters<Reflector['getAllAndOverride']>[1][number];
 
 /** What the decorators on a method and on its class say now. */

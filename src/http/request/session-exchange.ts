@@ -9,6 +9,7 @@ import type { ServedSession } from '../response/session-headers.js';
 import { GraphqlRequestFacts, HttpRequestFacts } from '../session/request-facts.js';
 import { type LeavingSession, RequestSessionState } from '../session/request-session-state.js';
 import { SessionHandle } from '../session/session-handle.js';
+import type { Exchange } from './exchange.js';
 import { FieldSaves } from './field-saves.js';
 import { type LoadedToken, loadSession, NO_TOKEN } from './load-session.js';
 
@@ -25,7 +26,7 @@ export interface ExchangeInput {
  * handler works with `session`, `flush` saves it, and the gate of the response waits for that. `RequestSessionState` decides
  * what is saved and sent; only the exchange knows the gate.
  */
-export class SessionExchange {
+export class SessionExchange implements Exchange {
   readonly session: SessionHandle;
   readonly state: RequestSessionState;
   readonly runtime: HttpRuntime;

@@ -1,10 +1,13 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { SessionData } from '../../core/session-data.js';
+import { currentCarrier } from '../platform/carrier.js';
 import { graphqlCallOf } from '../platform/graphql-call.js';
 import { RequestLocal } from '../platform/request-local.js';
+import type { RequestSession } from '../session.interface.js';
+import type { Exchange } from './exchange.js';
 import { policyOf } from './route-policy.js';
 import type { SessionExchange } from './session-exchange.js';
-import type { RequestSession } from '../session.interface.js';
+import { SocketMessage } from './socket-message.js';
 
 /*
  * Where the exchange of each request is kept, and how the session in it is found again.
@@ -27,27 +30,34 @@ export function skipExchange(request: object): void {
 }
 
 /**
- * The exchange of a request, or of the request of an HTTP context; `null` when there is none.
+ * The exchange of a request or a message, or of that of a context; `null` when there is none.
  *
  * @throws SessionHttpException (503), once, when the session could not be loaded before routing
  */
-export function exchangeOf(source: object): SessionExchange | null {
-  const request = 'switchToHttp' in source ? requestOf(source as ExecutionContext) : source;
-  if (request === null) return null;
+export function exchangeOf(source: object): Exchange | null {
+  if (source instanceof SocketMessage) return source.exchange;
+  if ('switchToHttp' in source) return exchangeOfContext(source as ExecutionContext);
+  return requestExchangeOf(source) ?? messageOf(source)?.exchange ?? null;
+}
+
+function exchangeOfContext(context: ExecutionContext): Exchange | null {
+  const kind = context.getType<string>();
+  if (kind === 'http') return requestExchangeOf(context.switchToHttp().getRequest<object>());
+  if (kind === 'ws') return messageOf(context.switchToWs().getClient<object>())?.exchange ?? null;
+  // One field skips the session for itself. Its request has one all the same, for the others.
+  if (kind !== 'graphql' || policyOf(context).skipsSession) return null;
+  const call = graphqlCallOf(context);
+  return call === null ? null : requestExchangeOf(call.request);
+}
+
+/** The exchange of an HTTP request; `null` when there is none. @throws SessionHttpException, as `exchangeOf` does */
+export function requestExchangeOf(request: object): SessionExchange | null {
   const known = exchanges.get(request) ?? null;
   if (typeof known !== 'function') return known;
   exchanges.set(request, undefined); // it throws once: the exception filter that answers may look for the session too
   const exchange = known();
   exchanges.set(request, exchange);
   return exchange;
-}
-
-function requestOf(context: ExecutionContext): object | null {
-  const kind = context.getType<string>();
-  if (kind === 'http') return context.switchToHttp().getRequest<object>();
-  // One field skips the session for itself. Its request has one all the same, for the others.
-  if (kind !== 'graphql' || policyOf(context).skipsSession) return null;
-  return graphqlCallOf(context)?.request ?? null;
 }
 
 /** What the fields of a request wait for that are called at the same time: its session is looked up once. */
@@ -72,19 +82,26 @@ export function openOnce(
     return opening;
   };
   try {
-    const opened = exchangeOf(request) ?? open();
+    const opened = requestExchangeOf(request) ?? open();
     return opened instanceof Promise ? keep(opened) : opened;
   } catch (error) {
     return keep(Promise.reject(error instanceof Error ? error : new Error(String(error))));
   }
 }
 
+/** The message of a client that is being handled; `null` when the running code does not run on behalf of one. */
+export function messageOf(client: object): SocketMessage | null {
+  const carrier = currentCarrier();
+  return carrier instanceof SocketMessage && carrier.client === client ? carrier : null;
+}
+
 /**
  * The session of a request, for guards, pipes, interceptors and filters of the app, in whatever order they are
- * registered. `null` on `@SkipSession()` routes and fields, outside HTTP and GraphQL over HTTP, and before the session is
- * loaded: in middleware, unless `mount` is `'middleware'`.
+ * registered. `null` on `@SkipSession()` routes and fields, where no user calls a handler, and before the session is loaded: in
+ * middleware, unless `mount` is `'middleware'`.
  *
- * @param source an `ExecutionContext`, of a resolver too, or the request of Express or Fastify
+ * @param source an `ExecutionContext`, of a resolver too, or the request of Express or Fastify. In a gateway also the client
+ *   whose message is being handled, or who is being connected
  * @throws SessionHttpException (503), the first time that it is asked, when `mount` is `'middleware'` and the session could
  *   not be loaded
  */

@@ -24,6 +24,8 @@ export interface RequestFacts {
   readonly isCookieWithheld: boolean;
   /** Whether a page of another site made the browser send it, by a method that changes things: the session must not change. */
   readonly isCrossSiteChange: boolean;
+  /** Whether there is no response that could ever carry a cookie: it came over a socket. */
+  readonly isCookieless: boolean;
   /** `meta` of a new session; `own` is what the app adds for this one. */
   describeClient(own: JsonObject): JsonObject;
   /** Family and platform of the client, where they are watched. */
@@ -53,6 +55,7 @@ export class HttpRequestFacts implements RequestFacts {
   readonly #runtime: HttpRuntime;
   readonly #request: PlatformRequest;
   readonly isBearer: boolean;
+  readonly isCookieless = false;
 
   constructor(runtime: HttpRuntime, request: PlatformRequest, isBearer: boolean) {
     this.#runtime = runtime;

@@ -360,7 +360,7 @@ export class RequestSessionState {
   /** Saves what was changed after the first byte had been sent, and logs it: the client cannot know. Never rejects. */
   async flushLate(): Promise<void> {
     try {
-      if (!(await this.save())) return;
+      if (!(await this.save()) || this.#facts.isCookieless) return;
       if (this.#isStream) this.#logOfStream('changed');
       else
         this.#facts.log?.(
@@ -403,7 +403,7 @@ export class RequestSessionState {
   /** Whether the response should carry a new token in place of the one that the request came with. */
   get isRotationDue(): boolean {
     const [resolved, stored] = [this.#resolved, this.#stored];
-    if (!this.#isRead || resolved === null || this.#cookie !== null) return false;
+    if (this.#facts.isCookieless || !this.#isRead || resolved === null || this.#cookie !== null) return false;
     if (stored?.row.id !== resolved.row.id) return false;
     return this.#sessions.isRotationDue(resolved, this.#isRotationWanted) && !this.#facts.isCrossSiteChange;
   }
@@ -584,8 +584,14 @@ export class RequestSessionState {
     this.#copy = new WorkingCopy(this.#stored?.content ?? NOTHING_STORED);
   }
 
-  /** @throws SessionConflictError when no cookie can go out any more, so that the session would be out of reach */
+  /** @throws SessionConflictError when no cookie can go out, or none any more, so that the session would be out of reach */
   requireCookie(what: string): void {
+    if (this.#facts.isCookieless) {
+      throw new SessionConflictError(
+        `Cannot ${what}: over a socket no response goes out that could carry a cookie. Nothing was changed: do it in a ` +
+          'request over HTTP',
+      );
+    }
     if (!this.#isCommitted) return;
     throw new SessionConflictError(
       `Cannot ${what}: the response has already left, so its cookie would never arrive. Nothing was changed: ` +

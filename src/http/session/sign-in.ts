@@ -23,6 +23,7 @@ export function signIn(
   return state.runInTurn(async () => {
     checkAuthenticateOptions(options, facts.acceptsBearer);
     const isBearer = options.transport === 'bearer';
+    if (facts.isCookieless) state.requireCookie('sign in');
     if (!isBearer) {
       state.refuseCrossSite('sign-in');
       state.requireCookie('sign in');

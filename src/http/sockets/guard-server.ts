@@ -1,0 +1,162 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { SessionHttpException } from '../errors/to-http-exception.js';
+import { refusalTo } from '../errors/ws-exception.js';
+import type { HttpRuntime } from '../http-options.js';
+import { runWithin } from '../platform/carrier.js';
+import type { LoadedToken } from '../request/load-session.js';
+import { readSession, SocketMessage } from '../request/socket-message.js';
+import type { LoadedSession } from '../session/request-session-state.js';
+import { IoConnection } from './socket-connection.js';
+import {
+  type AllowRequest,
+  type Engine,
+  engineOf,
+  type EngineRequest,
+  type EngineSocket,
+  type IoClient,
+  type IoServer,
+  isWsServer,
+  type VerifyAnswer,
+  type VerifyInfo,
+  type WsServer,
+} from './socket-kinds.js';
+import { connectionOf, keepUpgrade, openSocket } from './socket-sessions.js';
+import { loadUpgrade, refusalOf, responseText, type UpgradeRefusal } from './upgrade.js';
+
+/*
+ * Stands before the servers of sockets: each upgrade is checked, and its session loaded, before anything is open.
+ */
+
+/** Servers, engines and namespaces that are guarded already. */
+const guarded = new WeakSet<object>();
+
+/** From now on each upgrade of the server is checked. `false`: it is of a kind that is not known. */
+export function guardServer(runtime: HttpRuntime, server: object): boolean {
+  if (isWsServer(server)) {
+    once(server, () => guardWs(runtime, server));
+    return true;
+  }
+  const engine = engineOf(server);
+  if (engine === null) return false;
+  once(engine, () => guardEngine(runtime, engine));
+  once(server, () => meetNamespace(runtime, server as IoServer));
+  return true;
+}
+
+function once(server: object, guard: () => void): void {
+  if (guarded.has(server)) return;
+  guarded.add(server);
+  guard();
+}
+
+function guardWs(runtime: HttpRuntime, server: WsServer): void {
+  const { options } = server;
+  const own = options.verifyClient ?? null;
+  const askOwn = (info: VerifyInfo, answer: VerifyAnswer): void => {
+    if (own === null) answer(true);
+    else if (own.length === 2) own.call(options, info, answer);
+    else answer(Boolean(own.call(options, info, answer)), 401);
+  };
+  // ws looks at the number of parameters: with two it waits for the answer.
+  options.verifyClient = (info, answer) => {
+    let isAnswered = false;
+    const reply: VerifyAnswer = (...given) => {
+      isAnswered = true;
+      answer(...given);
+    };
+    checkUpgrade(runtime, info.req, {
+      accept: () => askOwn(info, reply),
+      refuse: ({ status, body, headers }) => isAnswered || reply(false, status, body, headers),
+    });
+  };
+  server.on('connection', (client: object, request: IncomingMessage) => openSocket(runtime, client, request));
+}
+
+function guardEngine(runtime: HttpRuntime, engine: Engine): void {
+  const { opts } = engine;
+  const own: AllowRequest = opts.allowRequest ?? ((_request, answer) => answer(null, true));
+  opts.allowRequest = (request, answer) => {
+    // Nobody else listens for errors of the socket yet, and one that nobody hears ends the process.
+    if (request.res === undefined) request.socket.on('error', () => undefined);
+    let isAnswered = false;
+    const reply: typeof answer = (...given) => {
+      isAnswered = true;
+      answer(...given);
+    };
+    checkUpgrade(runtime, request, {
+      accept: () => own.call(opts, request, reply),
+      refuse: (refusal) => isAnswered || answerHandshake(request, refusal),
+    });
+  };
+  engine.on('connection', (socket: EngineSocket) => openSocket(runtime, socket, socket.request));
+}
+
+/** Engine.io has no other status than 403 by polling, and 400 for an upgrade: so ours is written here, and it hears no more. */
+function answerHandshake({ res, socket }: EngineRequest, refusal: UpgradeRefusal): void {
+  if (res === undefined) socket.end(responseText(refusal));
+  else res.writeHead(refusal.status, refusal.headers).end(refusal.body);
+}
+
+/** How an upgrade goes on. */
+interface Upgrade {
+  /** Asks the app, which may answer later. */
+  accept(): unknown;
+  /** Does nothing if the app has answered already. */
+  refuse(refusal: UpgradeRefusal): unknown;
+}
+
+function checkUpgrade(runtime: HttpRuntime, request: IncomingMessage, upgrade: Upgrade): void {
+  const refuse = (error: unknown): void => void upgrade.refuse(refusalOf(runtime, request, error));
+  const admit = (loaded: LoadedToken): void => {
+    keepUpgrade(request, loaded);
+    const socket = { session: loaded.session.resolved?.row ?? null, isBearer: loaded.isBearer };
+    const opening = SocketMessage.ofOpening(runtime, socket, request, loaded.session);
+    runWithin(opening, () => upgrade.accept());
+  };
+  try {
+    const loading = loadUpgrade(runtime, request);
+    if (loading instanceof Promise) loading.then(admit).catch(refuse);
+    else admit(loading);
+  } catch (error) {
+    refuse(error);
+  }
+}
+
+/** The sessions of clients that are joining a namespace of socket.io. */
+const joining = new WeakMap<IoClient, LoadedSession>();
+
+/** The session of a client that has just joined a namespace; `null` when nothing was loaded for it. */
+export function takeJoining(client: object): LoadedSession | null {
+  const loaded = joining.get(client as IoClient) ?? null;
+  joining.delete(client as IoClient);
+  return loaded;
+}
+
+/**
+ * A client of socket.io joins a namespace only when its session is known: with that of the handshake, if it comes at once;
+ * otherwise it is looked up again.
+ */
+function meetNamespace(runtime: HttpRuntime, server: IoServer): void {
+  server.use((client, next) => {
+    const connection = connectionOf(client);
+    if (!(connection instanceof IoConnection)) return next();
+    connection.join(client);
+    const { opening, session } = connection;
+    const join = (loaded: LoadedSession): void => {
+      joining.set(client, loaded);
+      next();
+    };
+    if (opening !== null) return join(opening);
+    if (session === null) return join({ resolved: null, unserved: null });
+    readSession(runtime, session, 'joining a namespace').then(join, (error: unknown) =>
+      next(connectError(error)),
+    );
+  });
+}
+
+/** What the client gets as `connect_error`: socket.io passes on `message` and `data`. */
+function connectError(error: unknown): Error {
+  return error instanceof SessionHttpException
+    ? Object.assign(new Error(refusalTo(error).message), { data: refusalTo(error) })
+    : new Error(STATUS_CODES[500]);
+}

@@ -1,0 +1,240 @@
+import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { RequireAuth, Session, UserId } from 'nest-sessions';
+import type { TestSession } from '../../support/routes.js';
+import { type OpenApp, onEachPlatform, type TestApp } from '../../support/open-app.js';
+import { BASICS, dataOf, door } from '../../support/session-routes.js';
+import {
+  type Answer,
+  closeSockets,
+  codeOf,
+  cookieNow,
+  cookieOf,
+  SOCKET_PLATFORMS,
+  SOCKETS,
+} from '../../support/sockets.js';
+
+afterEach(closeSockets);
+
+const answer = (data: unknown): Answer => ({ event: 'answer', data });
+
+let way = door();
+beforeEach(() => (way = door()));
+
+@WebSocketGateway()
+class Gateway {
+  @RequireAuth()
+  @SubscribeMessage('user')
+  user(@UserId() user: string): Answer {
+    return answer(user);
+  }
+
+  @SubscribeMessage('out')
+  async out(@Session() session: TestSession): Promise<Answer> {
+    await session.logout();
+    return answer('signed out');
+  }
+
+  @SubscribeMessage('out and fail')
+  async outAndFail(@Session() session: TestSession): Promise<never> {
+    await session.logout();
+    throw new Error('of the app');
+  }
+
+  @SubscribeMessage('out and wait')
+  async outAndWait(@Session() session: TestSession): Promise<Answer> {
+    await session.logout();
+    await way.opened;
+    return answer('waited');
+  }
+
+  @SubscribeMessage('others')
+  async others(@Session() session: TestSession): Promise<Answer> {
+    return answer(await session.logoutOthers());
+  }
+
+  @SubscribeMessage('list')
+  async list(@Session() session: TestSession): Promise<Answer> {
+    return answer((await session.list()).length);
+  }
+
+  @SubscribeMessage('change later')
+  async later(@Session() session: TestSession): Promise<Answer> {
+    session.data.theme = 'dark';
+    await way.opened;
+    return answer('changed');
+  }
+}
+
+onEachPlatform('a socket', (open: OpenApp, platform) => {
+  /** The whole number on one platform, part of it on the other: the way of a message is the same. */
+  const many = (whole: number): number => (platform === 'express' ? whole : whole / 20);
+
+  describe.each(SOCKETS)('over %s', (kind) => {
+    const { adapt, open: openSocket } = SOCKET_PLATFORMS[kind];
+    /** How a client is told. */
+    const ended = (reason: string): string =>
+      kind === 'ws' ? `1008 ${reason}` : reason === 'replaced' ? 'transport close' : 'io server disconnect';
+
+    const start = (): Promise<TestApp> => open({ routes: BASICS, providers: [Gateway], prepare: adapt });
+
+    it('ends when its session is signed out, revoked, evicted or replaced', async () => {
+      const { browser, port, store } = await open({
+        routes: BASICS,
+        providers: [Gateway],
+        prepare: adapt,
+        options: { maxPerUser: 2 },
+      });
+      const endings: [
+        reason: string,
+        end: (own: ReturnType<typeof browser>, id: string) => Promise<unknown>,
+      ][] = [
+        ['logout', (own) => own.get('/do/out')],
+        ['revoked', (_own, id) => store.destroy(id)],
+        ['replaced', (own) => own.get('/do/in?user=ada')],
+      ];
+      for (const [reason, end] of endings) {
+        const own = browser();
+        const socket = await openSocket(port, { cookie: await cookieOf(own) });
+        const [session] = await store.listForUser('ada');
+        await end(own, session?.id ?? '');
+        expect([reason, await socket.ended]).toEqual([reason, ended(reason)]);
+        await store.destroyAllForUser('ada');
+      }
+      const oldest = await openSocket(port, { cookie: await cookieOf(browser()) });
+      await cookieOf(browser());
+      await cookieOf(browser());
+      expect(await oldest.ended).toBe(ended('evicted'));
+    });
+
+    it('is closed after the answer to the message that signs out, and so are its siblings', async () => {
+      const { browser, port, store } = await start();
+      for (const event of ['out', 'out and fail']) {
+        const cookie = await cookieOf(browser());
+        const [socket, sibling] = [await openSocket(port, { cookie }), await openSocket(port, { cookie })];
+        const reply = await socket.ask(event);
+        if (event === 'out') expect(reply).toEqual(answer('signed out'));
+        else expect(reply.event).toBe('exception');
+        expect([await socket.ended, await sibling.ended]).toEqual([ended('logout'), ended('logout')]);
+      }
+      expect(await store.listForUser('ada')).toEqual([]);
+      expect(store.manager.live.size).toBe(0);
+    });
+
+    it('can sign other devices out, and list them', async () => {
+      const { browser, port } = await start();
+      const other = await openSocket(port, { cookie: await cookieOf(browser()) });
+      const socket = await openSocket(port, { cookie: await cookieOf(browser()) });
+      expect(await socket.ask('list')).toEqual(answer(2));
+      expect(await socket.ask('others')).toEqual(answer(1));
+      expect(await other.ended).toBe(ended('logout-others'));
+      expect(await socket.ask('list')).toEqual(answer(1));
+    });
+
+    it('whose session another process has ended is told so by its next message, and is closed', async () => {
+      const { browser, port, storage } = await start();
+      const socket = await openSocket(port, { cookie: await cookieOf(browser()) });
+      await storage.backend.delete({ userId: 'ada' });
+      expect(codeOf(await socket.ask('user'))).toBe('session_gone');
+      expect(await socket.ended).toBe(ended('revoked'));
+    });
+
+    it('survives an outage, and goes on when it is over', async () => {
+      const { browser, port, storage, log } = await start();
+      const cookie = await cookieOf(browser());
+      const sockets = await Promise.all(
+        Array.from({ length: many(1000) }, () => openSocket(port, { cookie })),
+      );
+      storage.goDown();
+      const refused = await Promise.all(sockets.map((socket) => socket.ask('user')));
+      expect(new Set(refused.map(codeOf))).toEqual(new Set(['session_store_unavailable']));
+      expect(JSON.stringify(refused)).not.toContain('internal');
+      storage.recover();
+      const served = await Promise.all(sockets.map((socket) => socket.ask('user')));
+      expect(served).toEqual(sockets.map(() => answer('ada')));
+      expect(log.sessionErrors.length).toBeLessThan(3);
+    });
+
+    it('is refused with the code of a save that fails, and the change is not kept', async () => {
+      const { browser, port, storage, log } = await start();
+      const ada = browser();
+      const socket = await openSocket(port, { cookie: await cookieOf(ada) });
+      storage.fail('save');
+      way.open();
+      expect(codeOf(await socket.ask('change later'))).toBe('session_store_unavailable');
+      storage.recover();
+      expect(await dataOf(ada)).toEqual({});
+      expect(log.lines.filter(({ message }) => message.includes('WsException'))).toEqual([]);
+    });
+
+    it('that hangs up while its message is handled keeps what that changes', async () => {
+      const { browser, port, store } = await start();
+      const ada = browser();
+      const socket = await openSocket(port, { cookie: await cookieOf(ada) });
+      socket.tell('change later');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      socket.hangUp();
+      await socket.ended;
+      way.open();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(await dataOf(ada)).toEqual({ theme: 'dark' });
+      expect(store.manager.live.size).toBe(0);
+    });
+
+    it('that sends ten thousand messages at once has few look-ups, and an answer to each', async () => {
+      const { browser, port, storage } = await start();
+      const socket = await openSocket(port, { cookie: await cookieOf(browser()) });
+      storage.forget();
+      const count = many(10_000);
+      for (let i = 0; i < count; i++) socket.tell('user');
+      let served = 0;
+      for (let i = 0; i < count; i++) if ((await socket.next()).data === 'ada') served++;
+      expect(served).toBe(count);
+      expect(storage.calls.filter((call) => call === 'find').length).toBeLessThan(count / 10);
+    }, 30_000);
+
+    it('never gets the session of another, however their messages meet', async () => {
+      const { browser, port } = await start();
+      const users = Array.from({ length: 50 }, (_, i) => `user-${i}`);
+      const sockets = await Promise.all(
+        users.map(async (user) => openSocket(port, { cookie: await cookieOf(browser(), user) })),
+      );
+      const answers = await Promise.all(
+        Array.from({ length: 2000 }, async (_, i) => {
+          const socket = sockets[i % 50];
+          return [users[i % 50], await socket?.ask('user')];
+        }),
+      );
+      expect(
+        answers.filter(([user, reply]) => JSON.stringify(reply) !== JSON.stringify(answer(user))),
+      ).toEqual([]);
+    }, 30_000);
+  });
+
+  it('over socket.io comes back with its new cookie after a sign-in, and does not after a revocation', async () => {
+    const { browser, port, store } = await open({ routes: BASICS, providers: [Gateway] });
+    const { io } = await import('socket.io-client');
+    const ada = browser();
+    const headers = { cookie: await cookieOf(ada) };
+    const client = io(`http://127.0.0.1:${port}`, {
+      transports: ['websocket'],
+      extraHeaders: headers,
+      reconnectionDelay: 50,
+      forceNew: true,
+    });
+    const connect = (): Promise<void> => new Promise((resolve) => client.once('connect', resolve));
+    const disconnect = (): Promise<string> => new Promise((resolve) => client.once('disconnect', resolve));
+    const ask = (): Promise<unknown> => new Promise((resolve) => client.once('answer', resolve).emit('user'));
+    await connect();
+    const gone = disconnect();
+    await ada.get('/do/in?user=bob');
+    headers.cookie = await cookieNow(ada);
+    expect(await gone).toBe('transport close');
+    await connect();
+    expect(await ask()).toBe('bob');
+    const revoked = disconnect();
+    await store.destroyAllForUser('bob');
+    expect(await revoked).toBe('io server disconnect');
+    expect(client.active).toBe(false);
+    client.disconnect();
+  });
+});
