@@ -80,13 +80,14 @@ function opened(runtime: HttpRuntime, client: object, connect: () => unknown): u
   }
 }
 
-/** The handler, which runs on behalf of each message: with what it returns, and what that emits. */
+/**
+ * Has the handler run on behalf of each message: with what it returns, and what that emits. Nest makes its object for this
+ * one client, so another one would only take memory, for as long as the socket is open.
+ */
 function onBehalfOf(client: object, handler: MessageHandler): MessageHandler {
   const callback = handler.callback as Callback;
-  return {
-    ...handler,
-    callback: ((...args) => handle(client, () => callback(...args))) as typeof handler.callback,
-  };
+  handler.callback = ((...args) => handle(client, () => callback(...args))) as typeof handler.callback;
+  return handler;
 }
 
 function handle(client: object, callback: () => unknown): unknown {
