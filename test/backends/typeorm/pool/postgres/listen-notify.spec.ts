@@ -202,10 +202,10 @@ onEachDatabase('LISTEN and NOTIFY', ['postgres'], (kind) => {
     await bus.ready;
     const open = await stream();
     bus.heard.length = 0;
+    await app.query('DELETE FROM sessions'); // by somebody who tells nobody
     await app.query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'",
     );
-    await app.query('DELETE FROM sessions'); // by somebody who tells nobody
     await bus.until(() => bus.heard.includes('all'));
     expect(await open.ended).toBe('revoked');
     await bus.stop();
@@ -241,14 +241,14 @@ describe('LISTEN, where servers go and come', () => {
       const open = await stream();
       bus.heard.length = 0;
       await server.stop();
-      while (!logger.warnings.some((line) => line.includes('LISTEN'))) await new Promise(setImmediate);
+      const own = () => logger.warnings.filter((line) => line.includes('LISTEN'));
+      while (own().length < 2) await new Promise(setImmediate); // that of the store, and that of the test
       await server.start();
       await bus.until(() => bus.heard.includes('all'));
       await openStore(server.options()).store.destroyAll();
       expect(await open.ended).toBe('revoked');
-      const own = logger.warnings.filter((line) => line.includes('LISTEN'));
-      expect(own).toHaveLength(2); // that of the store, and that of the test
-      expect(own[0]).toMatch(
+      expect(own()).toHaveLength(2);
+      expect(own()[0]).toMatch(
         /^Sessions in PostgreSQL database 'sessions_test' at 127\.0\.0\.1:\d+: LISTEN of `live\.bus` failed: .*\. It is tried again\. Sessions that other processes end are found each `live\.recheck`$/,
       );
       await bus.stop();
