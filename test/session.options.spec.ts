@@ -24,6 +24,7 @@ describe('the defaults', () => {
       plaintext: false,
       ttl: 86_400_000,
       absoluteTtl: 30 * 86_400_000,
+      live: { recheck: 5_000 },
       anonymousTtl: 86_400_000,
       remember: { ttl: 30 * 86_400_000, absoluteTtl: 30 * 86_400_000 },
       touchInterval: 300_000,

@@ -40,10 +40,10 @@ export function sharedCache(
     (route) => (isGlobal || hasCache(route)) && !hasOwnKey(route) && isPersonal(route, requireAuth),
   );
   if (routes.length === 0) return null;
-  const names = routes.slice(0, NAMED).map(({ name }) => name);
-  const more = routes.length > NAMED ? ` and ${routes.length - NAMED} more` : '';
+  const named = routes.slice(0, NAMED).map(({ name }) => name);
+  const names = named.join(', ') + (routes.length > NAMED ? ` and ${routes.length - NAMED} more` : '');
   return (
-    `CacheInterceptor keeps what ${names.join(', ')}${more} answers by URL alone, so that one user gets the page of ` +
+    `CacheInterceptor keeps what ${names} answers by URL alone, so that one user gets the page of ` +
     'another: override `trackBy` so that the key has the id of the user, or take the cache off these routes'
   );
 }

@@ -81,14 +81,15 @@ function isOverHttp(context: ExecutionContext): boolean {
   return kind === 'http' || (kind === 'graphql' && graphqlCallOf(context) !== null);
 }
 
+/** What handlers are called where they are no routes. */
+const HANDLERS: Readonly<Record<string, string>> = { graphql: 'resolver', ws: 'message handler' };
+
 function why(context: ExecutionContext): string {
   const kind = context.getType<string>();
-  if (kind === 'ws')
-    return policyOf(context).skipsSession ? 'on a handler with @SkipSession()' : 'in this gateway';
-  if (!isOverHttp(context)) return 'outside HTTP';
-  const isField = kind === 'graphql';
-  if (policyOf(context).skipsSession) return `on a ${isField ? 'resolver' : 'route'} with @SkipSession()`;
-  if (isField)
+  if (kind !== 'ws' && !isOverHttp(context)) return 'outside HTTP';
+  if (policyOf(context).skipsSession) return `on a ${HANDLERS[kind] ?? 'route'} with @SkipSession()`;
+  if (kind === 'ws') return 'in this gateway';
+  if (kind === 'graphql')
     return (
       'import SessionModule.forRoot() once, in the root module; or, if the resolver above this field has @SkipSession(), let ' +
       "guards run for fields: GraphQLModule.forRoot({ fieldResolverEnhancers: ['guards'] })"

@@ -378,7 +378,7 @@ export interface RequestSession<T extends object = SessionData> {
   /**
    * Ends all of the user's sessions, this one too, as `logout()` does. When nobody is signed in, it ends this one.
    *
-   * @returns how many have been ended: none when another request has ended this one, which is looked up just before
+   * @returns how many have been ended
    * @throws CrossSiteRequestException (403) when a page of another site made the browser send the request
    * @example
    * ```ts

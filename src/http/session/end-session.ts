@@ -36,35 +36,32 @@ export async function endOthers(state: RequestSessionState): Promise<number> {
   state.refuseCrossSite('change');
   const others = { userId: row.userId, exceptId: row.id };
   return state.runInTurn(async () => {
-    if (!(await isLive(state, row))) throw gone();
+    await requireLive(state, row);
     const { ended } = await state.sessions.end(others, 'logout-others', state.facts.ip);
     return ended.length;
   });
 }
 
 /**
- * Whether the session of this request has not been ended by another. One that has ends no others: whoever was signed out, by a
- * changed password or by hand, may have a request under way.
+ * A session that has been ended by another request ends no single ones: whoever was signed out, by a changed password or by
+ * hand, may have a request under way. `logoutAll()` ends all the same: whoever asks for that is to be rid of everything.
  *
+ * @throws SessionGoneError
  * @see OWASP ASVS 5.0, 7.4.1 (no further use of a session that has ended)
  */
-async function isLive(state: RequestSessionState, row: SessionRow): Promise<boolean> {
-  if (await state.sessions.isLive(row)) return true;
+async function requireLive(state: RequestSessionState, row: SessionRow): Promise<void> {
+  if (await state.sessions.isLive(row)) return;
   state.ended({ by: 'another' });
-  return false;
+  throw gone();
 }
 
-/**
- * Ends all of the user's sessions; resolves to how many were active: none when another request has ended the session of this
- * one. Without a user: the session of this request.
- */
+/** Ends all of the user's sessions; resolves to how many were active. Without a user: the session of this request. */
 export async function endAll(state: RequestSessionState): Promise<number> {
   const row = state.stored?.row;
   if (row === undefined || row.userId === null) return endCurrent(state, 'logout-all');
   state.refuseCrossSite('change');
   const all = { userId: row.userId };
   return state.runInTurn(async () => {
-    if (!(await isLive(state, row))) return 0;
     const { ended } = await state.sessions.end(all, 'logout-all', state.facts.ip);
     state.ended({ by: ended.some((one) => one.id === row.id) ? 'this-request' : 'another' });
     return ended.length;
@@ -83,7 +80,7 @@ export async function endById(state: RequestSessionState, id: string): Promise<b
   state.refuseCrossSite('change');
   const theirs = { ids: [id], userId: row.userId };
   return state.runInTurn(async () => {
-    if (!(await isLive(state, row))) throw gone();
+    await requireLive(state, row);
     const { ended } = await state.sessions.end(theirs, 'revoked', state.facts.ip);
     return ended.length > 0;
   });
