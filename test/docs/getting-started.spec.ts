@@ -15,6 +15,10 @@ const PAGE = 'docs/getting-started.md';
 const silent = { log: () => undefined, warn: () => undefined, error: () => undefined };
 
 describe('the quick start of getting started', () => {
+  it('declares the data that the README declares, which other pages go on with', () => {
+    expect(shownFile('session-data.ts', PAGE).code).toBe(shownFile('session-data.ts', 'README.md').code);
+  });
+
   it.each(['app.module.ts', 'main.ts'])(
     'is the one of the README, which snippets.spec.ts runs: %s',
     (file) => {

@@ -42,8 +42,11 @@ interface StoredUser {
 
 /** What the page's service changes of a user. */
 interface UserChanges {
-  setPassword(id: string, password: string): Promise<void>;
-  setEmail(id: string, email: string): Promise<void>;
+  verify(email: string, password: string): Promise<object>;
+  find(id: string): Promise<object | null>;
+  checkPassword(id: string, password: string): Promise<object>;
+  setPassword(user: object | null, password: string): Promise<boolean>;
+  setEmail(user: object | null, email: string): Promise<boolean>;
 }
 
 /** What a visitor may see, and what only a user, and one who has proved it recently. */
@@ -94,6 +97,20 @@ async function signedUp({ post }: Running): Promise<{ userId: string; cookie: st
 
 async function usersOf({ app }: Running): Promise<Repository<StoredUser>> {
   return app.get(getRepositoryToken(await page.recipe('user.entity.ts', 'User')), { strict: false });
+}
+
+async function serviceOf({ app }: Running): Promise<UserChanges> {
+  return app.get(await page.recipe<UserChanges>('users.service.ts', 'UsersService'), { strict: false });
+}
+
+/** Has something done once, before the next call of a method of the service. */
+async function onceBefore(running: Running, method: keyof UserChanges, first: () => unknown): Promise<void> {
+  const users = await serviceOf(running);
+  const call = users[method].bind(users) as (...args: unknown[]) => Promise<never>;
+  import.meta.jest.spyOn(users, method).mockImplementationOnce(async (...args: unknown[]) => {
+    await first();
+    return call(...args);
+  });
 }
 
 async function admin({ app }: Running, data: object = { role: 'admin' }): Promise<string> {
@@ -178,6 +195,16 @@ describe('sign-in with JSON', () => {
     expect(late).toMatch(/^__Host-sid=./);
     await get('/who', late).expect(401);
     await get('/who', user).expect(200);
+  });
+
+  it('leaves no account where no session may begin', async () => {
+    const running = await started();
+    const { post } = running;
+    await post('/sign-up', ADA).set('Sec-Fetch-Site', 'cross-site').expect(403);
+    expect(await (await usersOf(running)).find()).toEqual([]);
+    await post('/sign-up', ADA).expect(201);
+    await post('/sign-up', ADA).set('Sec-Fetch-Site', 'cross-site').expect(409);
+    await post('/login', ADA).expect(200);
   });
 
   it('answers 400 to what is no sign-in', async () => {
@@ -309,6 +336,40 @@ describe('a changed password', () => {
     await post('/login', ADA).expect(401);
     await post('/login', { ...ADA, password: NEW }).expect(200);
   });
+
+  it('is that of one of two devices that change it at the same time, and that one stays signed in', async () => {
+    const running = await started(['password.controller.ts', 'PasswordController']);
+    const { app, get, post } = running;
+    const { userId, cookie } = await signedUp(running);
+    const devices = [
+      { password: 'horse battery one', cookie },
+      { password: 'horse battery two', cookie: (await signIn(app, userId)).cookie },
+    ];
+    const users = await serviceOf(running);
+    const check = users.checkPassword.bind(users);
+    let arrived = 0;
+    let goOn = (): void => undefined;
+    const bothHaveProved = new Promise<void>((resolve) => (goOn = resolve));
+    import.meta.jest.spyOn(users, 'checkPassword').mockImplementation(async (id, password) => {
+      const user = await check(id, password);
+      if (++arrived === 2) goOn();
+      await bothHaveProved;
+      return user;
+    });
+    const answers = await Promise.all(
+      devices.map(({ password, cookie: own }) =>
+        post('/password', { oldPassword: ADA.password, newPassword: password }, own),
+      ),
+    );
+    const winner = answers.findIndex(({ status }) => status === 200);
+    const loser = answers.findIndex(({ status }) => status === 403);
+    expect(answers[loser]?.body).toMatchObject({ code: 'wrong_password' });
+    await post('/login', { ...ADA, password: devices[winner]?.password }).expect(200);
+    await post('/login', { ...ADA, password: devices[loser]?.password }).expect(401);
+    const answer = answers[winner];
+    await get('/who', answer && cookieOf(answer)).expect(200);
+    await get('/who', devices[loser]?.cookie).expect(401);
+  });
 });
 
 describe('a recent sign-in', () => {
@@ -329,6 +390,27 @@ describe('a recent sign-in', () => {
     await get('/who', cookie).expect(401);
     await post('/login', { ...ADA, email: 'ada@lovelace.example' }).expect(200);
   });
+
+  it.each([
+    ['find', 401],
+    ['setEmail', 409],
+  ] as const)(
+    'changes no address in a session that a changed password has ended meanwhile, before %s()',
+    async (method, status) => {
+      const running = await started(
+        ['email.controller.ts', 'EmailController'],
+        ['password.controller.ts', 'PasswordController'],
+      );
+      const { app, post } = running;
+      const { userId, cookie } = await signedUp(running);
+      const thief = (await signIn(app, userId)).cookie;
+      await onceBefore(running, method, () =>
+        post('/password', { oldPassword: ADA.password, newPassword: NEW }, cookie).expect(200),
+      );
+      await post('/email', { email: 'eve@example.com' }, thief).expect(status);
+      await post('/login', { ...ADA, password: NEW }).expect(200);
+    },
+  );
 });
 
 describe('a reset by mail', () => {
@@ -383,16 +465,37 @@ describe('a reset by mail', () => {
     const running = await withReset();
     const { post, submit } = running;
     const { userId } = await signedUp(running);
-    const { UsersService } = await page.exports<{ UsersService: Type<UserChanges> }>('users.service.ts');
-    const users = running.app.get(UsersService);
+    const users = await serviceOf(running);
     for (const change of [
-      () => users.setPassword(userId, NEW),
-      () => users.setEmail(userId, 'ada@example.org'),
+      async () => users.setPassword(await users.find(userId), NEW),
+      async () => users.setEmail(await users.find(userId), 'ada@example.org'),
     ]) {
       await post('/reset', { email: ADA.email }).expect(202);
       const token = /token=(\S+)/.exec(await mails.next())?.[1];
-      await change();
+      expect(await change()).toBe(true);
       await submit('/reset/confirm', { token, password: ADA.password }).expect(400);
+    }
+  });
+
+  it('sets no password over one that was set, nor in an account that was disabled, while the link was looked up', async () => {
+    const running = await withReset();
+    const { post, submit } = running;
+    const { userId } = await signedUp(running);
+    const users = await serviceOf(running);
+    const rows = await usersOf(running);
+    for (const change of [
+      async () => users.setPassword(await users.find(userId), NEW),
+      () => rows.update(userId, { disabled: true }),
+    ]) {
+      await post('/reset', { email: ADA.email }).expect(202);
+      const token = /token=(\S+)/.exec(await mails.next())?.[1];
+      let changed: string | undefined;
+      await onceBefore(running, 'setPassword', async () => {
+        await change();
+        changed = (await rows.findOneBy({ id: userId }))?.passwordHash;
+      });
+      await submit('/reset/confirm', { token, password: 'a third horse battery' }).expect(400);
+      expect((await rows.findOneBy({ id: userId }))?.passwordHash).toBe(changed);
     }
   });
 
@@ -477,9 +580,8 @@ describe('a sign-in during which the user is changed', () => {
     expect(answer.text).not.toContain('access_token');
     if (status === 303) expect(answer.get('Location')).toContain('?failed=&email=');
     await get('/who', cookieOf(answer)).expect(401);
-    const left = path.startsWith('/take-over/') ? 0 : 1; // a take-over ends the session of the change, too
-    expect(await app.get(SessionStore).listForUser(userId)).toHaveLength(left);
-    await get('/who', own).expect(left === 1 ? 200 : 401);
+    expect(await app.get(SessionStore).listForUser(userId)).toHaveLength(1);
+    await get('/who', own).expect(200);
     await post('/login', { ...ADA, password: NEW }).expect(200);
   });
 
@@ -539,6 +641,11 @@ describe('one session per user', () => {
     await get('/who', first).expect(200);
     await post('/take-over', { ...ADA, password: 'guessed', takeOver: true }).expect(401);
     await get('/who', first).expect(200);
+    await post('/take-over', { ...ADA, takeOver: true, remember: 'perhaps' }).expect(400);
+    await post('/take-over', { ...ADA, takeOver: true })
+      .set('Sec-Fetch-Site', 'cross-site')
+      .expect(403);
+    await get('/who', first).expect(200);
     const second = cookieOf(await post('/take-over', { ...ADA, takeOver: true }).expect(200, { ended: 1 }));
     await get('/who', first).expect(401);
     await get('/who', second).expect(200);
@@ -561,6 +668,7 @@ describe('one session per user', () => {
     const action = /action="([^"]+)"/.exec(form.text)?.[1] ?? '';
     const wrong = await submit(action, { ...ADA, password: 'guessed', returnTo: '/who' }).expect(303);
     expect((await get(wrong.get('Location') ?? '')).text).toContain('role="alert"');
+    await submit(action, { ...ADA, remember: 'perhaps', returnTo: '/who' }).expect(400);
     await get('/who', first).expect(200);
     const done = await submit(action, { ...ADA, returnTo: '/who' }).expect(303);
     expect(done.get('Location')).toBe('/who');
