@@ -132,6 +132,19 @@ onEachDatabase('who is signed in by connect-pg-simple', ['postgres'], () => {
     expect(await app.get(SessionStore).listForUser('7')).toHaveLength(1);
   });
 
+  it('loses nothing while the new sessions cannot be stored', async () => {
+    const [old = ''] = await oldCookies({ userId: 7, views: 3 });
+    const { app, get } = await moved();
+    const own = await database.open();
+    await own.query('ALTER TABLE sessions RENAME TO away');
+    const failed = await get('/account', old).expect(503);
+    expect(failed.get('Set-Cookie')).toBeUndefined();
+    expect(await own.query('SELECT 1 FROM "session"')).toHaveLength(1);
+    await own.query('ALTER TABLE away RENAME TO sessions');
+    await get('/account', old).expect(200, { userId: '7' });
+    expect((await app.get(SessionStore).listForUser('7')).map(({ data }) => data)).toEqual([{ views: 3 }]);
+  });
+
   it('is nobody with a forged cookie, an expired row, or a visitor’s session; an embedded request takes nothing', async () => {
     const [old = '', visitor = '', gone = ''] = await oldCookies({ userId: 7 }, { views: 1 }, { userId: 8 });
     const { get } = await moved();
