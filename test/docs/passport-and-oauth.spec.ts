@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { Controller, Get, type INestApplication } from '@nestjs/common';
+import { Controller, Get, type INestApplication, Logger } from '@nestjs/common';
 import { RequireAuth, SessionStore, UserId } from 'nest-sessions';
 import request from 'supertest';
 import type { Snippet } from './document.js';
@@ -50,8 +50,35 @@ describe('Passport', () => {
     const again = cookieOf(await agent.post('/local/login').send(ADA).expect(200));
     await (await users()).disable(userId);
     await agent.post('/local/login').send(ADA).expect(401);
-    await agent.get('/local/me').set('Cookie', again).expect(401);
+    const gone = await agent.get('/local/me').set('Cookie', again).expect(401);
+    expect(cookieLineOf(gone)).toContain('Max-Age=0'); // with the response the session has ended
+    expect(await sessionsOf(userId)).toBe(1); // that of the sign-up
   });
+
+  it('keeps the cookie for who asked for it, and signs in nobody by a bad answer', async () => {
+    const agent = request(url);
+    const carl = { ...ADA, email: 'carl@example.com' };
+    const { body } = await agent.post('/sign-up').send(carl).expect(201);
+    const { userId } = body as { userId: string };
+    const signIn = (remember: unknown) => agent.post('/local/login').send({ ...carl, remember });
+    const kept = await signIn('on').expect(200);
+    expect(cookieLineOf(kept)).toContain(`Max-Age=${30 * 24 * 3600};`);
+    await agent.get('/local/me').set('Cookie', cookieOf(kept)).expect(200, { email: carl.email });
+    expect(cookieLineOf(await signIn(undefined).expect(200))).toMatch(/^(?!.*Max-Age)__Host-sid=./);
+    expect(await sessionsOf(userId)).toBe(3);
+    await signIn('perhaps').expect(400);
+    expect(await sessionsOf(userId)).toBe(3);
+  });
+
+  it('does not know who has signed in by the other way', async () => {
+    const agent = request(url);
+    const cookie = cookieOf(await agent.post('/login').send({ ...ADA, email: 'carl@example.com' }));
+    await agent.get('/local/me').set('Cookie', cookie).expect(401);
+  });
+
+  async function sessionsOf(userId: string): Promise<number> {
+    return (await app.get(SessionStore).listForUser(userId)).length;
+  }
 
   it('takes an address and a password as text, in the body, and nothing else', async () => {
     const agent = request(url);
@@ -244,6 +271,18 @@ describe.each(['Express', 'Fastify'] as const)('a provider, on %s', (platform) =
     const no = `/oidc/callback?error=access_denied&state=${searchParams.get('state')}`;
     await running.get(no, refused.visitor).set(FROM_PROVIDER).expect(400); // the user said no
     await running.get(refused.back, refused.visitor).set(FROM_PROVIDER).expect(400);
+  });
+
+  it('says in the log why somebody was not signed in', async () => {
+    const { visitor, back } = await begun();
+    const state = new URL(back, running.url).searchParams.get('state') ?? '';
+    const said: unknown[] = [];
+    const keep = (...words: unknown[]) => void said.push(...words);
+    Logger.overrideLogger({ log: keep, warn: keep, error: keep });
+    await running.get(`/oidc/callback?error=access_denied&state=${state}`, visitor).expect(400);
+    Logger.overrideLogger(false);
+    expect(said).toContain('The provider did not sign somebody in');
+    expect(said).toContainEqual(expect.objectContaining({ error: 'access_denied' }));
   });
 
   it('does not care which host a request names, were it none', async () => {
