@@ -1,4 +1,4 @@
-import { Controller, Get } from '@nestjs/common';
+import { Controller, Get, Param, Post } from '@nestjs/common';
 import { Session } from 'nest-sessions';
 import { signIn } from 'nest-sessions/testing';
 import { type MailServer, openMailServer } from './mail-server.js';
@@ -38,6 +38,34 @@ describe('the cart', () => {
     await get('/cart', user).expect(200, []);
   });
 
+  it('takes nothing that is not an item', async () => {
+    const { get, post, put } = await started('cart.controller.ts', 'CartController');
+    const cookie = cookieOf(await post('/cart', { sku: 'tea', count: 1 }).expect(201));
+    for (const body of [
+      {},
+      [],
+      { sku: 'tea' },
+      { sku: 'tea', count: '1' },
+      { sku: 'tea', count: -1 },
+      { sku: 'tea', count: 0.5 },
+      { sku: { $ne: '' }, count: 1 },
+      { count: 1 },
+    ]) {
+      expect([body, (await post('/cart', body, cookie)).status]).toEqual([body, 400]);
+      const isItem = 'count' in body && body.count === 1;
+      if (!isItem) expect([body, (await put('/cart/tea', body, cookie)).status]).toEqual([body, 400]);
+    }
+    await get('/cart', cookie).expect(200, [{ sku: 'tea', count: 1 }]);
+  });
+
+  it('is one of several that requests without a cookie begin at the same time', async () => {
+    const { get, post } = await started('cart.controller.ts', 'CartController');
+    const add = (sku: string) => post('/cart', { sku, count: 1 }).expect(201);
+    const cookies = (await Promise.all(['tea', 'cup', 'pot'].map(add))).map(cookieOf);
+    expect(new Set(cookies).size).toBe(3);
+    for (const cookie of cookies) expect((await get('/cart', cookie)).body).toHaveLength(1);
+  });
+
   it('loses nothing to requests at the same time', async () => {
     const { get, post } = await started('cart.controller.ts', 'CartController');
     const cookie = cookieOf(await post('/cart', { sku: 'tea', count: 1 }));
@@ -53,6 +81,29 @@ describe('flash messages', () => {
     const messages = [{ kind: 'success', text: 'Your order is on its way' }];
     await get('/', cookie).expect(200, { messages });
     await get('/', cookie).expect(200, { messages: [] });
+  });
+
+  it('are gone with a session that ends after them, and there when they come after its end', async () => {
+    @Controller('goodbye')
+    class GoodbyeController {
+      @Post(':when')
+      async leave(@Param('when') when: string, @Session() session: Session) {
+        if (when === 'before') session.flash('info', 'Goodbye');
+        await session.logout();
+        if (when === 'after') session.flash('info', 'Goodbye');
+      }
+    }
+    const { app, get, post } = await page.start({
+      controllers: [await page.recipe('order.controller.ts', 'OrderController'), GoodbyeController],
+      providers: [await page.recipe('mailer.ts', 'Mailer')],
+    });
+    for (const [when, messages] of [
+      ['before', []],
+      ['after', [{ kind: 'info', text: 'Goodbye' }]],
+    ] as const) {
+      const out = await post(`/goodbye/${when}`, {}, (await signIn(app, 7)).cookie).expect(201);
+      await get('/', cookieOf(out)).expect(200, { messages });
+    }
   });
 
   it('show in both of two requests that read them at the same moment', async () => {

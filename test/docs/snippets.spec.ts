@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { DOCUMENTS, importedFiles, ROOT, shownFile, typeErrors, typeErrorsByDocument } from './compile.js';
 import { Document, type Snippet } from './document.js';
+import { cookieOf, openPage } from './page-app.js';
 import { openWorkplace, startMain, type Workplace } from './run.js';
 
 function snippet(file: string): Snippet {
@@ -57,6 +58,25 @@ describe('snippets of documents', () => {
       'await session.logOut();',
       "SessionModule.forRoot({ key: 'secret', csrfToken: true });",
     ]);
+  });
+});
+
+describe('the cart of the README', () => {
+  it('takes an item and a theme, and nothing else', async () => {
+    const page = openPage('README.md');
+    const controllers = [await page.recipe('cart.controller.ts', 'CartController')];
+    const { get, post } = await page.start({ controllers });
+    const cookie = cookieOf(await post('/cart', { sku: 'tea', count: 1 }).expect(201, { items: 1 }));
+    for (const body of [{}, [], { sku: 'tea' }, { count: 1 }, { sku: 'tea', count: 'two' }])
+      expect([body, (await post('/cart', body, cookie)).status]).toEqual([body, 400]);
+    await post('/cart', { sku: 'cup', count: '2' }, cookie).expect(201, { items: 2 });
+    await get('/cart', cookie).expect(200, [
+      { sku: 'tea', count: 1 },
+      { sku: 'cup', count: 2 },
+    ]);
+    await post('/theme', { theme: 'dark' }, cookie).expect(201);
+    await post('/theme', { theme: 'loud' }, cookie).expect(400);
+    await page.close();
   });
 });
 
