@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser } from 'playwright-core';
 import ts from 'typescript';
-import { ROOT, shownFile } from '../docs/compile.js';
+import { importedFiles, ROOT, type ShownFile, shownFile } from '../docs/compile.js';
 import { openWorkplace, type Workplace } from '../docs/run.js';
 import { freePort } from '../support/programs.js';
 import { canBrowse, launchChromium } from './support/chromium.js';
@@ -30,6 +30,9 @@ const text = readFileSync(join(ROOT, PAGE), 'utf8');
 const main = shownFile('main.ts', PAGE);
 const app = shownFile('app.module.ts', PAGE);
 const api = shownFile('api.ts', PAGE);
+const account = shownFile('account.ts', PAGE);
+/** The app with real users. */
+const signInApp = shownFile('app.module.ts', 'docs/sign-in.md');
 
 const FRONT = 'http://localhost:4200';
 const CORS = `app.enableCors({ origin: '${FRONT}', credentials: true });`;
@@ -50,11 +53,15 @@ interface Changes {
   /** What `SessionModule` has beside the key. */
   readonly options?: string;
   readonly api?: (code: string) => string;
+  /** The app, in place of that of getting started. */
+  readonly app?: ShownFile;
 }
 
 interface Opened {
   /** Signs in and lists devices by the page's `api()`: the status of each, or why there is none. */
   visit(): Promise<string[]>;
+  /** What a script of the page makes. */
+  run(script: string): Promise<unknown>;
   readonly console: readonly string[];
   readonly log: () => string;
 }
@@ -72,12 +79,13 @@ interface Opened {
   });
   afterAll(() => browser?.close());
 
-  async function startApi(mainCode: string, options: string): Promise<RecipeProcess> {
-    const [key] = /SessionModule\.forRoot\(\{ key: process\.env\.SESSION_KEY \}\)/.exec(app.code) ?? [''];
+  async function startApi(mainCode: string, options: string, of = app): Promise<RecipeProcess> {
+    const [key] = /SessionModule\.forRoot\(\{ key: process\.env\.SESSION_KEY \}\)/.exec(of.code) ?? [''];
     expect(key).not.toBe('');
-    const module = app.code.replace(key, key.replace(' })', `, ${options} })`));
+    const module = of.code.replace(key, key.replace(' })', `, ${options} })`));
     const place: Workplace = openWorkplace([
-      { ...app, code: module },
+      ...importedFiles([of], of.document),
+      { ...of, code: module },
       { ...main, code: mainCode },
     ]);
     closing.push(() => place.close());
@@ -89,18 +97,17 @@ interface Opened {
 
   /** The page's `api()` on one origin, and the API on another. */
   async function open(
-    { main: changeMain = same, options = ORIGINS, api: changeApi = same }: Changes = {},
+    { main: changeMain = same, options = ORIGINS, api: changeApi = same, app: of = app }: Changes = {},
     sites?: { readonly page: string; readonly api: string },
   ): Promise<Opened> {
     const hosts = Object.values(sites ?? {}).map((url) => new URL(url).hostname);
     const certificate = sites ? selfSigned(...hosts) : undefined;
     let script = '';
     const serve: RequestListener = ({ url }, response) => {
-      const isScript = url === '/api.js';
+      const isScript = url?.endsWith('.js') ?? false;
       response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html');
-      response.end(
-        isScript ? script : '<!doctype html><title>Front end</title><link rel="icon" href="data:,">',
-      );
+      const html = '<!doctype html><title>Front end</title><link rel="icon" href="data:,">';
+      response.end(isScript ? (url === '/api.js' ? script : javascript(account.code)) : html);
     };
     const server = certificate ? createHttpsServer(certificate, serve) : createServer(serve);
     await once(server.listen(0), 'listening');
@@ -119,7 +126,7 @@ interface Opened {
             `create(AppModule, { httpsOptions: ${JSON.stringify(certificate)} })`,
           )
         : code;
-    const process = await startApi(overHttps(withOrigin(changeMain(main.code))), withOrigin(options));
+    const process = await startApi(overHttps(withOrigin(changeMain(main.code))), withOrigin(options), of);
     const apiUrl = `${sites?.api ?? 'http://localhost'}:${process.port}`;
     script = javascript(changeApi(api.code).replace('http://localhost:3000', apiUrl));
     const context = await browser.newContext({ ignoreHTTPSErrors: true });
@@ -131,6 +138,7 @@ interface Opened {
     return {
       console: lines,
       log: () => process.log,
+      run: (code) => tab.evaluate(code),
       visit: () =>
         tab.evaluate(`import('/api.js').then(async ({ api }) => {
           const say = (call) => call.then(({ status }) => String(status), (error) => error.message);
@@ -143,6 +151,34 @@ interface Opened {
     it('signs in and lists devices', async () => {
       const page = await open();
       expect(await page.visit()).toEqual(['201', '200']);
+    });
+
+    it('signs up, out and in by the calls of the page, with real users', async () => {
+      const page = await open({ app: signInApp });
+      const said = await page.run(`import('/account.js').then(async ({ signUp, signIn, signOut }) => {
+        const ada = ['ada@example.com', 'correct horse battery'];
+        const say = (call) => call.then(() => 'done', (error) => error.message.slice(0, 3));
+        return [
+          await say(signUp(...ada)),
+          await say(signUp(...ada)),
+          await say(signOut()),
+          await say(signIn(ada[0], 'guessed')),
+          await say(signIn(...ada, true)),
+          await say(signOut()),
+        ];
+      })`);
+      expect(said).toEqual(['done', '409', 'done', '401', 'done', 'done']);
+    });
+
+    it('has no account of a sign-up that is refused without csrf.origins', async () => {
+      const page = await open({ app: signInApp, options: '' });
+      const said = await page.run(`import('/account.js').then(async ({ signUp }) => {
+        const say = () => signUp('ada@example.com', 'correct horse battery').catch(({ message }) => message);
+        return [await say(), await say()];
+      })`);
+      expect(said).toEqual(
+        Array.from({ length: 2 }, () => expect.stringMatching(/^403 .*cross_site_request/)),
+      );
     });
 
     it('is blocked without enableCors, as the page says', async () => {
