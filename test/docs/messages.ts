@@ -92,10 +92,10 @@ function fixedText(node: ts.Node): string {
   return '…';
 }
 
-/** Without what comes behind a full stop. */
+/** Without what comes behind a full stop. Where two things that vary meet, they are one. */
 function firstSentence(text: string): string {
   const [first = ''] = text.split(/\.(?:\s|$)/, 1);
-  return first.replaceAll(/\s+/g, ' ').trim();
+  return first.replaceAll(/\s+/g, ' ').replaceAll(/…{2,}/g, '…').trim();
 }
 
 function wordsOf(text: string): string[] {

@@ -58,8 +58,9 @@ describe('messages of sources', () => {
         throw new SessionOptionsError(\`\\\`key\\\`: expected 32 bytes, got \${length}. \${hint()}\`);
         throw new TypeError('No way: ' + reason);
         this.#logger?.warn(\`\${name}: opened again\`);
+        this.#logger?.warn(\`\${name}\${more}: closed again\`);
       `),
-    ).toEqual(['`key`: expected 32 bytes, got …', 'No way: …', '…: opened again']);
+    ).toEqual(['`key`: expected 32 bytes, got …', 'No way: …', '…: opened again', '…: closed again']);
   });
 
   it('are sentences wherever else they stand', () => {
