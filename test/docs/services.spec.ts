@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { CacheModule } from '@nestjs/cache-manager';
 import { signIn } from 'nest-sessions/testing';
 import { openPage, type PageApp } from './page-app.js';
@@ -52,28 +52,69 @@ describe('a cache', () => {
 });
 
 describe('in another process', () => {
+  interface Ended {
+    readonly code: number;
+    readonly stdout: string;
+    readonly stderr: string;
+  }
+
   /** Jest on Node 20 does not load nest-commander, a CommonJS package that requires the ESM of Nest. Node itself does. */
-  const runFile = async (file: string, ...args: string[]): Promise<string> => {
+  const runFile = (file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> => {
     const register = join(ROOT, 'test/backends/typeorm/support/ts-register.mjs');
-    const options = { cwd: process.cwd(), env: process.env };
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      ['--import', register, join(process.cwd(), file), ...args],
-      options,
-    );
-    return stdout;
+    const argv = ['--import', register, join(process.cwd(), file), ...args];
+    return new Promise((resolve) => {
+      const child = execFile(
+        process.execPath,
+        argv,
+        { cwd: process.cwd(), env: { ...process.env, NO_COLOR: '1', ...env } },
+        (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+      );
+    });
   };
 
+  const programs = [
+    ['a command', 'cli.ts', ['sign-out']],
+    ['a script', 'sign-out-script.ts', []],
+  ] as const;
+
   it.each([
-    ['a command', 'cli.ts', ['sign-out', 'ada'], '2 sessions of ada ended\n'],
-    ['a script', 'sign-out-script.ts', ['ada'], '2\n'],
+    [...programs[0], '2 sessions of ada ended\n'],
+    [...programs[1], '2\n'],
   ] as const)('%s ends the sessions of a user', async (_, file, args, output) => {
     const { app, get } = await page.start();
     const [desk, phone] = [await signIn(app, 'ada'), await signIn(app, 'ada')];
     const bob = await signIn(app, 'bob');
-    expect(await runFile(file, ...args)).toBe(output);
+    expect(await runFile(file, [...args, 'ada'])).toEqual({ code: 0, stdout: output, stderr: '' });
     await get('/devices', desk.cookie).expect(401);
     await get('/devices', phone.cookie).expect(401);
     await get('/devices', bob.cookie).expect(200);
+  });
+
+  it.each(programs)('%s says what it wants when it is given no user', async (_, file, args) => {
+    const { code, stdout, stderr } = await runFile(file, [...args, '']);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^Usage: .*sign-out.* <userId>$/m);
+    expect(stderr).not.toMatch(/^ +at /m);
+  });
+
+  it.each(programs)('%s says why it cannot start: without a key', async (_, file, args) => {
+    const { code, stdout, stderr } = await runFile(file, [...args, 'ada'], { SESSION_KEY: '' });
+    expect(code).toBe(1);
+    expect(stdout + stderr).toContain(
+      'SessionOptionsError: `key`: expected the encryption key, 32 bytes, got',
+    );
+  });
+
+  it('a script says why it cannot start: without a database', async () => {
+    writeFileSync('app.sessions.sqlite', 'no database '.repeat(1000));
+    const { code, stdout, stderr } = await runFile('sign-out-script.ts', ['ada']);
+    expect(code).toBe(1);
+    expect(stdout + stderr).toContain('SQLITE_NOTADB');
+  });
+
+  it('a command says why it fails, once it has started', async () => {
+    const { code, stdout, stderr } = await runFile('cli.ts', ['sign-out', 'x'.repeat(1000)]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain('Invalid user id: expected');
   });
 });

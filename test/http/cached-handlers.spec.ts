@@ -17,12 +17,14 @@ import { onEachPlatform } from '../support/open-app.js';
 import type { TestSession } from '../support/routes.js';
 import { BASICS } from '../support/session-routes.js';
 
-/** The recipe: the cache of one user is no other's. */
+/** The recipe: the cache of one user is no other's, and nothing is kept while nobody is signed in. */
 @Injectable()
 class UserCacheInterceptor extends CacheInterceptor {
   protected override trackBy(context: ExecutionContext): string | undefined {
+    const userId = sessionOf(context)?.userId ?? null;
     const key = super.trackBy(context);
-    return typeof key === 'string' ? `${sessionOf(context)?.userId ?? ''} ${key}` : undefined;
+    if (userId === null || typeof key !== 'string') return undefined;
+    return `${userId} ${key}`;
   }
 }
 
@@ -50,6 +52,11 @@ class OwnKeyController {
   @UseInterceptors(UserCacheInterceptor)
   mine(@UserId() user: string): object {
     return { user };
+  }
+  @Get('theme')
+  @UseInterceptors(UserCacheInterceptor)
+  theme(@Session('theme') theme: unknown): object {
+    return { theme };
   }
 }
 
@@ -81,6 +88,18 @@ onEachPlatform('a cache in front of routes that depend on who asks', (open) => {
       ['ada', ada],
     ] as const)
       expect((await theirs.get('/mine')).json()).toEqual({ user });
+  });
+
+  it('keeps nothing of visitors who are not signed in, each of whom may have data of their own', async () => {
+    const { browser } = await open({ imports, controllers: [OwnKeyController], routes: BASICS });
+    for (const theme of ['dark', 'light']) {
+      const visitor = browser();
+      await visitor.post('/do/set', { theme });
+      for (const _ of ['asked', 'asked again']) {
+        const reply = await visitor.get('/mine/theme');
+        expect([reply.headers['x-cache'], reply.json()]).toEqual([undefined, { theme }]);
+      }
+    }
   });
 });
 
