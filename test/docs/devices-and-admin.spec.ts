@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Logger, type Type } from '@nestjs/common';
 import { SessionStore } from 'nest-sessions';
 import { signIn } from 'nest-sessions/testing';
+import { DataSource } from 'typeorm';
 import { ROOT } from './compile.js';
 import { Document } from './document.js';
 import { type MailServer, openMailServer } from './mail-server.js';
@@ -221,6 +222,26 @@ describe('who is online', () => {
     now.mockRestore();
   });
 
+  it('signs an administrator out who ends their own sessions, too, and begins no session for it', async () => {
+    const running = await started(['online-page.controller.ts', 'OnlinePageController']);
+    const { app, get, submit } = running;
+    const root = (await signIn(app, 'root', { data: { role: 'admin' } })).cookie;
+    const done = await submit('/admin/online/root/end', {}, root).expect(303);
+    expect(cookieOf(done)).toMatch(/^(?:__Host-sid=)?$/);
+    await get('/admin/online', root).expect(401);
+  });
+
+  it('is for those whose role is set by the line of SQL that the page shows, from their next sign-in on', async () => {
+    const running = await started(['online-page.controller.ts', 'OnlinePageController']);
+    await signedUp(running);
+    const before = await signedIn(running);
+    const [, sql = ''] = /```sql\n([^]*?)\n```/.exec(Document.read(join(ROOT, PAGE)).text) ?? [];
+    expect(sql).toContain('you@example.com');
+    await running.app.get(DataSource).query(sql.replace('you@example.com', ADA.email));
+    await running.get('/admin/online', before).expect(403);
+    await running.get('/admin/online', await signedIn(running)).expect(200);
+  });
+
   it('goes on page by page, each session on one of them, and counts users', async () => {
     const running = await started(['online-page.controller.ts', 'OnlinePageController']);
     const { app, get } = running;
@@ -263,6 +284,8 @@ describe("an end to anybody's sessions", () => {
     );
     expect(listed.text).not.toContain('secret');
 
+    await post(`/admin/users/eve/sessions/${one.session.id}/end`, {}, admin).expect(404);
+    await get('/devices', one.cookie).expect(200);
     await post(`/admin/users/ada/sessions/${one.session.id}/end`, {}, admin).expect(204);
     await post(`/admin/users/ada/sessions/${one.session.id}/end`, {}, admin).expect(404);
     await get('/devices', one.cookie).expect(401);
