@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { withCompiledPackage } from '../../src/schematics/jest-config.js';
+import { onEachDatabase, openDatabase, type TestDatabase } from '../support/databases.js';
 import { ROOT, shownFile } from './compile.js';
 import { Document, type Snippet } from './document.js';
 import { openWorkplace, testsOf, withoutDataSource, type Workplace } from './run.js';
@@ -22,6 +24,30 @@ const DATABASE = "database: process.env.DB ?? 'app.sqlite'";
 function testedModule(): Snippet {
   const shown = shownFile('app.module.ts', PAGE);
   return { ...shown, code: shown.code.replace("database: 'app.sqlite'", DATABASE) };
+}
+
+/** That app on PostgreSQL. */
+function moduleOnPostgres(): Snippet {
+  const shown = testedModule();
+  const code = shown.code.replace(`type: 'sqlite', ${DATABASE}`, "type: 'postgres', url: process.env.DB");
+  if (code === shown.code) throw new Error('Expected app.module.ts to have a data source of SQLite');
+  return { ...shown, code };
+}
+
+/** A spec with what the page has its readers write instead, where sessions are in memory. */
+function inMemory(spec: Snippet): Snippet {
+  const [before, instead] = ['Test.createTestingModule({ imports: [AppModule] })', 'createTestingModule()'];
+  expect(page.text).toContain(`write \`${instead}\` for \`${before}\``);
+  const code = spec.code.replace(before, instead);
+  return { ...spec, code: `import { createTestingModule } from './testing-module.js';\n${code}` };
+}
+
+/** A spec with the line that the page has its readers add, where sessions are in the database. */
+function emptied(spec: Snippet): Snippet {
+  const line = "await app.get(DataSource).query('DELETE FROM sessions');";
+  expect(page.text).toContain(`\n${line}\n`);
+  const code = spec.code.replace('await app.init();', `$&\n${line}`);
+  return { ...spec, code: `import { DataSource } from 'typeorm';\n${code}` };
 }
 
 /** The app that the page has tested, with one of its specs, once the setup file has run. */
@@ -100,18 +126,13 @@ describe('the tests that the page shows', () => {
     }
   });
 
-  it('keep the sessions alone in memory by what the page puts before compile()', async () => {
-    const override = '.overrideProvider(SessionBackend).useValue(new MemorySessionBackend())';
-    expect(page.text).toContain(override);
-    const spec = shownFile('login.spec.ts', PAGE);
-    const code =
-      "import { SessionBackend } from 'nest-sessions';\n" +
-      "import { MemorySessionBackend } from 'nest-sessions/testing';\n" +
-      spec.code.replace('.compile()', `${override}.compile()`);
-    const place = await openTested({ ...spec, code });
+  it('leave no sessions in a file that has the rows of the app, with sessions in memory', async () => {
+    const spec = inMemory(shownFile('login.spec.ts', PAGE));
+    const place = openWorkplace([spec, testedModule(), shownFile('testing-module.ts', PAGE)]);
+    process.env['SESSION_KEY'] = randomBytes(32).toString('base64url');
     process.env['DB'] = 'app.sqlite';
     try {
-      for (const [, run] of await testsOf(place, 'login.spec.ts')) await run();
+      for (const [, run] of await testsOf(place, spec.file)) await run();
       expect(databasesIn(place)).toEqual(['app.sqlite']);
     } finally {
       place.close();
@@ -165,6 +186,61 @@ describe('the tests that the page shows', () => {
     } finally {
       place.close();
     }
+  });
+});
+
+onEachDatabase('the tests that the page shows', ['postgres'], (kind) => {
+  const { SESSION_KEY: keyBefore, DB: databaseBefore } = process.env;
+  let database: TestDatabase;
+
+  beforeEach(async () => {
+    database = await openDatabase(kind);
+    const options = database.options();
+    if (options.type !== 'postgres') throw new Error(`Expected PostgreSQL, got ${options.type}`);
+    const { host, port, username, password = '', database: name } = options;
+    process.env['SESSION_KEY'] = randomBytes(32).toString('base64url');
+    process.env['DB'] = `postgres://${username}:${String(password)}@${host}:${port}/${name}`;
+  });
+  afterEach(async () => {
+    await database.drop();
+    process.env['SESSION_KEY'] = keyBefore;
+    if (databaseBefore === undefined) delete process.env['DB'];
+    else process.env['DB'] = databaseBefore;
+  });
+
+  /** Runs the tests of specs, one after another and that twice, and says what fails. */
+  async function failuresOf(...some: readonly Snippet[]): Promise<string[]> {
+    const place = openWorkplace([...some, moduleOnPostgres(), shownFile('testing-module.ts', PAGE)]);
+    const failures: string[] = [];
+    try {
+      const tests: Awaited<ReturnType<typeof testsOf>> = [];
+      for (const { file } of some) tests.push(...(await testsOf(place, file)));
+      for (const [name, run] of [...tests, ...tests])
+        await run().catch((error: unknown) => failures.push(`${name}: ${String(error)}`));
+    } finally {
+      place.close();
+    }
+    return failures;
+  }
+
+  const overHttp = specs.filter(({ code }) => code.includes('{ AppModule }'));
+
+  it('find the rows of other tests, and of the run before', async () => {
+    expect((await failuresOf(...overHttp)).join()).toMatch(/leads from the sign-in to the list of devices/);
+  });
+
+  it('pass each time with sessions in memory, and leave no rows', async () => {
+    expect(overHttp.map(({ file }) => file)).toEqual(['login.spec.ts', 'expiry.spec.ts']);
+    expect(await failuresOf(...overHttp.map(inMemory))).toEqual([]);
+    const dataSource = await database.open();
+    const tables: unknown = await dataSource.query(
+      "SELECT tablename FROM pg_tables WHERE tablename = 'sessions' AND schemaname = current_schema()",
+    );
+    expect(tables).toEqual([]);
+  });
+
+  it('pass each time with a table that is emptied before each', async () => {
+    expect(await failuresOf(...overHttp.map(emptied))).toEqual([]);
   });
 });
 
