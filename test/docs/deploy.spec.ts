@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { type INestApplication, Logger, Module, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { SessionModule } from 'nest-sessions';
 import { MemorySessionBackend } from 'nest-sessions/testing';
 import request from 'supertest';
-import { shownFile } from './compile.js';
+import { ROOT, shownFile } from './compile.js';
+import { Document } from './document.js';
 import { openWorkplace, type Workplace } from './run.js';
 
 // What the page says of nginx and of replicas is run by test/e2e/nginx.spec.ts.
@@ -27,6 +29,14 @@ describe('the health checks of the page about deployment', () => {
 
   beforeEach(async () => {
     place = openWorkplace([shownFile('health.module.ts', PAGE), shownFile('health.controller.ts', PAGE)]);
+    await start();
+  });
+  afterEach(async () => {
+    await app.close();
+    place.close();
+  });
+
+  async function start(): Promise<void> {
     const { HealthModule } = (await place.run('health.module.ts')) as { HealthModule: Type };
     backend = new MortalBackend();
 
@@ -40,11 +50,7 @@ describe('the health checks of the page about deployment', () => {
       .setLogger(silent)
       .compile();
     app = await testing.createNestApplication().init();
-  });
-  afterEach(async () => {
-    await app.close();
-    place.close();
-  });
+  }
 
   const get = (path: string) => request(app.getHttpServer() as string).get(path);
 
@@ -64,5 +70,25 @@ describe('the health checks of the page about deployment', () => {
     await get('/health/live').expect(200);
     const ready = await get('/health/ready').expect(503);
     expect(ready.body).toMatchObject({ error: { sessions: { status: 'down' } } });
+  });
+
+  it.each([
+    ['an error for each check that fails', 'TerminusModule', 2],
+    ['nothing, by what the page says', 'TerminusModule.forRoot({ logger: false })', 0],
+  ])('log %s', async (_, terminus, lines) => {
+    await app.close();
+    place.close();
+    const shown = shownFile('health.module.ts', PAGE);
+    const code = shown.code.replace('[TerminusModule]', `[${terminus}]`);
+    expect(Document.read(join(ROOT, PAGE)).text).toContain(`\`${terminus}\``);
+    place = openWorkplace([{ ...shown, code }, shownFile('health.controller.ts', PAGE)]);
+    await start();
+    backend.isDown = true;
+    const logged: string[] = [];
+    const drop = () => undefined;
+    Logger.overrideLogger({ log: drop, warn: drop, error: (message: string) => void logged.push(message) });
+    for (let i = 0; i < 2; i++) await get('/health/ready').expect(503);
+    Logger.overrideLogger(false);
+    expect(logged.filter((message) => message.startsWith('Health Check has failed'))).toHaveLength(lines);
   });
 });

@@ -46,7 +46,7 @@ function filesOf(main: string) {
     .replace(/^import/m, "import { HealthModule } from './health.module.js';\nimport");
   const mainFile = shownFile(main, PAGE);
   const mainCode = mainFile.code
-    .replace("'10.0.0.0/8'", "'127.0.0.1/32'")
+    .replace("'10.0.0.5'", "'127.0.0.1'")
     .replace('process.env.PORT', 'process.env.SAME_PORT');
   return [
     { ...app, code },
