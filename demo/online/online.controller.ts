@@ -44,6 +44,7 @@ export class OnlineController {
   @UseGuards(AdministratorGuard)
   @Redirect('/online', HttpStatus.SEE_OTHER)
   async signOut(@Param('id') id: string, @Session() session: Session): Promise<void> {
+    if (id === session.id) return session.logout(); // a message would begin another session
     this.endings.byAdministrator(id);
     const hasEnded = await this.store.delete(id);
     if (hasEnded) session.flash('success', 'The session has ended.');
