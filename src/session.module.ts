@@ -24,6 +24,7 @@ import { keepReplies } from './http/platform/graphql-call.js';
 import { noteArrivalTimes } from './http/platform/arrival-time.js';
 import type { GuardOverrides, RouteAccess } from './http/route-access.js';
 import { SessionCookie } from './http/response/session-cookie.js';
+import { noteApp } from './http/request/current-session.js';
 import { mountSessions } from './http/session.middleware.js';
 import { prepareAdapters } from './http/sockets/prepare-adapters.js';
 import type { HttpRuntime } from './http/http-options.js';
@@ -133,7 +134,8 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     protect();
     afterEachLoad(lazily, protect);
     prepareExpress(host);
-    enterRequests(host);
+    if (runtime.options.currentSession) enterRequests(host);
+    noteApp(runtime.options.currentSession);
     keepReplies(host);
     prepareAdapters(runtime, app);
     if (runtime.options.mount === 'middleware') mountSessions(runtime, host);

@@ -131,6 +131,7 @@ describe('refused at startup', () => {
     ],
     [{ rotation: { grace: -1 } }, `\`rotation.grace\`: ${DURATION} -1`],
     [{ requireAuth: 'yes' }, "`requireAuth`: expected true or false, got 'yes'"],
+    [{ currentSession: 'yes' }, "`currentSession`: expected true or false, got 'yes'"],
     [{ mount: 'before' }, "`mount`: expected 'guard' or 'middleware', got 'before'"],
     [{ meta: { ip: false } }, '`meta`: expected a function of the request, got an object'],
     [{ tableName: '' }, "`tableName`: expected the name of a table, got ''"],

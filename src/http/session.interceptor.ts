@@ -134,7 +134,8 @@ export class SessionInterceptor implements NestInterceptor {
     const kind = context.getType<string>();
     if (kind === 'graphql') {
       // On behalf of nobody: the request may have a session all the same, for its other fields.
-      return runWithin({}, () => next.handle()).pipe(
+      const { currentSession } = this.#runtime.options;
+      return (currentSession ? runWithin({}, () => next.handle()) : next.handle()).pipe(
         catchError((error: unknown) => {
           throw this.#reported(context, error);
         }),

@@ -31,12 +31,14 @@ function useSessions(runtime: HttpRuntime, httpAdapter: HttpAdapterHost['httpAda
 }
 
 function sessionMiddleware(runtime: HttpRuntime) {
+  const goOn = (request: object, next: () => void): void =>
+    runtime.options.currentSession ? runWithin(request, next) : next();
   return (request: PlatformRequest, response: ServerResponse, next: (error?: unknown) => void): void => {
     const input = { request, response, countsAsTouch: null };
     if (presentsNothing(runtime, request)) {
       keepExchange(request, () => SessionExchange.empty(runtime, input));
       provideSession(request, runtime);
-      runWithin(request, next);
+      goOn(request, next);
       return;
     }
     void Promise.resolve()
@@ -45,7 +47,7 @@ function sessionMiddleware(runtime: HttpRuntime) {
       .then((exchange) => {
         keepExchange(request, exchange);
         provideSession(request, runtime);
-        runWithin(request, next);
+        goOn(request, next);
       })
       .catch(next); // what middleware behind this one throws, where the platform does not catch it
   };

@@ -10,7 +10,7 @@ const PAGE = 'docs/services.md';
 let page: PageApp;
 
 beforeEach(() => {
-  page = openPage(PAGE, { goesOnWith: 'docs/getting-started.md' });
+  page = openPage(PAGE, { goesOnWith: 'docs/getting-started.md', sessions: 'sessions.ts' });
 });
 afterEach(() => page.close());
 

@@ -52,6 +52,7 @@ export function effectOf(settings: object): object {
     requireAuth: http.requireAuth,
     onClientChange: http.clientChange?.reaction ?? 'ignore',
     mount: http.mount,
+    currentSession: http.currentSession,
     cleanup,
     table,
   };

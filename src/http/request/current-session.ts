@@ -1,3 +1,4 @@
+import { SessionOptionsError } from '../../core/session-errors.js';
 import type { SessionData } from '../../core/session-data.js';
 import { currentCarrier } from '../platform/carrier.js';
 import type { RequestSession } from '../session.interface.js';
@@ -7,9 +8,17 @@ import { exchangeOf, sessionOf } from './session-of.js';
  * The session of the request that is being served, for code that has neither the request nor its context at hand.
  */
 
+/** Whether any app of this process lets requests be found; `null`: there is no app, as in a unit test. */
+let isOn: boolean | null = null;
+
+/** An app with sessions has been made. @param hasCurrentSession its option `currentSession` */
+export function noteApp(hasCurrentSession: boolean): void {
+  isOn = hasCurrentSession || isOn === true;
+}
+
 /**
  * The session of the request that is being served, or of the message over a socket that is being handled, wherever that is
- * asked: in a service, and in guards, interceptors, pipes, resolvers and filters, without passing it along. In middleware, if
+ * asked, with the option `currentSession`: in a service, and in guards, interceptors, pipes, resolvers and filters, without passing it along. In middleware, if
  * `mount` is `'middleware'`. In `handleConnection` of a gateway it is the session as it was when the socket was opened.
  *
  * `null` where `sessionOf()` is: on `@SkipSession()` routes, and before the session is loaded. Also in a job, a timer that
@@ -17,6 +26,7 @@ import { exchangeOf, sessionOf } from './session-of.js';
  * may run on behalf of a request that has nothing to do with what it is called for, such as the one that opened a connection
  * of a pool.
  *
+ * @throws SessionOptionsError in an app without that option, in place of `null` for a user who is signed in
  * @throws SessionHttpException (503), as `sessionOf()` does
  * @example
  * ```ts
@@ -29,6 +39,11 @@ import { exchangeOf, sessionOf } from './session-of.js';
  */
 export function currentSession<T extends object = SessionData>(): RequestSession<T> | null {
   const request = currentCarrier();
+  if (request === undefined && isOn === false)
+    throw new SessionOptionsError(
+      'currentSession(): expected the option `currentSession: true` of SessionModule, got an app without it, whose requests ' +
+        'are not found',
+    );
   if (request === undefined || exchangeOf(request)?.isOver === true) return null;
   return sessionOf<T>(request);
 }

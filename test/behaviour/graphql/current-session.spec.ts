@@ -14,7 +14,7 @@ const STEPS: Steps = {
 
 onEachDriver('currentSession() in resolvers', (open) => {
   it('is the session of the request, in queries, in mutations and in the fields below them', async () => {
-    const { ask, ada } = await openSignedIn(open, { steps: STEPS });
+    const { ask, ada } = await openSignedIn(open, { steps: STEPS, options: { currentSession: true } });
     const query = '{ read(step: "asker") things { does(step: "asker") } }';
     expect((await ask(ada, query)).json()).toEqual({
       data: { read: 'ada', things: [{ does: 'ada' }, { does: 'ada' }] },
@@ -25,13 +25,16 @@ onEachDriver('currentSession() in resolvers', (open) => {
   });
 
   it('is in each operation of a batch', async () => {
-    const { ask, ada } = await openSignedIn(open, { steps: STEPS });
+    const { ask, ada } = await openSignedIn(open, { steps: STEPS, options: { currentSession: true } });
     const batch = ['{ read(step: "asker") }', 'mutation { change(step: "asker") }'];
     expect((await ask(ada, batch)).json()).toEqual([{ data: { read: 'ada' } }, { data: { change: 'ada' } }]);
   });
 
   it('is never that of another user whose fields run at the same time', async () => {
-    const { app, ask, ada, browser } = await openSignedIn(open, { steps: STEPS });
+    const { app, ask, ada, browser } = await openSignedIn(open, {
+      steps: STEPS,
+      options: { currentSession: true },
+    });
     const bob = browser();
     const { cookie } = await signIn(app, 'bob');
     await bob.plant(cookie.slice(cookie.indexOf('=') + 1));

@@ -246,7 +246,11 @@ onEachDriver('currentSession()', (open) => {
   it.each([GUARDED, {}])(
     'is the session of the request in resolvers, below them and in fields: %p',
     async (graphql) => {
-      const { ask, ada, browser } = await openSignedIn(open, { resolvers: [ByService], graphql });
+      const { ask, ada, browser } = await openSignedIn(open, {
+        resolvers: [ByService],
+        graphql,
+        options: { currentSession: true },
+      });
       const query = '{ thing { name price } skipped }';
       const [own, others] = await Promise.all([ask(ada, query), ask(browser(), query)]);
       expect(own.json()).toEqual({ data: { thing: { name: 'ada', price: 'ada' }, skipped: 'undefined' } });

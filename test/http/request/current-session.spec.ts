@@ -207,7 +207,7 @@ onEachPlatform('currentSession()', (open, platform) => {
       controllers: [NowController, ScopedController],
       providers: [Ledger, RequestScoped, NotingFilter],
       routes: BASICS,
-      options: { mount },
+      options: { mount, currentSession: true },
       prepare,
     });
 
