@@ -12,6 +12,7 @@ import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Agent } from 'node:http';
 import { Observable } from 'rxjs';
+import { currentSession } from 'nest-sessions';
 import type { Browser } from '../../support/browser.js';
 import { onEachPlatform, type TestApp } from '../../support/open-app.js';
 import { BASICS } from '../../support/session-routes.js';
@@ -74,14 +75,14 @@ onEachPlatform('nestjs-cls', (open) => {
   const openWith = (by: keyof typeof BY, mount: 'guard' | 'middleware'): Promise<TestApp> =>
     open({
       imports: [BY[by]],
-      options: { mount },
+      options: { mount, currentSession: true },
       routes: {
         ...BASICS,
         asker: async ({ session }) => {
           const first = asker.getStore();
           session.data.theme = 'seen';
           await session.save();
-          return { first, later: asker.getStore() };
+          return { first, later: asker.getStore(), user: currentSession()?.userId ?? null };
         },
       },
     });
@@ -104,6 +105,10 @@ onEachPlatform('nestjs-cls', (open) => {
     return [...found, ...(await Promise.all(names.map((name) => ask(member, name))))];
   }
 
+  /** Whose session `currentSession()` is: of visitors, nobody's. */
+  const whose = (found: readonly Record<string, unknown>[]): unknown[] => found.map(({ user }) => user);
+  const MEMBERS_AND_VISITORS = [null, 'ada', null, 'ada', ...Array.from({ length: 6 }, () => 'ada')];
+
   const isOwn = ({ own, first, later }: Record<string, unknown>): boolean => first === own && later === own;
 
   it.each([
@@ -116,6 +121,7 @@ onEachPlatform('nestjs-cls', (open) => {
     const found = (await contextsOf(await openWith(by, mount))) as Record<string, unknown>[];
     expect(found).toHaveLength(10);
     expect(found.filter((one) => !isOwn(one))).toEqual([]);
+    expect(whose(found)).toEqual(MEMBERS_AND_VISITORS);
   });
 
   it("by its guard does not behind ours, which waits for storage with mount: 'guard', and is warned of", async () => {
@@ -124,6 +130,7 @@ onEachPlatform('nestjs-cls', (open) => {
     const members = found.filter(({ own }) => String(own).startsWith('member'));
     expect(members).toHaveLength(8);
     expect(members.filter(isOwn)).toEqual([]);
+    expect(whose(found)).toEqual(MEMBERS_AND_VISITORS); // ours is not lost
     expect(opened.log.sessionWarnings.filter((line) => line.includes('nestjs-cls'))).toEqual([
       expect.stringContaining("`mount: 'middleware'`"),
     ]);
