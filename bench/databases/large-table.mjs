@@ -41,7 +41,7 @@ async function openSide(dataSource, server, table, count) {
   const data = { theme: 'dark', cart: Array.from({ length: 10 }, (_, item) => ({ item, count: 1 })) };
   await backend.save(
     indexes.map((index) => {
-      const sealed = store.engine.vault.seal(
+      const sealed = store.parts.sealer.seal(
         { data, flashes: [], meta: {} },
         idOf(index),
         `user-${Math.floor(index / 3)}`,
