@@ -37,8 +37,9 @@ export interface SessionHttpOptions {
   /**
    * Refuses, with 403, what a page of another site makes a browser send: changes of a session and the beginning of one,
    * by any method but GET, HEAD and OPTIONS; and sign-in by any request but a visit, such as the way back from an identity
-   * provider. In GraphQL, mutations, and queries that change something, whatever the method. With `cookie.sameSite: 'strict'` a visit that another site leads to begins no session but by sign-in:
-   * what it would hold is dropped. `false` refuses nothing: something else does that.
+   * provider. In GraphQL, mutations, and queries that change something, whatever the method; the upgrade to a socket that
+   * brings a session along. With `cookie.sameSite: 'strict'` a visit that another site leads to begins no session but by
+   * sign-in: what it would hold is dropped. `false` refuses nothing: something else does that.
    *
    * @default { origins: [] }
    * @see OWASP ASVS 5.0, 3.5.1; OWASP CSRF Prevention Cheat Sheet, "Fetch Metadata headers"

@@ -34,7 +34,7 @@ function takeSession(key: string | undefined, context: ExecutionContext): unknow
 
 /**
  * `@Session()` gives a handler the session of its request, `@Session('cart')` gives `session.data.cart`. In GraphQL all
- * resolvers of a request get the same session.
+ * resolvers of a request get the same session; in a gateway each message gets it as it is stored by then.
  *
  * @throws TypeError on a route or resolver with `@SkipSession()`, which has none, and in an app without `SessionModule`
  */
