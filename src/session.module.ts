@@ -6,6 +6,7 @@ import {
   Inject,
   Module,
   type ModuleMetadata,
+  type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleInit,
   type Provider,
@@ -27,6 +28,7 @@ import { SessionCookie } from './http/response/session-cookie.js';
 import { noteApp } from './http/request/current-session.js';
 import { mountSessions } from './http/session.middleware.js';
 import { prepareAdapters } from './http/sockets/prepare-adapters.js';
+import { guardGraphqlRoutes, guardGraphqlServers } from './http/sockets/prepare-graphql.js';
 import type { HttpRuntime } from './http/http-options.js';
 import { HTTP_RUNTIME, ROUTE_ACCESS, SessionGuard } from './http/session.guard.js';
 import { SessionErrorFilter } from './http/session-error.filter.js';
@@ -90,7 +92,9 @@ export interface SessionAsyncOptions extends SessionStructure, Pick<ModuleMetada
  */
 @Global()
 @Module({})
-export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
+export class SessionModule
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
   readonly #store: SessionStore;
   readonly #app: ApplicationConfig;
   readonly #runtime: HttpRuntime;
@@ -138,6 +142,7 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     noteApp(runtime.options.currentSession);
     keepReplies(host);
     prepareAdapters(runtime, app);
+    guardGraphqlRoutes(runtime, host, modules);
     if (runtime.options.mount === 'middleware') mountSessions(runtime, host);
   }
 
@@ -217,6 +222,11 @@ export class SessionModule implements OnModuleInit, BeforeApplicationShutdown, O
     } catch (error) {
       if (!(error instanceof SessionStoreError)) throw error; // the store has logged it
     }
+  }
+
+  /** By now the drivers of GraphQL have made their servers for sockets, and nobody is served yet. */
+  onApplicationBootstrap(): void {
+    guardGraphqlServers(this.#runtime, this.#modules);
   }
 
   /**

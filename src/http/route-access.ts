@@ -17,6 +17,7 @@ import { handlerOf, policyOf, type RoutePolicy } from './request/route-policy.js
 import { type ExchangeInput, SessionExchange } from './request/session-exchange.js';
 import { keepExchange, messageOf, openOnce, requestExchangeOf, skipExchange } from './request/session-of.js';
 import type { SocketMessage } from './request/socket-message.js';
+import { operationOf } from './request/socket-operation.js';
 
 /*
  * What the guards of the library decide: whether the handler of a route may be called.
@@ -115,8 +116,13 @@ export class RouteAccess {
     within: number | null | undefined,
   ): Admission {
     const call = graphqlCallOf(context);
-    if (call === null) return this.#admitOutsideHttp(context, policy, within, NO_REQUEST);
-    return this.#admitField(context, call, policy, within);
+    if (call !== null) return this.#admitField(context, call, policy, within);
+    const operation = operationOf(context);
+    if (operation === null) return this.#admitOutsideHttp(context, policy, within, NO_REQUEST);
+    if (policy.skipsSession) return this.#admitTo(null, within);
+    const exchange = operation.openFor(context, policy);
+    if (!(exchange instanceof Promise)) return this.#admitTo(exchange, within);
+    return exchange.then((opened) => this.#admitTo(opened, within));
   }
 
   /** The fields of a request share its session. One that skips it leaves it to the others. */

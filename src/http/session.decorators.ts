@@ -11,6 +11,7 @@ import { AuthenticationRequiredException } from './errors/exceptions.js';
 import { graphqlCallOf } from './platform/graphql-call.js';
 import { AUTH, type AuthPolicy, policyOf, SKIP_SESSION, SKIP_TOUCH } from './request/route-policy.js';
 import { sessionOf } from './request/session-of.js';
+import { operationOf } from './request/socket-operation.js';
 import { SessionGuard } from './session.guard.js';
 import type { RequestSession } from './session.interface.js';
 
@@ -26,10 +27,26 @@ const ROUTE_ARGUMENTS = '__routeArguments__';
 const decorateSession = createParamDecorator(takeSession);
 
 function takeSession(key: string | undefined, context: ExecutionContext): unknown {
+  const take = (session: RequestSession): unknown =>
+    key === undefined ? session : session.get(key as never);
   const session = sessionOf(context);
-  if (session === null)
-    throw new TypeError(`@Session() was used where no session is loaded: ${why(context)}`);
-  return key === undefined ? session : session.get(key as never);
+  if (session !== null) return take(session);
+  const opening = openUnguarded(context);
+  if (opening !== null) return opening.then(take);
+  throw new TypeError(`@Session() was used where no session is loaded: ${why(context)}`);
+}
+
+/**
+ * The session of an operation over a socket, for a field that no guard of ours has been called for, nor for one above it:
+ * nothing guards what a subscription sends. Nest waits for what a parameter decorator returns.
+ */
+function openUnguarded(context: ExecutionContext): Promise<RequestSession> | null {
+  if (context.getType<string>() !== 'graphql') return null;
+  const policy = policyOf(context);
+  const operation = policy.skipsSession ? null : operationOf(context);
+  if (operation === null) return null;
+  const opening = Promise.resolve(operation.openFor(context, policy));
+  return opening.then(({ session }) => session as RequestSession<object> as RequestSession);
 }
 
 /**
@@ -56,11 +73,17 @@ export type Session<T extends object = SessionData> = RequestSession<T>;
  */
 export const UserId = createParamDecorator(takeUserId);
 
-function takeUserId(_: unknown, context: ExecutionContext): string {
+function takeUserId(_: unknown, context: ExecutionContext): string | Promise<string> {
   const session = sessionOf(context);
+  const opening = session === null ? openUnguarded(context) : null;
+  if (opening !== null) return opening.then(userOf);
   if (session === null && isOverHttp(context) && !policyOf(context).skipsSession) {
     throw new TypeError(`@UserId() was used where no session is loaded: ${why(context)}`);
   }
+  return userOf(session);
+}
+
+function userOf(session: RequestSession | null): string {
   const userId = session?.userId ?? null;
   if (userId === null) throw new AuthenticationRequiredException('authentication_required');
   return userId;

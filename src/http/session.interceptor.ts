@@ -28,9 +28,9 @@ import { fieldOf } from './platform/graphql-call.js';
 import type { Exchange } from './request/exchange.js';
 import type { FieldSaves } from './request/field-saves.js';
 import { handlerOf } from './request/route-policy.js';
-import { SessionExchange } from './request/session-exchange.js';
 import { exchangeOf } from './request/session-of.js';
 import { MessageExchange } from './request/socket-message.js';
+import { OperationExchange } from './request/socket-operation.js';
 import { HTTP_RUNTIME } from './session.guard.js';
 
 /**
@@ -50,8 +50,8 @@ export class SessionInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const exchange = exchangeOf(context);
     if (exchange === null) return this.#withoutSession(context, next);
-    if (exchange instanceof SessionExchange && exchange.fields !== null)
-      return this.#aroundField(exchange, exchange.fields, context, next);
+    const { fields } = exchange;
+    if (fields !== null) return this.#aroundField(exchange, fields, context, next);
     if (exchange instanceof MessageExchange && !exchange.intercept()) return next.handle();
     const failing = async (error: unknown): Promise<unknown> => {
       const failure = await this.#afterError(exchange, error);
@@ -90,7 +90,7 @@ export class SessionInterceptor implements NestInterceptor {
 
   /** Nest takes the last value when the resolver is done, so that is when its changes are saved. */
   #aroundField(
-    exchange: SessionExchange,
+    exchange: Exchange,
     fields: FieldSaves,
     context: ExecutionContext,
     next: CallHandler,
@@ -99,7 +99,7 @@ export class SessionInterceptor implements NestInterceptor {
       exchange.enterHandler();
       const run = fields.begin();
       const fail = (error: unknown): void => subscriber.error(this.#reported(context, error));
-      const calling = next.handle().subscribe({
+      const observer: Observer<unknown> = {
         next: (value) => subscriber.next(value),
         complete: () => {
           const saving = fields.end(run);
@@ -109,7 +109,12 @@ export class SessionInterceptor implements NestInterceptor {
         error: (error: unknown) => {
           void this.#afterError(exchange, error, () => fields.end(run)).then(fail);
         },
-      });
+      };
+      // Over HTTP the request has been entered already, where that is wanted.
+      const calling =
+        exchange instanceof OperationExchange
+          ? runWithin(exchange.operation, () => next.handle().subscribe(observer))
+          : next.handle().subscribe(observer);
       return () => {
         exchange.leaveHandler();
         fields.abandon(run);

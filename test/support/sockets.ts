@@ -29,6 +29,8 @@ export interface TestSocket {
 export interface Opening {
   readonly cookie?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of a plain client of WebSocket: the subprotocols that it offers. */
+  readonly protocols?: string[];
   /** Of ws: the path. Of socket.io: the namespace. */
   readonly path?: string;
   /** Of socket.io. */
@@ -158,7 +160,8 @@ export interface UpgradeReply {
 /** Asks for an upgrade, as a plain client of WebSocket. 101: it was accepted, and is closed. */
 export function upgrade(port: number, path: string, opening: Opening = {}): Promise<UpgradeReply> {
   return new Promise((resolve, reject) => {
-    const client = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers: headersOf(opening) });
+    const { protocols = [] } = opening;
+    const client = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, { headers: headersOf(opening) });
     client.on('unexpected-response', (_request, response: IncomingMessage) => {
       let text = '';
       response.on('data', (part: Buffer) => (text += part.toString()));

@@ -16,10 +16,11 @@ export const NO_SESSIONS_HERE =
   'sessions do not reach this kind of handler yet, so that nobody can be signed in, and what needs a user is refused. ' +
   '`@Public()` opens it';
 
-/** Why resolvers that need a user are refused for an operation without an HTTP request, for the log. */
+/** Why resolvers that need a user are refused for an operation without an HTTP request or a socket, for the log. */
 export const NO_REQUEST =
-  'the GraphQL operation belongs to no HTTP request, so that nobody can be signed in, and what needs a user is refused. It ' +
-  'came over a socket, was executed by the app itself, or has a `context` without `req`';
+  'the GraphQL operation belongs to no HTTP request and to no socket that is known, so that nobody can be signed in, and what ' +
+  'needs a user is refused. It was executed by the app itself, came over a socket of another driver than Apollo and Mercurius, ' +
+  'or has a `context` without `req`';
 /** Why gateways whose adapter is none that is known refuse handlers that need a user, for the log. */
 export const NO_SESSIONS_BY_ADAPTER =
   'the WebSocket adapter of the app is neither on ws nor on socket.io, so that sessions do not reach its gateways, and what ' +

@@ -5,10 +5,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
  */
 
 /** The request that is being served; of a message over a socket, what stands for it. */
-const current = new AsyncLocalStorage<object>();
+const current = new AsyncLocalStorage<object | undefined>();
 
-/** Calls `work`, and whatever it starts, on behalf of a request. */
-export function runWithin<R>(request: object, work: () => R): R {
+/** Calls `work`, and whatever it starts, on behalf of a request; `undefined`: of nothing in particular. */
+export function runWithin<R>(request: object | undefined, work: () => R): R {
   return current.run(request, work);
 }
 

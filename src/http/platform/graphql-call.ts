@@ -29,6 +29,7 @@ const replies = new RequestLocal<Reply>('nest-sessions reply');
 /**
  * The HTTP request of a resolver's call; `null` when there is none that a response could answer: a subscription, and whatever
  * else comes over a socket, an operation that the app executes by itself, and a `context` of the app's that hides the request.
+ * Of an operation over a socket see `upgradesOf`.
  */
 export function graphqlCallOf(context: ExecutionContext): GraphqlCall | null {
   const known = contextOf(context.getArgs());
@@ -43,12 +44,57 @@ export function graphqlCallOf(context: ExecutionContext): GraphqlCall | null {
   return kept === undefined ? null : { request: kept.request, response: kept.raw };
 }
 
+/**
+ * The requests that may have opened the socket over which an operation has come, by its `context`: that of Mercurius has one,
+ * that of graphql-ws has one in `extra`, which Nest passes on as `req`.
+ */
+export function upgradesOf(known: unknown): object[] {
+  if (!isObject(known)) return [];
+  const { req, request, reply, extra } = known;
+  const ofReply = isObject(reply) ? reply['request'] : undefined;
+  const ofExtra = [extra, isObject(req) ? req['extra'] : undefined].map(
+    (one) => isObject(one) && one['request'],
+  );
+  return [...ofExtra, request, ofReply, req].filter(isObject);
+}
+
+/** The `context` of the operation that a resolver is called for. */
+export function contextValueOf(context: ExecutionContext): unknown {
+  return contextOf(context.getArgs());
+}
+
+/**
+ * An object that all fields of one execution share and no others: an event of a subscription is an execution of its own,
+ * although its `context` is that of the subscription. `null` when there is none.
+ *
+ * @see https://spec.graphql.org/October2021/#sec-Executing-Requests (coerced variable values)
+ */
+export function executionOf(context: ExecutionContext): object | null {
+  const values = infoOf(context)?.['variableValues'];
+  return isObject(values) ? values : null;
+}
+
+/** Whether the call is for a field of what a subscription sends: nobody has asked for it just now. */
+export function isOfEvent(context: ExecutionContext): boolean {
+  const info = infoOf(context);
+  const path = info?.['path'];
+  return operationTypeOf(info) === 'subscription' && isObject(path) && path['prev'] !== undefined;
+}
+
 /** Whether the operation of a resolver's call may change something: a mutation or a subscription. One that is unknown may. */
 export function mayChange(context: ExecutionContext): boolean {
+  return operationTypeOf(infoOf(context)) !== 'query';
+}
+
+function operationTypeOf(info: Record<string, unknown> | null): unknown {
+  const operation = info?.['operation'];
+  return isObject(operation) ? operation['operation'] : undefined;
+}
+
+function infoOf(context: ExecutionContext): Record<string, unknown> | null {
   const args = context.getArgs<unknown[]>();
   const info = args[isOfReference(args) ? 2 : 3];
-  const operation = isObject(info) ? info['operation'] : null;
-  return !isObject(operation) || operation['operation'] !== 'query';
+  return isObject(info) ? info : null;
 }
 
 /** `Query.cart`, for the log. */

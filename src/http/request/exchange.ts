@@ -1,6 +1,7 @@
 import type { HttpRuntime } from '../http-options.js';
 import type { RequestSessionState } from '../session/request-session-state.js';
 import type { SessionHandle } from '../session/session-handle.js';
+import type { FieldSaves } from './field-saves.js';
 
 /** What guards, interceptors and decorators need of a request or a message that has a session, wherever it came from. */
 export interface Exchange {
@@ -9,6 +10,9 @@ export interface Exchange {
   readonly state: RequestSessionState;
   /** Whether it is answered, or its client is gone, and no handler is at work any more. */
   readonly isOver: boolean;
+
+  /** How the resolvers of GraphQL save that share it; `null` while none has been called. */
+  readonly fields: FieldSaves | null;
 
   /** A handler is called. It is at work until `leaveHandler`. */
   enterHandler(): void;

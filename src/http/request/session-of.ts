@@ -8,6 +8,7 @@ import type { Exchange } from './exchange.js';
 import { policyOf } from './route-policy.js';
 import type { SessionExchange } from './session-exchange.js';
 import { SocketMessage } from './socket-message.js';
+import { operationOf } from './socket-operation.js';
 
 /*
  * Where the exchange of each request is kept, and how the session in it is found again.
@@ -47,7 +48,7 @@ function exchangeOfContext(context: ExecutionContext): Exchange | null {
   // One field skips the session for itself. Its request has one all the same, for the others.
   if (kind !== 'graphql' || policyOf(context).skipsSession) return null;
   const call = graphqlCallOf(context);
-  return call === null ? null : requestExchangeOf(call.request);
+  return call === null ? (operationOf(context)?.exchange ?? null) : requestExchangeOf(call.request);
 }
 
 /** The exchange of an HTTP request; `null` when there is none. @throws SessionHttpException, as `exchangeOf` does */

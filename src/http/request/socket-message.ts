@@ -7,6 +7,7 @@ import { MessageFacts } from '../session/message-facts.js';
 import { type LoadedSession, RequestSessionState } from '../session/request-session-state.js';
 import { SessionHandle } from '../session/session-handle.js';
 import type { Exchange } from './exchange.js';
+import type { FieldSaves } from './field-saves.js';
 
 /*
  * A message over a socket, and its session.
@@ -55,6 +56,11 @@ export class MessageExchange implements Exchange {
     return isFirst;
   }
 
+  /** Resolvers of an operation save together; a message has one handler. */
+  get fields(): FieldSaves | null {
+    return null;
+  }
+
   enterHandler(): void {}
 
   leaveHandler(): void {}
@@ -66,8 +72,12 @@ export class MessageExchange implements Exchange {
       this.state.noteFailure(error instanceof HttpException ? error.cause : error);
   }
 
-  async flush(): Promise<void> {
-    if (this.#isOver) return this.state.flushLate();
+  flush(): Promise<void> {
+    return this.#isOver ? this.state.flushLate() : this.flushNow();
+  }
+
+  /** Saves what has changed, as `flush` does while the message is being handled. */
+  protected async flushNow(): Promise<void> {
     try {
       await this.state.flush();
     } catch (error) {
@@ -142,10 +152,14 @@ export class SocketMessage {
     if (this.#exchange !== null) return this.#exchange;
     const { session, isBearer } = this.#socket;
     const keep = (loaded: LoadedSession): MessageExchange =>
-      (this.#exchange = new MessageExchange(runtime, isBearer, loaded, countsAsTouch, what));
+      (this.#exchange = this.makeExchange(runtime, isBearer, loaded, countsAsTouch, what));
     if (session === null) return keep(NOTHING);
     this.#opening ??= readSession(runtime, session, what).then(keep);
     return this.#opening;
+  }
+
+  protected makeExchange(...given: ConstructorParameters<typeof MessageExchange>): MessageExchange {
+    return new MessageExchange(...given);
   }
 
   /** Calls `then` when the message is answered, or its client is gone; `false`, and never, when it is already. */

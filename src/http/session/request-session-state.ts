@@ -284,6 +284,13 @@ export class RequestSessionState {
     if (this.#isCommitted && this.status !== 'clean') void this.flushLate();
   }
 
+  /** Another handler is called after `close`: what it changes is saved when it has ended. */
+  reopen(): void {
+    this.#isComposed = false;
+    this.#isClosed = false;
+    this.#savesNextAccess = false;
+  }
+
   /**
    * The response is an event stream, whose head has left. What the app changes from now on is saved with each event.
    *

@@ -2,7 +2,7 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { SessionHttpException } from '../errors/to-http-exception.js';
 import { refusalTo } from '../errors/ws-exception.js';
 import type { HttpRuntime } from '../http-options.js';
-import { runWithin } from '../platform/carrier.js';
+import { currentCarrier, runWithin } from '../platform/carrier.js';
 import type { LoadedToken } from '../request/load-session.js';
 import { readSession, SocketMessage } from '../request/socket-message.js';
 import type { LoadedSession } from '../session/request-session-state.js';
@@ -18,9 +18,10 @@ import {
   isWsServer,
   type VerifyAnswer,
   type VerifyInfo,
+  type WsClient,
   type WsServer,
 } from './socket-kinds.js';
-import { connectionOf, keepUpgrade, openSocket } from './socket-sessions.js';
+import { connectionOf, keepUpgrade, openGraphqlSocket, openSocket } from './socket-sessions.js';
 import { loadUpgrade, refusalOf, responseText, type UpgradeRefusal } from './upgrade.js';
 
 /*
@@ -33,7 +34,7 @@ const guarded = new WeakSet<object>();
 /** From now on each upgrade of the server is checked. `false`: it is of a kind that is not known. */
 export function guardServer(runtime: HttpRuntime, server: object): boolean {
   if (isWsServer(server)) {
-    once(server, () => guardWs(runtime, server));
+    once(server, () => guardWs(runtime, server, openSocket));
     return true;
   }
   const engine = engineOf(server);
@@ -43,13 +44,19 @@ export function guardServer(runtime: HttpRuntime, server: object): boolean {
   return true;
 }
 
+/** The same for a server of ws whose clients send operations of GraphQL. */
+export function guardGraphqlServer(runtime: HttpRuntime, server: WsServer): void {
+  once(server, () => guardWs(runtime, server, openGraphqlSocket));
+}
+
 function once(server: object, guard: () => void): void {
   if (guarded.has(server)) return;
   guarded.add(server);
   guard();
 }
 
-function guardWs(runtime: HttpRuntime, server: WsServer): void {
+/** @param open what is done when a socket is open */
+function guardWs(runtime: HttpRuntime, server: WsServer, open: typeof openGraphqlSocket): void {
   const { options } = server;
   const own = options.verifyClient ?? null;
   const askOwn = (info: VerifyInfo, answer: VerifyAnswer): void => {
@@ -60,16 +67,18 @@ function guardWs(runtime: HttpRuntime, server: WsServer): void {
   // ws looks at the number of parameters: with two it waits for the answer.
   options.verifyClient = (info, answer) => {
     let isAnswered = false;
+    const outside = currentCarrier();
+    // What the open socket does is not done on behalf of its opening.
     const reply: VerifyAnswer = (...given) => {
       isAnswered = true;
-      answer(...given);
+      runWithin(outside, () => answer(...given));
     };
     checkUpgrade(runtime, info.req, {
       accept: () => askOwn(info, reply),
       refuse: ({ status, body, headers }) => isAnswered || reply(false, status, body, headers),
     });
   };
-  server.on('connection', (client: object, request: IncomingMessage) => openSocket(runtime, client, request));
+  server.on('connection', (client: WsClient, request: IncomingMessage) => open(runtime, client, request));
 }
 
 function guardEngine(runtime: HttpRuntime, engine: Engine): void {

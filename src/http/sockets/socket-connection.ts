@@ -15,6 +15,13 @@ import type { EngineSocket, IoClient, WsClient } from './socket-kinds.js';
 /** The status with which a socket is closed whose session has ended. @see RFC 6455, 7.4.1 (policy violation) */
 const SESSION_ENDED = 1008;
 
+/**
+ * The status with which a client is asked to come back, with its new cookie.
+ *
+ * @see https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number (Service Restart)
+ */
+const COME_BACK = 1012;
+
 /** An open socket. Of its session it keeps the ids alone. */
 export abstract class SocketConnection implements SocketFacts, LiveConnection {
   readonly session: SocketFacts['session'];
@@ -85,7 +92,19 @@ export class WsConnection extends SocketConnection {
   }
 
   protected override close(reason: EndReason): void {
-    this.#client.close(SESSION_ENDED, reason);
+    this.#client.close(this.statusFor(reason), reason);
+  }
+
+  protected statusFor(_reason: EndReason): number {
+    return SESSION_ENDED;
+  }
+}
+
+/** A socket of ws for operations of GraphQL. */
+export class GraphqlConnection extends WsConnection {
+  /** Clients of graphql-ws come back by themselves after any status but those that say not to, which 1008 does. */
+  protected override statusFor(reason: EndReason): number {
+    return reason === 'replaced' ? COME_BACK : super.statusFor(reason);
   }
 }
 

@@ -2,8 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import type { HttpRuntime } from '../http-options.js';
 import { RequestLocal } from '../platform/request-local.js';
 import type { LoadedToken } from '../request/load-session.js';
-import { IoConnection, type SocketConnection, WsConnection } from './socket-connection.js';
-import { type EngineSocket, isIoClient, isWsClient } from './socket-kinds.js';
+import { graphqlSocketOf, keepGraphqlSocket } from '../request/socket-operation.js';
+import { GraphqlConnection, IoConnection, type SocketConnection, WsConnection } from './socket-connection.js';
+import { type EngineSocket, isIoClient, isWsClient, type WsClient } from './socket-kinds.js';
 
 /*
  * Which session each open socket belongs to.
@@ -26,16 +27,32 @@ export function openSocket(
   socket: object,
   request: IncomingMessage | null | undefined,
 ): void {
-  if (connections.has(socket) || request === null || request === undefined) return;
-  const loaded = upgrades.get(request);
-  if (loaded === undefined) return;
+  const make = (loaded: LoadedToken): SocketConnection =>
+    isWsClient(socket) ? new WsConnection(loaded, socket) : new IoConnection(loaded, socket as EngineSocket);
+  if (request !== null && request !== undefined) open(runtime, socket as EngineSocket, request, make);
+}
+
+/** A socket for operations of GraphQL is open, as `openSocket` says. Operations are known by the request that has opened it. */
+export function openGraphqlSocket(runtime: HttpRuntime, client: WsClient, request: IncomingMessage): void {
+  const connection = open(runtime, client, request, (loaded) => new GraphqlConnection(loaded, client));
+  connection?.forgetOpening();
+  if (connection !== null) keepGraphqlSocket(request, { runtime, facts: connection });
+}
+
+function open(
+  runtime: HttpRuntime,
+  socket: EngineSocket | WsClient,
+  request: IncomingMessage,
+  make: (loaded: LoadedToken) => SocketConnection,
+): SocketConnection | null {
+  const loaded = connections.has(socket) ? undefined : upgrades.get(request);
+  if (loaded === undefined) return null;
   upgrades.set(request, undefined);
-  const connection = isWsClient(socket)
-    ? new WsConnection(loaded, socket)
-    : new IoConnection(loaded, socket as EngineSocket);
+  const connection = make(loaded);
   connections.set(socket, connection);
-  (socket as EngineSocket).once('close', () => connection.closed());
+  socket.once('close', () => connection.closed());
   connection.watch(runtime, loaded.session.resolved?.row);
+  return connection;
 }
 
 /** The open socket of a client of ws or socket.io; `null` for whatever else there is, and for what came past our check. */
@@ -56,7 +73,8 @@ export interface SocketSession {
  * pushes, `handleDisconnect`. It never changes: a socket ends with its session. `null` for a socket without one. What the
  * session holds, each message looks up: see `currentSession()`.
  *
- * @param client a socket of ws or of socket.io, as Nest passes it to `handleConnection`
+ * @param client a socket of ws or of socket.io, as Nest passes it to `handleConnection`; or the `context` of an operation of
+ *   GraphQL over a socket, as `filter` and `resolve` of `@Subscription()` get it
  * @example
  * ```ts
  * import type { Socket } from 'socket.io';
@@ -70,5 +88,5 @@ export interface SocketSession {
  * ```
  */
 export function socketSession(client: object): SocketSession | null {
-  return connectionOf(client)?.session ?? null;
+  return (connectionOf(client) ?? graphqlSocketOf(client)?.facts)?.session ?? null;
 }

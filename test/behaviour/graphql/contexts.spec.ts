@@ -1,12 +1,9 @@
-import { Injectable } from '@nestjs/common';
-import { Args, Context, Mutation, Query, Resolver, Subscription } from '@nestjs/graphql';
-import { createClient } from 'graphql-ws';
-import { Public, RequireAuth, Session } from 'nest-sessions';
-import { WebSocket } from 'ws';
+import { Context, Mutation, Query, Resolver } from '@nestjs/graphql';
+import { Session, UserId } from 'nest-sessions';
+import { openGraphqlSocket, OVER_SOCKETS } from './support/graphql-socket.js';
 import {
   type Answer,
   codesOf,
-  type Driver,
   onEachDriver,
   openSignedIn,
   type Steps,
@@ -120,99 +117,58 @@ onEachDriver('an operation inside another', (open, driver) => {
   });
 });
 
-async function* once(value: object): AsyncGenerator<object> {
-  yield value;
-}
-
-@Injectable()
-@Resolver()
-class News {
-  @Query(() => String)
-  ping(): string {
-    return 'pong';
-  }
-
-  @Query(() => String, { nullable: true })
-  @RequireAuth()
-  secret(): string {
-    return 'secret';
-  }
-
-  @Subscription(() => String)
-  @Public()
-  news(): AsyncGenerator<object> {
-    return once({ news: 'what everybody may hear' });
-  }
-
-  @Subscription(() => String)
-  @RequireAuth()
-  secrets(): AsyncGenerator<object> {
-    return once({ secrets: 'what Ada may hear' });
-  }
-
-  @Subscription(() => String)
-  own(@Session() session: TestSession, @Args('by', { nullable: true }) _by?: string): AsyncGenerator<object> {
-    return once({ own: String(session.userId) });
-  }
-}
-
-/** What a subscription sends first, over a socket whose upgrade had the cookie. */
-async function heard(port: number, cookie: string, query: string): Promise<string> {
-  class WithCookie extends WebSocket {
-    constructor(url: string, protocols: string | string[]) {
-      super(url, protocols, { headers: { cookie } });
-    }
-  }
-  const client = createClient({
-    url: `ws://127.0.0.1:${port}/graphql`,
-    webSocketImpl: WithCookie,
-    retryAttempts: 0,
-  });
-  try {
-    return await new Promise<string>((resolve) => {
-      const done = (value: unknown): void => resolve(JSON.stringify(value));
-      client.subscribe(
-        { query },
-        { next: done, error: done, complete: () => resolve('completed without anything') },
-      );
-    });
-  } finally {
-    await client.dispose();
-  }
-}
-
-const SOCKETS: Record<Driver, object> = {
-  'Apollo on Express': { subscriptions: { 'graphql-ws': true } },
-  'Apollo on Fastify': { subscriptions: { 'graphql-ws': true } },
-  Mercurius: { subscription: { fullWsTransport: true } },
-};
-
-/** Takes the request of the upgrade for that of the operation, as apps do. */
-const UPGRADES: Record<Driver, object> = {
-  'Apollo on Express': { context: upgradeAsRequest },
-  'Apollo on Fastify': { context: upgradeAsRequest },
-  Mercurius: {
-    subscription: { fullWsTransport: true, context: (_socket: object, req: object) => ({ req }) },
-  },
-};
-
+/** Makes the upgrade look like a request, as apps do. */
 function upgradeAsRequest(given: { extra?: { request: object }; req?: object }): object {
   return { req: given.extra?.request ?? given.req ?? given };
 }
 
-onEachDriver('an operation over a socket', (open, driver) => {
-  it.each([
-    ['with the context of the driver', {}],
-    ['with a context that makes the upgrade look like a request', UPGRADES[driver]],
-  ])('never reads the cookie of the upgrade, %s', async (_, more) => {
-    const graphql = { ...SOCKETS[driver], ...more };
-    const { port, ada, storage } = await openSignedIn(open, { resolvers: [News], graphql });
+/** Contexts of apps for operations over a socket. */
+const OVER_A_SOCKET: readonly [title: string, make: (...given: never[]) => unknown][] = [
+  ['nothing', () => undefined],
+  ['nothing of the connection', () => ({ loaders: {} })],
+  ['the upgrade as a request', upgradeAsRequest],
+  ['what was given', (given: object) => ({ ...given })],
+];
+
+@Resolver()
+class OverASocket {
+  @Query(() => String, { nullable: true })
+  who(@UserId() userId: string): string {
+    return userId;
+  }
+}
+
+onEachDriver('a context of the app over a socket', (open, driver) => {
+  it.each(OVER_A_SOCKET)('may be %s', async (_, context) => {
+    const isMercurius = driver === 'Mercurius';
+    const more = isMercurius
+      ? {
+          subscription: {
+            fullWsTransport: true,
+            context: (_socket: object, req: object) => context(...([{ req }] as never[])),
+          },
+        }
+      : { context };
+    const graphql = { ...OVER_SOCKETS[driver], ...more };
+    const { port, ada, storage } = await openSignedIn(open, { resolvers: [OverASocket], graphql });
     const cookie = `__Host-sid=${(await ada.cookie()) ?? ''}`;
-    const hear = (query: string) => heard(port, cookie, query);
-    expect(await hear('subscription { news }')).toContain('what everybody may hear');
-    expect(await hear('subscription { secrets }')).toContain('sessions do not reach GraphQL');
-    expect(await hear('{ secret }')).toContain('sessions do not reach GraphQL');
-    expect(await hear('subscription { own }')).toContain('@Session() was used where no session is loaded');
-    expect(storage.calls).toEqual([]);
+    const socket = openGraphqlSocket(port, { cookie: () => cookie });
+    expect(await socket.ask('{ who }')).toEqual({ data: { who: 'ada' } });
+    expect(storage.calls).toEqual(['find', 'find']); // of the upgrade, and of the operation
+  });
+});
+
+onEachDriver('sockets beside sessions that middleware loads', (open, driver) => {
+  it('have sessions of their own', async () => {
+    const graphql = OVER_SOCKETS[driver];
+    const options = { mount: 'middleware', currentSession: true } as const;
+    const { port, ada } = await openSignedIn(open, { resolvers: [OverASocket], graphql, options });
+    const cookie = `__Host-sid=${(await ada.cookie()) ?? ''}`;
+    const socket = openGraphqlSocket(port, { cookie: () => cookie });
+    const anonymous = openGraphqlSocket(port);
+    for (let i = 0; i < 2; i++) {
+      expect(await socket.ask('{ who }')).toEqual({ data: { who: 'ada' } });
+      expect(codesOf(await anonymous.ask('{ who }'))).toEqual({ who: 'authentication_required' });
+    }
   });
 });

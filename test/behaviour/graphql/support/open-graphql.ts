@@ -34,6 +34,7 @@ import { signIn } from 'nest-sessions/testing';
 import type { Browser, Reply } from '../../../support/browser.js';
 import { type AppSetup, openApp, type Platform, type TestApp } from '../../../support/open-app.js';
 import { DATABASE } from '../../../support/storage.js';
+import { closeGraphqlSockets } from './graphql-socket.js';
 
 /** The drivers that Nest has, each on the platforms that it runs on. */
 export const DRIVERS = ['Apollo on Express', 'Apollo on Fastify', 'Mercurius'] as const;
@@ -219,6 +220,7 @@ export function onEachDriver(title: string, body: (open: OpenGraphql, driver: Dr
   describe.each(drivers)(`${title}, with %s`, (driver) => {
     const apps: INestApplication[] = [];
     afterEach(async () => {
+      await closeGraphqlSockets();
       for (const app of apps.splice(0)) await app.close();
     });
     body(async (setup) => {

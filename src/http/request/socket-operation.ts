@@ -1,0 +1,183 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { setImmediate } from '../../core/timers.js';
+import type { HttpRuntime } from '../http-options.js';
+import { contextValueOf, executionOf, isOfEvent, upgradesOf } from '../platform/graphql-call.js';
+import { RequestLocal } from '../platform/request-local.js';
+import type { LoadedSession } from '../session/request-session-state.js';
+import { FieldSaves } from './field-saves.js';
+import { handlerOf, type RoutePolicy } from './route-policy.js';
+import { MessageExchange, type SocketFacts, SocketMessage } from './socket-message.js';
+
+/*
+ * An operation of GraphQL over a socket, and its session.
+ */
+
+/** A socket for operations of GraphQL. */
+interface GraphqlSocket {
+  readonly runtime: HttpRuntime;
+  readonly facts: SocketFacts;
+}
+
+/** Open sockets for operations of GraphQL, by the request that has opened each. */
+const sockets = new RequestLocal<GraphqlSocket>('nest-sessions graphql socket');
+
+/** From now on operations whose context leads to that request have the session of the socket that it has opened. */
+export function keepGraphqlSocket(upgrade: object, socket: GraphqlSocket): void {
+  sockets.set(upgrade, socket);
+}
+
+/** The socket that the `context` of an operation leads to; `null`: none that is known. */
+export function graphqlSocketOf(contextValue: unknown): GraphqlSocket | null {
+  for (const upgrade of upgradesOf(contextValue)) {
+    const socket = sockets.get(upgrade);
+    if (socket !== undefined) return socket;
+  }
+  return null;
+}
+
+/** Operations, by what the fields of each execution share. */
+const operations = new WeakMap<object, SocketOperation>();
+
+/** The operation over a socket that a resolver is called for; `null` when there is none. */
+export function operationOf(context: ExecutionContext): SocketOperation | null {
+  const execution = executionOf(context);
+  if (execution === null) return null;
+  const known = operations.get(execution);
+  if (known !== undefined) return known;
+  const socket = graphqlSocketOf(contextValueOf(context));
+  if (socket === null) return null;
+  const operation = new SocketOperation(socket);
+  operations.set(execution, operation);
+  return operation;
+}
+
+/**
+ * One execution of an operation over a socket: what its resolvers run on behalf of. A subscription has one for its begin, and
+ * one for each event, so that the session is as fresh as the event.
+ */
+export class SocketOperation extends SocketMessage {
+  readonly #runtime: HttpRuntime;
+  /** How many resolvers are at work. */
+  #resolvers = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor({ runtime, facts }: GraphqlSocket) {
+    super(facts, facts);
+    this.#runtime = runtime;
+  }
+
+  /**
+   * Looks the session up, the first time. What a subscription sends is no use of the session.
+   *
+   * @throws SessionHttpException (401) when it has ended, (503) when it cannot be looked up
+   */
+  openFor(
+    context: ExecutionContext,
+    { skipsTouch }: Pick<RoutePolicy, 'skipsTouch'>,
+  ): OperationExchange | Promise<OperationExchange> {
+    const countsAsTouch = !skipsTouch && !isOfEvent(context);
+    const enter = (opened: MessageExchange): OperationExchange => {
+      const exchange = opened as OperationExchange;
+      exchange.routeField(countsAsTouch);
+      return exchange;
+    };
+    const opening = this.open(this.#runtime, countsAsTouch, handlerOf(context));
+    return opening instanceof Promise ? opening.then(enter) : enter(opening);
+  }
+
+  protected override makeExchange(
+    ...given: ConstructorParameters<typeof MessageExchange>
+  ): OperationExchange {
+    const exchange = new OperationExchange(this, ...given);
+    this.#settleLater(exchange); // fields may have guards of ours, and no interceptor
+    return exchange;
+  }
+
+  /** Whether a resolver is at work. */
+  get isAtWork(): boolean {
+    return this.#resolvers > 0;
+  }
+
+  /** A resolver is called. */
+  enter(): void {
+    this.#resolvers++;
+  }
+
+  /** A resolver has ended. Others of the same operation may be called after it. */
+  leave(exchange: OperationExchange): void {
+    this.#resolvers--;
+    if (!this.isAtWork) this.#settleLater(exchange);
+  }
+
+  /** Calls `then` when no resolver is at work any more, and the answer has been handed on; `false`, and never, when none is. */
+  override afterwards(then: () => void): boolean {
+    if (!this.isAtWork) return false;
+    this.#waiting.push(then);
+    return true;
+  }
+
+  #settleLater(exchange: OperationExchange): void {
+    setImmediate(() => {
+      if (this.isAtWork) return;
+      exchange.detach();
+      for (const then of this.#waiting.splice(0)) then();
+    });
+  }
+}
+
+/**
+ * The session of one execution. Its resolvers share one save, as over HTTP. Nothing tells when the client has been answered: it
+ * may have been whenever no resolver is at work.
+ */
+export class OperationExchange extends MessageExchange {
+  readonly operation: SocketOperation;
+  readonly #fields = new FieldSaves(this);
+  #isDetached = false;
+  #isUseRecorded = false;
+
+  constructor(
+    operation: SocketOperation,
+    runtime: HttpRuntime,
+    isBearer: boolean,
+    loaded: LoadedSession,
+    countsAsTouch: boolean,
+    what: string,
+  ) {
+    super(runtime, isBearer, loaded, countsAsTouch, what);
+    this.operation = operation;
+  }
+
+  override get fields(): FieldSaves {
+    return this.#fields;
+  }
+
+  override get isOver(): boolean {
+    return !this.operation.isAtWork;
+  }
+
+  /** The operation has come to a resolver. Each guard of a field says so. */
+  routeField(countsAsTouch: boolean): void {
+    if (!this.#isUseRecorded) this.state.route(countsAsTouch);
+  }
+
+  override enterHandler(): void {
+    this.operation.enter();
+    if (this.#isDetached) this.state.reopen();
+    this.#isDetached = false;
+  }
+
+  override leaveHandler(): void {
+    this.operation.leave(this);
+  }
+
+  override flush(): Promise<void> {
+    return this.flushNow();
+  }
+
+  override detach(): void {
+    this.#isDetached = true;
+    super.detach();
+    this.#isUseRecorded = true;
+    this.state.countAsTouch(false);
+  }
+}
