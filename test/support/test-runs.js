@@ -33,6 +33,7 @@ export const LEFT_OUT = [
   'behaviour/graphql/errors.spec.ts',
   'behaviour/graphql/saving.spec.ts',
   'behaviour/graphql/subscriptions.spec.ts',
+  'http/sockets/prepare-graphql.spec.ts',
   'http/sockets/socket-connection.spec.ts',
 
   // Thousands of combinations, all of them

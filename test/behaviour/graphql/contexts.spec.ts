@@ -150,7 +150,8 @@ onEachDriver('a context of the app over a socket', (open, driver) => {
         }
       : { context };
     const graphql = { ...OVER_SOCKETS[driver], ...more };
-    const { port, ada, storage } = await openSignedIn(open, { resolvers: [OverASocket], graphql });
+    const options = { live: { recheck: '1h' } } as const; // no look-up of what is open comes between
+    const { port, ada, storage } = await openSignedIn(open, { resolvers: [OverASocket], graphql, options });
     const cookie = `__Host-sid=${(await ada.cookie()) ?? ''}`;
     const socket = openGraphqlSocket(port, { cookie: () => cookie });
     expect(await socket.ask('{ who }')).toEqual({ data: { who: 'ada' } });

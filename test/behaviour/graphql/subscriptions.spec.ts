@@ -184,11 +184,15 @@ interface OverSockets extends GraphqlApp {
   readonly socket: GraphqlSocket;
 }
 
-const open = (openGraphql: OpenGraphql, driver: string, { graphql, ...setup }: GraphqlSetup = {}) =>
+/** No look-up of what is open comes between those that a test counts. */
+const live = { recheck: '1h' };
+
+const open = (openGraphql: OpenGraphql, driver: string, { graphql, options, ...setup }: GraphqlSetup = {}) =>
   openGraphql({
     resolvers: [Everything],
     routes: BASICS,
     ...setup,
+    options: { live, ...options },
     graphql: { ...OVER_SOCKETS[driver as keyof typeof OVER_SOCKETS], ...graphql },
   });
 

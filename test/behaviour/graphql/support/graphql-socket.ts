@@ -31,6 +31,8 @@ export interface GraphqlSocket {
 export interface Opening {
   readonly cookie?: () => string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** @default '/graphql' */
+  readonly path?: string;
   readonly connectionParams?: Record<string, unknown>;
   /** What it waits for before it comes back. @default it does not come back */
   readonly comesBackAfter?: () => Promise<void>;
@@ -46,7 +48,7 @@ export async function closeGraphqlSockets(): Promise<void> {
 
 /** A client of graphql-ws, as the pages of most apps have it. It opens its socket at once. */
 export function openGraphqlSocket(port: number, opening: Opening = {}): GraphqlSocket {
-  const { cookie, headers, connectionParams, comesBackAfter } = opening;
+  const { cookie, headers, connectionParams, comesBackAfter, path = '/graphql' } = opening;
   class FromPage extends WebSocket {
     constructor(url: string, protocols: string | string[]) {
       const page = { host: 'app.test', origin: 'https://app.test' };
@@ -57,7 +59,7 @@ export function openGraphqlSocket(port: number, opening: Opening = {}): GraphqlS
   const waiting: (() => void)[] = [];
   let opened = 0;
   const client = createClient({
-    url: `ws://127.0.0.1:${port}/graphql`,
+    url: `ws://127.0.0.1:${port}${path}`,
     webSocketImpl: FromPage,
     retryAttempts: comesBackAfter ? 5 : 0,
     ...(comesBackAfter && { retryWait: comesBackAfter }),
