@@ -1,8 +1,12 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import type { Request } from 'express';
 import { sessionOf } from 'nest-sessions';
 import { cookieToken, partsOf } from '../session/cookie-token.js';
 import { Endings } from './endings.js';
+
+/** Of a route: it tells by itself why a session has ended, and leaves that to the next page as well. */
+export const TellsEnding = Reflector.createDecorator<true>();
 
 /**
  * Tells somebody whose session has ended why, on whichever page they open next. Pages that need a user do not get here:
@@ -10,12 +14,16 @@ import { Endings } from './endings.js';
  */
 @Injectable()
 export class TellEndingGuard implements CanActivate {
-  constructor(private readonly endings: Endings) {}
+  constructor(
+    private readonly endings: Endings,
+    private readonly reflector: Reflector,
+  ) {}
 
-  canActivate(context: ExecutionContext): boolean {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (this.reflector.get(TellsEnding, context.getHandler())) return true;
     const request = context.switchToHttp().getRequest<Request>();
     const ended = request.accepts('html') ? endedSession(request) : null;
-    const why = ended === null ? null : this.endings.tell(ended);
+    const why = ended === null ? null : await this.endings.tell(ended);
     if (why !== null) sessionOf(request)?.flash('notice', why);
     return true;
   }

@@ -2,7 +2,7 @@ import { type ArgumentsHost, Catch, HttpException, HttpStatus, Logger } from '@n
 import { BaseExceptionFilter } from '@nestjs/core';
 import type { Request, Response } from 'express';
 import { AuthenticationRequiredException, CrossSiteRequestException, sessionOf } from 'nest-sessions';
-import { Endings } from '../account/endings.js';
+import { Endings, UNKNOWN_ENDING } from '../account/endings.js';
 import { confirmPath, guardedAction } from '../account/guarded-action.js';
 import { localPath, signInPath } from '../account/return-to.js';
 import { endedSession } from '../account/tell-ending.guard.js';
@@ -30,7 +30,7 @@ export class PageErrorFilter extends BaseExceptionFilter {
     if (status === HttpStatus.INTERNAL_SERVER_ERROR) this.#logger.error(exception);
     if (needsRecentSignIn(exception))
       return response.redirect(HttpStatus.SEE_OTHER, confirmPath(guardedAction(request.originalUrl)));
-    if (status === HttpStatus.UNAUTHORIZED) return this.#askToSignIn(request, response);
+    if (status === HttpStatus.UNAUTHORIZED) return void this.#askToSignIn(request, response); // never rejects
     const error = exception instanceof CrossSiteRequestException ? 'cross-site' : status;
     const retryPath = request.method === 'GET' ? request.originalUrl : '/';
     const { title, main } = errorPage({ status, error, retryPath });
@@ -39,18 +39,18 @@ export class PageErrorFilter extends BaseExceptionFilter {
     response.status(status).send(page({ title, main, session }));
   }
 
-  #askToSignIn(request: Request, response: Response): void {
+  async #askToSignIn(request: Request, response: Response): Promise<void> {
     const session = sessionOf(request);
     // Signed in and yet 401: the session ended while the request was under way, and cannot carry a message any more.
-    if (session && !session.isAuthenticated) session.flash('notice', this.#whyToSignIn(request));
+    if (session && !session.isAuthenticated) session.flash('notice', await this.#whyToSignIn(request));
     const returnTo = request.method === 'GET' ? localPath(request.originalUrl) : '/';
     response.redirect(HttpStatus.SEE_OTHER, signInPath(returnTo));
   }
 
-  #whyToSignIn(request: Request): string {
+  async #whyToSignIn(request: Request): Promise<string> {
     const ended = endedSession(request);
     if (ended === null) return 'Please sign in to go on.';
-    return this.endings.tell(ended) ?? 'Your session has ended. Please sign in again.';
+    return (await this.endings.tell(ended)) ?? UNKNOWN_ENDING;
   }
 }
 

@@ -1,6 +1,6 @@
 import { Controller, Get, HttpStatus, Param, Post, Query, Redirect, UseGuards } from '@nestjs/common';
 import { RequireAuth, Session, SessionStore } from 'nest-sessions';
-import { Endings } from '../account/endings.js';
+import { Endings, isEnding } from '../account/endings.js';
 import { RECENT } from '../account/guarded-action.js';
 import type { Html } from '../html/html.js';
 import { page } from '../html/page.js';
@@ -45,8 +45,7 @@ export class OnlineController {
   @Redirect('/online', HttpStatus.SEE_OTHER)
   async signOut(@Param('id') id: string, @Session() session: Session): Promise<void> {
     if (id === session.id) return session.logout(); // a message would begin another session
-    this.endings.byAdministrator(id);
-    const hasEnded = await this.store.delete(id);
+    const hasEnded = await this.endings.byAdministrator(id);
     if (hasEnded) session.flash('success', 'The session has ended.');
     else session.flash('notice', 'That session had ended already.');
   }
@@ -54,11 +53,14 @@ export class OnlineController {
   async #online({ id }: Session, within: unknown, after: unknown): Promise<Html> {
     const activeness = activenessFrom(within);
     const { age } = ACTIVENESS[activeness];
-    const { sessions, next } = await this.store.listActive({
+    const found = await this.store.listActive({
       after: typeof after === 'string' ? after : null,
       limit: PAGE_SIZE,
       ...(age !== null && { activeSince: Date.now() - age }),
     });
+    const sessions = found.sessions.filter((one) => !isEnding(one));
+    // Endings come behind all sessions, so where there is one, no session follows.
+    const next = sessions.length === found.sessions.length ? found.next : null;
     return onlinePage({ sessions, next, activeness, isFirst: after === undefined, ownId: id });
   }
 }
