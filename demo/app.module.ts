@@ -10,11 +10,14 @@ import { TellEndingGuard } from './account/tell-ending.guard.js';
 import { CartController } from './cart/cart.controller.js';
 import { HttpClients } from './clients/http-clients.js';
 import { Activity } from './devices/activity.js';
+import { DeviceChanges } from './devices/device-changes.js';
 import { DevicesController } from './devices/devices.controller.js';
 import { OtherDevices } from './devices/other-devices.js';
 import { NowhereController } from './errors/nowhere.controller.js';
 import { PageErrorFilter } from './errors/page-error.filter.js';
 import { HealthController } from './health/health.controller.js';
+import { LiveStreams } from './live/live-streams.js';
+import { LiveController } from './live/live.controller.js';
 import { OnlineController } from './online/online.controller.js';
 import { keyFrom } from './session-key.js';
 import { Rotations } from './session/rotations.js';
@@ -49,17 +52,20 @@ import { Thefts } from './theft/thefts.js';
     CartController,
     AccountController,
     ConfirmController,
+    LiveController,
     HealthController,
     NowhereController, // has every address that is left, so it stands last
   ],
   providers: [
     Activity,
+    DeviceChanges,
     OtherDevices,
     HttpClients,
     Rotations,
     StoredRows,
     Thefts,
     Endings,
+    LiveStreams,
     { provide: APP_GUARD, useClass: TellEndingGuard },
     { provide: APP_FILTER, useClass: PageErrorFilter },
   ],

@@ -1,4 +1,4 @@
-import type { SessionStructure } from 'nest-sessions';
+import type { SessionOptions } from 'nest-sessions';
 import { MemorySessionBackend } from 'nest-sessions/testing';
 import { join } from 'node:path';
 import { DATA_FOLDER } from './settings.js';
@@ -8,7 +8,7 @@ export interface Storage {
   /** What the pages call it. */
   readonly name: string;
   /** What the module is told of it. */
-  readonly options: SessionStructure;
+  readonly options: Pick<SessionOptions, 'backend' | 'dataSource' | 'live'>;
 }
 
 /** Where this app keeps them. */
@@ -33,7 +33,11 @@ function storageFrom(environment: NodeJS.ProcessEnv, folder: string): Storage {
   switch (URL.canParse(url) && new URL(url).protocol) {
     case 'postgres:':
     case 'postgresql:':
-      return { name: 'PostgreSQL', options: { dataSource: { type: 'postgres', url } } };
+      // What other processes end is known here in milliseconds, rather than in five seconds.
+      return {
+        name: 'PostgreSQL',
+        options: { dataSource: { type: 'postgres', url }, live: { bus: 'storage' } },
+      };
     case 'mysql:':
     case 'mariadb:':
       return { name: 'MySQL', options: { dataSource: { type: 'mysql', url } } };

@@ -32,6 +32,7 @@ export function signInPage({ userId, returnTo }: SignInPageInput): Html {
     </form>
     <p class="muted">
       Sign in with the same name in a second browser or on your phone, and see both under <em>Devices</em>.
+      Sign one out there, and its open page ends by itself.
     </p>
   </section>`;
 }

@@ -1,8 +1,12 @@
-import { Controller, Get, HttpStatus, Param, Post, Redirect } from '@nestjs/common';
-import { RequireAuth, Session, type SessionInfo, SessionStore, UserId } from 'nest-sessions';
+import { Controller, Get, HttpStatus, type MessageEvent, Param, Post, Redirect, Sse } from '@nestjs/common';
+import { RequireAuth, Session, type SessionInfo, SessionStore, SkipTouch, UserId } from 'nest-sessions';
+import { distinctUntilChanged, exhaustMap, filter, map, type Observable } from 'rxjs';
 import { RECENT } from '../account/guarded-action.js';
 import { page } from '../html/page.js';
+import { LiveStreams } from '../live/live-streams.js';
 import { Activity } from './activity.js';
+import { DeviceChanges } from './device-changes.js';
+import { deviceList } from './device-list.js';
 import { deviceName } from './device-name.js';
 import { devicesPage } from './devices.page.js';
 import { OtherDevices } from './other-devices.js';
@@ -13,18 +17,28 @@ export class DevicesController {
   constructor(
     private readonly activity: Activity,
     private readonly others: OtherDevices,
+    private readonly changes: DeviceChanges,
+    private readonly streams: LiveStreams,
     private readonly store: SessionStore,
   ) {}
 
   @Get()
   async show(@Session() session: Session, @UserId() userId: string): Promise<string> {
-    const main = devicesPage({
-      userId,
-      devices: thisDeviceFirst(await session.list()),
-      places: Number(this.store.config.maxPerUser),
-      activity: await this.activity.of(userId),
-    });
-    return page({ title: 'Your devices', here: 'devices', session, main });
+    const main = devicesPage({ userId, ...(await this.#listOf(session, userId)), isAsking: true });
+    return page({ title: 'Your devices', here: 'devices', session, main, stream: '/devices/live' });
+  }
+
+  /** The list, again and again as it changes, for the page that is open. */
+  @Sse('live')
+  @SkipTouch()
+  live(@Session() session: Session, @UserId() userId: string): Observable<MessageEvent> {
+    const lists = this.changes.of(userId).pipe(
+      exhaustMap(() => this.#look(session, userId)),
+      filter((list) => list !== null),
+      distinctUntilChanged(),
+      map((data): MessageEvent => ({ type: 'devices', data })),
+    );
+    return this.streams.of(userId, lists);
   }
 
   @Post('add')
@@ -65,6 +79,25 @@ export class DevicesController {
   async signOutEverywhere(@Session() session: Session): Promise<void> {
     await session.logoutAll();
     session.flash('success', 'You are signed out everywhere.');
+  }
+
+  /** The list for a page that is open; `null`: there is none to show, now. Never rejects. */
+  async #look(session: Session, userId: string): Promise<string | null> {
+    try {
+      const list = await this.#listOf(session, userId);
+      const isOver = list.devices.every(({ current }) => !current); // and the stream is about to end
+      return isOver ? null : deviceList({ ...list, isAsking: false }).toString();
+    } catch {
+      return null; // storage is out of reach: one of the next looks succeeds
+    }
+  }
+
+  async #listOf(session: Session, userId: string) {
+    return {
+      devices: thisDeviceFirst(await session.list()),
+      places: Number(this.store.config.maxPerUser),
+      activity: await this.activity.of(userId),
+    };
   }
 }
 

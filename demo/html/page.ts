@@ -24,10 +24,12 @@ export interface PageInput {
   readonly here?: (typeof LINKS)[number]['here'] | 'sign-in';
   /** Seconds after which the page loads itself again. */
   readonly again?: number;
+  /** The event stream that the page keeps open while somebody is signed in. @default '/live' */
+  readonly stream?: string;
 }
 
 /** A whole page. Flash messages are shown here, and are gone from the session by that. */
-export function page({ title, main, session, here, again }: PageInput): string {
+export function page({ title, main, session, here, again, stream = '/live' }: PageInput): string {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -38,6 +40,10 @@ export function page({ title, main, session, here, again }: PageInput): string {
         <title>${title} · nest-sessions</title>
         <link rel="icon" href="/icon.svg" type="image/svg+xml" />
         ${STYLES.map((name) => html`<link rel="stylesheet" href="/styles/${name}.css" />`)}
+        ${
+          session?.isAuthenticated &&
+          html`<script defer src="/live.js" data-stream="${stream}" data-user="${session.userId}"></script>`
+        }
       </head>
       <body>
         <a class="skip-link" href="#main">Skip to content</a>

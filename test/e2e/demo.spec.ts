@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import type { BrowserContextOptions, Locator } from 'playwright-core';
 import { onEachDatabase, openDatabase, SERVER_KINDS, type TestDatabase } from '../support/databases.js';
 import { canBrowse } from './support/chromium.js';
+import { databaseUrl } from './support/database-url.js';
 import { DemoCopy } from './support/demo-copy.js';
 import { brokenWords, faintTexts, unnamedParts } from './support/page-faults.js';
 import type { RunningDemo } from './support/running-demo.js';
@@ -156,8 +157,11 @@ describe('npm start', () => {
   });
 
   it('tells so too when what was pressed is refused, and tells nobody who never signed in', async () => {
-    const { laptop, phone } = await twoDevicesOf('Rosalind');
-    await phone.visit('/devices');
+    const [laptop, phone] = [await visitor(LAPTOP), await visitor({ ...PHONE, javaScriptEnabled: false })];
+    await phone.signIn('Rosalind');
+    await laptop.signIn('Rosalind');
+    await laptop.visit('/devices');
+    await phone.visit('/devices'); // where a script would see the page end
     await laptop.press('Sign out the other devices');
     await phone.press('Sign out everywhere');
     expect(phone.path).toBe('/sign-in');
@@ -756,10 +760,7 @@ onEachDatabase('the demo with DATABASE_URL', SERVER_KINDS, (kind) => {
   let site: RunningDemo;
   beforeAll(async () => {
     database = await openDatabase(kind);
-    const { host, port, username, password, database: name } = database.options() as ServerOptions;
-    const account = [username, password].filter((part) => part).map((part) => encodeURIComponent(part ?? ''));
-    const url = `${kind}://${account.join(':')}@${host}:${port}/${name}`;
-    site = await copy.start(0, { DATABASE_URL: url });
+    site = await copy.start(0, { DATABASE_URL: databaseUrl(database) });
   });
   afterAll(async () => {
     await site.stop();
@@ -779,14 +780,6 @@ onEachDatabase('the demo with DATABASE_URL', SERVER_KINDS, (kind) => {
     expect(page.replaceAll(/<[^>]*>|\s/g, '')).toContain(payload.toString('hex'));
   });
 });
-
-interface ServerOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly username: string;
-  readonly password?: string;
-  readonly database: string;
-}
 
 interface Box {
   readonly top: number;

@@ -67,6 +67,7 @@ export const LONGEST = [
   'backends/typeorm/pool/mysql/mysql-dialect.storm.spec.ts',
   'e2e/single-page-app.spec.ts',
   'e2e/demo.spec.ts',
+  'e2e/demo.live.spec.ts',
   'backends/typeorm/pool/pooled-connection.matrix.spec.ts',
   'core/rotation-policy.exhaustive.spec.ts',
   'interleaving/flawed-storages.spec.ts',

@@ -20,6 +20,7 @@ const REPOSITORY = process.cwd();
 /** What `npm start` reads. */
 const SOURCES = ['src', 'demo', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
 const SESSIONS = 'sessions.sqlite';
+const HOUR = 3_600_000;
 
 /**
  * A copy of the repository in a folder of its own, so that `npm start` is run as it is and other specs keep their
@@ -65,6 +66,21 @@ export class DemoCopy {
     );
   }
 
+  /** Moves the last use of every session into the past, and the idle expiry with it. */
+  ageUse(hours: number): Promise<void> {
+    const past = '- ?1';
+    return this.#change(
+      `last_active_at = last_active_at ${past}, expires_at = expires_at ${past}`,
+      hours * HOUR,
+    );
+  }
+
+  /** When a user's sessions were used last, as epoch milliseconds. */
+  async lastUseOf(userId: string): Promise<number[]> {
+    const rows = await this.#query('SELECT last_active_at AS at FROM sessions WHERE user_id = ?', [userId]);
+    return (rows as { at: number }[]).map(({ at }) => at);
+  }
+
   /** Puts something else in the place of that database; gives the way to bring it back. */
   hideSessions(): () => void {
     const [file, elsewhere] = [this.data(SESSIONS), this.data('elsewhere')];
@@ -93,9 +109,14 @@ export class DemoCopy {
   }
 
   async #change(assignments: string, milliseconds: number): Promise<void> {
+    await this.#query(`UPDATE sessions SET ${assignments}`, [milliseconds]);
+  }
+
+  async #query(statement: string, values: readonly unknown[]): Promise<unknown> {
     const database = await new DataSource({ type: 'sqlite', database: this.data(SESSIONS) }).initialize();
-    await database.query(`UPDATE sessions SET ${assignments}`, [milliseconds]);
+    const result: unknown = await database.query(statement, [...values]);
     await database.destroy();
+    return result;
   }
 
   async #run(

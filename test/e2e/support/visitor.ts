@@ -64,6 +64,13 @@ export class Visitor {
     return this.page.getByRole('status').allInnerTexts();
   }
 
+  /** Waits until this page has ended by itself, and says which words are in its place. */
+  async ending(): Promise<string> {
+    const words = this.page.getByRole('alert');
+    await words.waitFor();
+    return words.innerText();
+  }
+
   /** How many items the header says are in the cart. */
   async cartCount(): Promise<string> {
     const link = this.page.getByRole('navigation').getByRole('link', { name: 'Cart' });
