@@ -4,7 +4,7 @@ import type { EndedSessions, SessionBus } from './session-bus.js';
 import type { RevokeReason, SessionEvents } from './session-events.js';
 import { isActive } from './session-expiry.js';
 import type { SessionLogger } from './session-logger.js';
-import type { LiveRow } from './session-row.js';
+import type { EpochMs, LiveRow } from './session-row.js';
 import { withTimeout } from './timeout.js';
 import { clearTimeout, performance, setImmediate, setTimeout, sleep } from './timers.js';
 
@@ -24,6 +24,12 @@ export interface LiveConnection {
   end(reason: EndReason): void;
 }
 
+/** That something is open for a session. */
+export interface LiveRegistration {
+  /** The connection has ended by itself, and is not told of its session any more. Calling it again does nothing. */
+  takeBack(): void;
+}
+
 /** Ids that one look-up asks for at most. */
 const BATCH_SIZE = 500;
 
@@ -36,21 +42,66 @@ const REST = 4;
 /** Ids that are published together at most. More are `'all'`. */
 const MAX_PUBLISHED = 200;
 
-/** One session that something is open for. */
-class OpenSession {
+/**
+ * One session that something is open for, as storage told of it last. Thousands are kept at a time, mostly with one connection
+ * each: so one has no collection of its own.
+ */
+class OpenSession implements LiveRow {
+  readonly id: string;
+  readonly userId: string | null;
+  expiresAt: EpochMs;
+  absoluteExpiresAt: EpochMs;
   /** What is open, in the order in which it was opened. */
-  readonly connections = new Set<Registration>();
-  /** As storage told it last. */
-  row: LiveRow;
+  #open: OpenConnection | Set<OpenConnection> | null = null;
 
   constructor({ id, userId, expiresAt, absoluteExpiresAt }: LiveRow) {
-    this.row = { id, userId, expiresAt, absoluteExpiresAt };
+    this.id = id;
+    this.userId = userId;
+    this.expiresAt = expiresAt;
+    this.absoluteExpiresAt = absoluteExpiresAt;
+  }
+
+  add(connection: OpenConnection): void {
+    if (this.#open === null) this.#open = connection;
+    else if (this.#open instanceof Set) this.#open.add(connection);
+    else this.#open = new Set([this.#open, connection]);
+  }
+
+  /** Whether it was there. */
+  delete(connection: OpenConnection): boolean {
+    if (this.#open instanceof Set) return this.#open.delete(connection);
+    if (this.#open !== connection) return false;
+    this.#open = null;
+    return true;
+  }
+
+  get isEmpty(): boolean {
+    return this.#open === null || (this.#open instanceof Set && this.#open.size === 0);
+  }
+
+  /** What is open, also where some of it is deleted meanwhile: that is left out. */
+  get connections(): Iterable<OpenConnection> {
+    if (this.#open === null) return [];
+    return this.#open instanceof Set ? this.#open : [this.#open];
   }
 }
 
 /** One call of `add`: the same connection may be registered twice. */
-interface Registration {
+class OpenConnection implements LiveRegistration {
   readonly connection: LiveConnection;
+  readonly #session: OpenSession;
+  /** The session has nothing open any more. */
+  readonly #forget: (session: OpenSession) => void;
+
+  constructor(connection: LiveConnection, session: OpenSession, forget: (session: OpenSession) => void) {
+    this.connection = connection;
+    this.#session = session;
+    this.#forget = forget;
+  }
+
+  takeBack(): void {
+    if (this.#session.delete(this) && this.#session.isEmpty) this.#forget(this.#session);
+  }
 }
 
 /**
@@ -120,19 +171,17 @@ export class LiveSessions {
    * process that ended the session, otherwise within `recheck`.
    *
    * @param row the session as it was loaded
-   * @returns takes the registration back, because the connection has ended by itself; calling it again does nothing
+   * @returns what takes the registration back, because the connection has ended by itself
    */
-  add(row: LiveRow, connection: LiveConnection): () => void {
+  add(row: LiveRow, connection: LiveConnection): LiveRegistration {
     this.start();
     const session = this.#open.get(row.id) ?? new OpenSession(row);
-    const registration: Registration = { connection };
-    session.connections.add(registration);
+    const registration = new OpenConnection(connection, session, this.#forget);
+    session.add(registration);
     this.#open.set(row.id, session);
     if (this.#ended.has(row.id)) this.recheck([row.id]);
     this.#timer ??= this.#startTimer();
-    return () => {
-      if (session.connections.delete(registration) && session.connections.size === 0) this.#forget(session);
-    };
+    return registration;
   }
 
   /**
@@ -193,13 +242,13 @@ export class LiveSessions {
   /** Ends what has no session any more. Never rejects: what cannot be looked up is looked up next time. */
   async #lookUp(sessions: readonly OpenSession[]): Promise<void> {
     const now = this.#clock.now();
-    for (const session of sessions) if (now >= session.row.absoluteExpiresAt) this.#end(session, 'expired');
+    for (const session of sessions) if (now >= session.absoluteExpiresAt) this.#end(session, 'expired');
     for (let from = 0; from < sessions.length; from += BATCH_SIZE) {
       const batch = sessions.slice(from, from + BATCH_SIZE).filter((session) => this.#isOpen(session));
       if (batch.length === 0) continue;
       try {
         const rows = await this.#backend.alive(
-          batch.map(({ row }) => row.id),
+          batch.map(({ id }) => id),
           this.#clock.now(),
         );
         batch.forEach((session, index) => this.#judge(session, rows[index] ?? null));
@@ -212,12 +261,15 @@ export class LiveSessions {
   #judge(session: OpenSession, row: LiveRow | null): void {
     if (row === null) this.#end(session, this.#reasonOf(session));
     // The same id for another owner, by `SessionStore.put`, is another session.
-    else if (row.userId !== session.row.userId) this.#end(session, 'replaced');
-    else session.row = row;
+    else if (row.userId !== session.userId) this.#end(session, 'replaced');
+    else {
+      session.expiresAt = row.expiresAt;
+      session.absoluteExpiresAt = row.absoluteExpiresAt;
+    }
   }
 
-  #reasonOf({ row }: OpenSession): EndReason {
-    return this.#ended.get(row.id) ?? (isActive(row, this.#clock.now()) ? 'revoked' : 'expired');
+  #reasonOf(session: OpenSession): EndReason {
+    return this.#ended.get(session.id) ?? (isActive(session, this.#clock.now()) ? 'revoked' : 'expired');
   }
 
   #hasEnded(id: string, reason: EndReason): void {
@@ -229,14 +281,14 @@ export class LiveSessions {
   }
 
   #isOpen(session: OpenSession): boolean {
-    return this.#open.get(session.row.id) === session;
+    return this.#open.get(session.id) === session;
   }
 
   #end(session: OpenSession, reason: EndReason): void {
     if (!this.#isOpen(session)) return;
     this.#forget(session);
     for (const registration of session.connections) {
-      session.connections.delete(registration);
+      session.delete(registration);
       try {
         registration.connection.end(reason);
       } catch (error) {
@@ -246,14 +298,14 @@ export class LiveSessions {
     }
   }
 
-  /** Nothing is open for the session any more. */
-  #forget(session: OpenSession): void {
+  /** Nothing is open for the session any more. One function for all that is open. */
+  readonly #forget = (session: OpenSession): void => {
     if (!this.#isOpen(session)) return;
-    this.#open.delete(session.row.id);
+    this.#open.delete(session.id);
     if (this.#open.size > 0) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-  }
+  };
 }
 
 /** Publishes what ends in this process, and listens to what others publish. Nothing that a bus does wrong reaches the caller. */

@@ -149,11 +149,11 @@ describe('what is open for a session that this process ends', () => {
     const { store, live, rowOf } = open({}, HOUR);
     const row = await rowOf();
     const [closed, later] = [new Stream(), new Stream()];
-    const close = live.add(row, closed);
-    live.add(row, { end: () => closeLater() });
-    const closeLater = live.add(row, later);
-    close();
-    close();
+    const first = live.add(row, closed);
+    live.add(row, { end: () => last.takeBack() });
+    const last = live.add(row, later);
+    first.takeBack();
+    first.takeBack();
     await store.delete(row.id);
     expect([closed.reasons, later.reasons]).toEqual([[], []]);
   });
@@ -162,9 +162,9 @@ describe('what is open for a session that this process ends', () => {
     const { store, live, rowOf } = open({}, HOUR);
     const row = await rowOf();
     const stream = new Stream();
-    const close = live.add(row, stream);
+    const first = live.add(row, stream);
     live.add(row, stream);
-    close();
+    first.takeBack();
     await store.delete(row.id);
     expect(stream.reasons).toEqual(['revoked']);
   });
@@ -427,12 +427,12 @@ describe('the look-ups', () => {
       init: (id, type, _by, timer) => type === 'Timeout' && timers.set(id, timer as NodeJS.Timeout),
       destroy: (id) => timers.delete(id),
     }).enable();
-    const close = live.add(row, new Stream());
+    const registration = live.add(row, new Stream());
     hook.disable();
     const [timer] = timers.values();
     expect(timer?.hasRef()).toBe(false); // it does not keep the process alive
     expect(Reflect.get(timer!, '_destroyed')).toBe(false);
-    close();
+    registration.takeBack();
     expect(Reflect.get(timer!, '_destroyed')).toBe(true);
     expect(backend.count('alive')).toBe(0);
     live.add(row, new Stream());

@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
+import type { LiveRegistration } from '../../core/live-sessions.js';
 import { SessionError } from '../../core/session-errors.js';
 import { describeError, toHttpException } from '../errors/to-http-exception.js';
 import type { HttpRuntime } from '../http-options.js';
@@ -154,8 +155,8 @@ class SessionCommit implements ResponseExit {
   readonly #runtime: HttpRuntime;
   readonly #state: RequestSessionState;
   readonly #isBearer: boolean;
-  /** Takes the registration of an event stream back; `null`: the response is none. */
-  #takeBack: (() => void) | null = null;
+  /** That of an event stream; `null`: the response is none. */
+  #registration: LiveRegistration | null = null;
 
   /** @param isBearer whether the request came with a bearer token */
   constructor(runtime: HttpRuntime, state: RequestSessionState, request: PlatformRequest, isBearer: boolean) {
@@ -191,7 +192,7 @@ class SessionCommit implements ResponseExit {
 
   streams(end: () => void): void {
     const row = this.#state.stream();
-    if (row !== null) this.#takeBack = this.#runtime.sessions.live.add(row, { end });
+    if (row !== null) this.#registration = this.#runtime.sessions.live.add(row, { end });
   }
 
   sends(): void {
@@ -199,7 +200,7 @@ class SessionCommit implements ResponseExit {
   }
 
   closed(): void {
-    this.#takeBack?.();
+    this.#registration?.takeBack();
     this.#state.close();
   }
 

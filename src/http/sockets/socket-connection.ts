@@ -1,4 +1,4 @@
-import type { EndReason, LiveConnection } from '../../core/live-sessions.js';
+import type { EndReason, LiveConnection, LiveRegistration } from '../../core/live-sessions.js';
 import type { SessionRow } from '../../core/session-row.js';
 import { clearTimeout, setImmediate, setTimeout } from '../../core/timers.js';
 import type { HttpRuntime } from '../http-options.js';
@@ -28,7 +28,7 @@ export abstract class SocketConnection implements SocketFacts, LiveConnection {
   readonly isBearer: boolean;
   /** The session as it was when the socket was opened, until whoever connects has seen it. */
   #opening: LoadedSession | null;
-  #takeBack: (() => void) | null = null;
+  #registration: LiveRegistration | null = null;
 
   constructor({ session, isBearer }: LoadedToken) {
     const row = session.resolved?.row;
@@ -42,19 +42,19 @@ export abstract class SocketConnection implements SocketFacts, LiveConnection {
 
   /** From now on it ends with its session. To be called once. @param row the session as it was loaded */
   watch({ sessions }: HttpRuntime, row: SessionRow | undefined): void {
-    if (row !== undefined) this.#takeBack = sessions.live.add(row, this);
+    if (row !== undefined) this.#registration = sessions.live.add(row, this);
   }
 
   /** It is closed. */
   closed(): void {
-    this.#takeBack?.();
-    this.#takeBack = null;
+    this.#registration?.takeBack();
+    this.#registration = null;
     this.#opening = null;
   }
 
   /** The session has ended. If by a message of this very socket, that is answered first, unless it takes too long. */
   end(reason: EndReason): void {
-    this.#takeBack = null;
+    this.#registration = null;
     const message = currentCarrier();
     const close = (): void => this.close(reason);
     if (!(message instanceof SocketMessage) || !message.isOf(this)) return close();
