@@ -2,13 +2,12 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { SessionHttpException } from '../errors/to-http-exception.js';
 import { refusalTo } from '../errors/ws-exception.js';
 import type { HttpRuntime } from '../http-options.js';
-import { currentCarrier, runWithin } from '../platform/carrier.js';
+import { runOutside, runWithin } from '../platform/carrier.js';
 import type { LoadedToken } from '../request/load-session.js';
 import { readSession, SocketMessage } from '../request/socket-message.js';
 import type { LoadedSession } from '../session/request-session-state.js';
 import { IoConnection } from './socket-connection.js';
 import {
-  type AllowRequest,
   type Engine,
   engineOf,
   type EngineRequest,
@@ -17,6 +16,7 @@ import {
   type IoServer,
   isWsServer,
   type VerifyAnswer,
+  type VerifyClient,
   type VerifyInfo,
   type WsClient,
   type WsServer,
@@ -59,22 +59,21 @@ function once(server: object, guard: () => void): void {
 function guardWs(runtime: HttpRuntime, server: WsServer, open: typeof openGraphqlSocket): void {
   const { options } = server;
   const own = options.verifyClient ?? null;
-  const askOwn = (info: VerifyInfo, answer: VerifyAnswer): void => {
-    if (own === null) answer(true);
-    else if (own.length === 2) own.call(options, info, answer);
-    else answer(Boolean(own.call(options, info, answer)), 401);
+  const ask = (app: VerifyClient, info: VerifyInfo, answer: VerifyAnswer): void => {
+    if (app.length === 2) app.call(options, info, answer);
+    else answer(Boolean(app.call(options, info, answer)), 401);
   };
   // ws looks at the number of parameters: with two it waits for the answer.
   options.verifyClient = (info, answer) => {
     let isAnswered = false;
-    const outside = currentCarrier();
     // What the open socket does is not done on behalf of its opening.
     const reply: VerifyAnswer = (...given) => {
       isAnswered = true;
-      runWithin(outside, () => answer(...given));
+      runOutside(() => answer(...given));
     };
     checkUpgrade(runtime, info.req, {
-      accept: () => askOwn(info, reply),
+      accept: () => reply(true),
+      askApp: own === null ? null : () => ask(own, info, reply),
       refuse: ({ status, body, headers }) => isAnswered || reply(false, status, body, headers),
     });
   };
@@ -83,17 +82,18 @@ function guardWs(runtime: HttpRuntime, server: WsServer, open: typeof openGraphq
 
 function guardEngine(runtime: HttpRuntime, engine: Engine): void {
   const { opts } = engine;
-  const own: AllowRequest = opts.allowRequest ?? ((_request, answer) => answer(null, true));
+  const own = opts.allowRequest ?? null;
   opts.allowRequest = (request, answer) => {
     // Nobody else listens for errors of the socket yet, and one that nobody hears ends the process.
     if (request.res === undefined) request.socket.on('error', () => undefined);
     let isAnswered = false;
     const reply: typeof answer = (...given) => {
       isAnswered = true;
-      answer(...given);
+      runOutside(() => answer(...given));
     };
     checkUpgrade(runtime, request, {
-      accept: () => own.call(opts, request, reply),
+      accept: () => reply(null, true),
+      askApp: own === null ? null : () => own.call(opts, request, reply),
       refuse: (refusal) => isAnswered || answerHandshake(request, refusal),
     });
   };
@@ -108,8 +108,9 @@ function answerHandshake({ res, socket }: EngineRequest, refusal: UpgradeRefusal
 
 /** How an upgrade goes on. */
 interface Upgrade {
-  /** Asks the app, which may answer later. */
   accept(): unknown;
+  /** Asks the app, which may answer later, whether to accept it; `null`: the app has no say. */
+  readonly askApp: (() => unknown) | null;
   /** Does nothing if the app has answered already. */
   refuse(refusal: UpgradeRefusal): unknown;
 }
@@ -118,9 +119,11 @@ function checkUpgrade(runtime: HttpRuntime, request: IncomingMessage, upgrade: U
   const refuse = (error: unknown): void => void upgrade.refuse(refusalOf(runtime, request, error));
   const admit = (loaded: LoadedToken): void => {
     keepUpgrade(request, loaded);
+    const { askApp } = upgrade;
+    if (askApp === null) return void upgrade.accept();
     const socket = { session: loaded.session.resolved?.row ?? null, isBearer: loaded.isBearer };
     const opening = SocketMessage.ofOpening(runtime, socket, request, loaded.session);
-    runWithin(opening, () => upgrade.accept());
+    runWithin(opening, askApp);
   };
   try {
     const loading = loadUpgrade(runtime, request);

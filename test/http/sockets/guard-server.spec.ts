@@ -8,6 +8,7 @@ import { currentSession, RequireAuth, Session, sessionOf, socketSession } from '
 import { signIn } from 'nest-sessions/testing';
 import type { Observable } from 'rxjs';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { currentCarrier } from '../../../src/http/platform/carrier.js';
 import { type AppSetup, type OpenApp, onEachPlatform, type TestApp } from '../../support/open-app.js';
 import type { TestSession } from '../../support/routes.js';
 import { BASICS } from '../../support/session-routes.js';
@@ -259,6 +260,38 @@ onEachPlatform('an upgrade', (open: OpenApp) => {
     expect((await upgrade(port, path, { cookie })).status).toBe(101);
     expect((await upgrade(port, path, { cookie, headers: { 'x-pass': 'no' } })).status).toBe(400);
     expect(asked).toEqual(['ada', 'ada']);
+  });
+
+  it('that is accepted opens its connection on behalf of nobody, whose timers would keep the session in memory', async () => {
+    const isOfNobody: boolean[] = [];
+    const asked: unknown[] = [];
+    const watch = (server: { engine?: EventEmitter } & EventEmitter): void =>
+      void (server.engine ?? server).on('connection', () => isOfNobody.push(currentCarrier() === undefined));
+    const ask = (done: () => void): void => {
+      asked.push(currentSession()?.userId);
+      setTimeout(done, 1);
+    };
+    @WebSocketGateway({
+      verifyClient: (_info: unknown, done: (ok: boolean) => void) => ask(() => done(true)),
+    })
+    class PlainGateway {
+      readonly afterInit = watch;
+    }
+    @WebSocketGateway({
+      allowRequest: (_request: unknown, done: (error: null, ok: boolean) => void) =>
+        ask(() => done(null, true)),
+    })
+    class IoGateway {
+      readonly afterInit = watch;
+    }
+    for (const kind of SOCKETS) {
+      const { adapt, path } = SOCKET_PLATFORMS[kind];
+      const providers = [kind === 'ws' ? PlainGateway : IoGateway];
+      const { browser, port } = await open({ routes: BASICS, providers, prepare: adapt });
+      expect((await upgrade(port, path, { cookie: await cookieOf(browser()) })).status).toBe(101);
+    }
+    expect(asked).toEqual(['ada', 'ada']);
+    expect(isOfNobody).toEqual([true, true]);
   });
 
   it('over socket.io may begin by polling, which loads and counts once', async () => {
