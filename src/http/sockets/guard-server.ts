@@ -21,7 +21,7 @@ import {
   type WsClient,
   type WsServer,
 } from './socket-kinds.js';
-import { connectionOf, keepUpgrade, openGraphqlSocket, openSocket } from './socket-sessions.js';
+import { connectionOf, joinNamespace, keepUpgrade, openGraphqlSocket, openSocket } from './socket-sessions.js';
 import { loadUpgrade, refusalOf, responseText, type UpgradeRefusal } from './upgrade.js';
 
 /*
@@ -85,11 +85,12 @@ function guardEngine(runtime: HttpRuntime, engine: Engine): void {
   const own = opts.allowRequest ?? null;
   opts.allowRequest = (request, answer) => {
     // Nobody else listens for errors of the socket yet, and one that nobody hears ends the process.
-    if (request.res === undefined) request.socket.on('error', () => undefined);
+    if (request.res === undefined) request.socket.on('error', ignore);
     let isAnswered = false;
     const reply: typeof answer = (...given) => {
       isAnswered = true;
       runOutside(() => answer(...given));
+      request.socket.off('error', ignore); // from now on engine.io listens
     };
     checkUpgrade(runtime, request, {
       accept: () => reply(null, true),
@@ -99,6 +100,8 @@ function guardEngine(runtime: HttpRuntime, engine: Engine): void {
   };
   engine.on('connection', (socket: EngineSocket) => openSocket(runtime, socket, socket.request));
 }
+
+function ignore(): void {}
 
 /** Engine.io has no other status than 403 by polling, and 400 for an upgrade: so ours is written here, and it hears no more. */
 function answerHandshake({ res, socket }: EngineRequest, refusal: UpgradeRefusal): void {
@@ -152,7 +155,7 @@ function meetNamespace(runtime: HttpRuntime, server: IoServer): void {
   server.use((client, next) => {
     const connection = connectionOf(client);
     if (!(connection instanceof IoConnection)) return next();
-    connection.join(client);
+    joinNamespace(connection, client);
     const { opening, session } = connection;
     const join = (loaded: LoadedSession): void => {
       joining.set(client, loaded);

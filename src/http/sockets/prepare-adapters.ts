@@ -85,19 +85,18 @@ function opened(runtime: HttpRuntime, client: object, connect: () => unknown): u
  * one client, so another one would only take memory, for as long as the socket is open.
  */
 function onBehalfOf(client: object, handler: MessageHandler): MessageHandler {
-  const callback = handler.callback as Callback;
-  handler.callback = ((...args) => handle(client, () => callback(...args))) as typeof handler.callback;
+  handler.callback = handle.bind(undefined, client, handler.callback as Callback) as typeof handler.callback;
   return handler;
 }
 
-function handle(client: object, callback: () => unknown): unknown {
+function handle(client: object, callback: Callback, ...args: unknown[]): unknown {
   const connection = connectionOf(client);
-  if (connection === null) return callback();
+  if (connection === null) return callback(...args);
   const message = new SocketMessage(connection, client);
   return runWithin(message, async () => {
     let isAnswering = false;
     try {
-      const result = await callback();
+      const result = await callback(...args);
       isAnswering = isObservable(result);
       return isObservable(result) ? answering(message, result) : result;
     } finally {

@@ -111,7 +111,8 @@ export class GraphqlConnection extends WsConnection {
 /** A connection of socket.io, with one client for each namespace. */
 export class IoConnection extends SocketConnection {
   readonly #socket: EngineSocket;
-  readonly #clients = new Set<IoClient>();
+  /** Those that have joined. Most connections have one, which needs no collection. */
+  #clients: IoClient | Set<IoClient> | null = null;
 
   constructor(loaded: LoadedToken, socket: EngineSocket) {
     super(loaded);
@@ -120,8 +121,15 @@ export class IoConnection extends SocketConnection {
 
   /** A client has joined a namespace. */
   join(client: IoClient): void {
-    this.#clients.add(client);
-    client.once('disconnect', () => this.#clients.delete(client));
+    if (this.#clients === null) this.#clients = client;
+    else if (this.#clients instanceof Set) this.#clients.add(client);
+    else this.#clients = new Set([this.#clients, client]);
+  }
+
+  /** A client has left its namespace. */
+  leave(client: IoClient): void {
+    if (this.#clients instanceof Set) this.#clients.delete(client);
+    else if (this.#clients === client) this.#clients = null;
   }
 
   /**
@@ -129,8 +137,9 @@ export class IoConnection extends SocketConnection {
    * to come back with its new cookie, and otherwise it has none.
    */
   protected override close(reason: EndReason): void {
-    const connected = [...this.#clients].find((client) => client.connected);
-    if (reason === 'replaced' || connected === undefined) this.#socket.close();
+    const clients = this.#clients instanceof Set ? [...this.#clients] : [this.#clients];
+    const connected = clients.find((client) => client?.connected);
+    if (reason === 'replaced' || !connected) this.#socket.close();
     else connected.disconnect(true);
   }
 }

@@ -4,7 +4,7 @@ import { RequestLocal } from '../platform/request-local.js';
 import type { LoadedToken } from '../request/load-session.js';
 import { graphqlSocketOf, keepGraphqlSocket } from '../request/socket-operation.js';
 import { GraphqlConnection, IoConnection, type SocketConnection, WsConnection } from './socket-connection.js';
-import { type EngineSocket, isIoClient, isWsClient, type WsClient } from './socket-kinds.js';
+import { type EngineSocket, type IoClient, isIoClient, isWsClient, type WsClient } from './socket-kinds.js';
 
 /*
  * Which session each open socket belongs to.
@@ -50,14 +50,32 @@ function open(
   upgrades.set(request, undefined);
   const connection = make(loaded);
   connections.set(socket, connection);
-  socket.once('close', () => connection.closed());
+  socket.on('close', closed);
   connection.watch(runtime, loaded.session.resolved?.row);
   return connection;
 }
 
+/** One function for all sockets, which emitters call as their method. */
+function closed(this: object): void {
+  connections.get(this)?.closed();
+}
+
+/** A client of socket.io joins a namespace. */
+export function joinNamespace(connection: IoConnection, client: IoClient): void {
+  connection.join(client);
+  client.on('disconnect', left);
+}
+
+/** One function for all clients, as above. */
+function left(this: IoClient): void {
+  const connection = connections.get(this.conn);
+  if (connection instanceof IoConnection) connection.leave(this);
+}
+
 /** The open socket of a client of ws or socket.io; `null` for whatever else there is, and for what came past our check. */
 export function connectionOf(client: object): SocketConnection | null {
-  return connections.get(isIoClient(client) ? client.conn : client) ?? null;
+  const known = connections.get(client) ?? (isIoClient(client) ? connections.get(client.conn) : undefined);
+  return known ?? null;
 }
 
 /** Whose a socket is, for as long as it is open. */

@@ -237,4 +237,22 @@ onEachPlatform('a socket', (open: OpenApp, platform) => {
     expect(client.active).toBe(false);
     client.disconnect();
   });
+
+  it('over socket.io ends with its session in the namespaces that are left', async () => {
+    @WebSocketGateway({ namespace: 'news' })
+    class NewsGateway {}
+    const { browser, port, store } = await open({ routes: BASICS, providers: [Gateway, NewsGateway] });
+    const { io } = await import('socket.io-client');
+    const extraHeaders = { cookie: await cookieOf(browser()) };
+    const main = io(`http://127.0.0.1:${port}`, { transports: ['websocket'], extraHeaders, forceNew: true });
+    const news = main.io.socket('/news');
+    await Promise.all(
+      [main, news].map((one) => new Promise<void>((resolve) => one.once('connect', resolve))),
+    );
+    main.disconnect(); // of the first namespace: the connection stays open for the other
+    const ended = new Promise((resolve) => news.once('disconnect', resolve));
+    await store.destroyAllForUser('ada');
+    expect(await ended).toBe('io server disconnect');
+    expect(news.active).toBe(false);
+  });
 });
