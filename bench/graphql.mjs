@@ -107,6 +107,7 @@ async function serve() {
   })(BenchModule);
   const adapter = driver === 'apollo-express' ? new ExpressAdapter() : new FastifyAdapter();
   const app = await NestFactory.create(BenchModule, adapter, { logger: ['warn', 'error', 'fatal'] });
+  app.getHttpServer().keepAliveTimeout = 0; // connections wait while the other app is measured
   await app.listen(0, '127.0.0.1');
   const cookie = hasSessions ? (await signIn(app, 'ada')).cookie : '';
   if (hasSessions) app.get(SessionStore);
