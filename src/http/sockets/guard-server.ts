@@ -21,7 +21,13 @@ import {
   type WsClient,
   type WsServer,
 } from './socket-kinds.js';
-import { connectionOf, joinNamespace, keepUpgrade, openGraphqlSocket, openSocket } from './socket-sessions.js';
+import {
+  connectionOf,
+  joinNamespace,
+  keepUpgrade,
+  openGraphqlSocket,
+  openSocket,
+} from './socket-sessions.js';
 import { loadUpgrade, refusalOf, responseText, type UpgradeRefusal } from './upgrade.js';
 
 /*
