@@ -13,8 +13,8 @@ import { clearTimeout, performance, setImmediate, setTimeout, sleep } from './ti
  */
 
 /**
- * Why what was open for a session has ended. A session that another process has ended is `'revoked'`, whatever the reason was
- * there: storage does not keep it.
+ * Why what was open for a session has ended. Storage does not keep it, so what another process has ended is `'revoked'`
+ * whatever the reason was there, and `'replaced'` if nobody was signed in: what ends a visitor's session is a sign-in.
  */
 export type EndReason = RevokeReason | 'evicted' | 'expired';
 
@@ -269,7 +269,10 @@ export class LiveSessions {
   }
 
   #reasonOf(session: OpenSession): EndReason {
-    return this.#ended.get(session.id) ?? (isActive(session, this.#clock.now()) ? 'revoked' : 'expired');
+    const known = this.#ended.get(session.id);
+    if (known !== undefined) return known;
+    if (!isActive(session, this.#clock.now())) return 'expired';
+    return session.userId === null ? 'replaced' : 'revoked';
   }
 
   #hasEnded(id: string, reason: EndReason): void {

@@ -183,6 +183,20 @@ describe('what is open for a session that another process ends', () => {
     expect(events).toEqual([]);
   });
 
+  it('is taken for replaced when the other process ends a session of nobody, as a sign-in does', async () => {
+    const opened = open();
+    const { store, live, rowOf } = opened;
+    const other = replica(opened);
+    const [visitor, own] = [new Stream(), new Stream()];
+    const [row, kept] = [await rowOf(null), await rowOf(null)];
+    live.add(row, visitor);
+    live.add(kept, own);
+    await other.delete(row.id);
+    expect(await visitor.ended).toBe('replaced');
+    await store.delete(kept.id); // this process knows better
+    expect(await own.ended).toBe('revoked');
+  });
+
   it('ends when the other process evicts it, or ends everybody', async () => {
     const opened = open({ maxPerUser: 1 });
     const { live, rowOf } = opened;

@@ -238,6 +238,30 @@ onEachPlatform('a socket', (open: OpenApp, platform) => {
     client.disconnect();
   });
 
+  it('over socket.io comes back with its new cookie after a sign-in at another process', async () => {
+    const options = { live: { recheck: '100ms' } };
+    const here = await open({ routes: BASICS, providers: [Gateway], options });
+    const elsewhere = await open({ routes: BASICS, storage: here.storage, clock: here.clock });
+    const { io } = await import('socket.io-client');
+    const visitor = elsewhere.browser();
+    await visitor.post('/do/set', { theme: 'dark' });
+    const headers = { cookie: await cookieNow(visitor) };
+    const client = io(`http://127.0.0.1:${here.port}`, {
+      transports: ['websocket'],
+      extraHeaders: headers,
+      reconnectionDelay: 50,
+      forceNew: true,
+    });
+    const connect = (): Promise<void> => new Promise((resolve) => client.once('connect', resolve));
+    await connect();
+    const back = new Promise((resolve) => client.once('disconnect', resolve)).then(connect);
+    await visitor.get('/do/in?user=ada');
+    headers.cookie = await cookieNow(visitor);
+    await back;
+    expect(await new Promise((resolve) => client.once('answer', resolve).emit('user'))).toBe('ada');
+    client.disconnect();
+  });
+
   it('over socket.io ends with its session in the namespaces that are left', async () => {
     @WebSocketGateway({ namespace: 'news' })
     class NewsGateway {}
