@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Do apps run on a tarball of the package? Installs it into copies of the apps in test/apps, the way a user does: a
 # CommonJS app on Nest 11 and an ESM app on Nest 12. Each is compiled with the type tests, started, and runs its own
-# specs with Jest, on Nest 12 with Vitest too, on every version of Node that the package supports; the one on Nest 11 also
-# what the suite says of protections on Nest 12.
+# specs with Jest, on Nest 12 with Vitest too, on every version of Node that the package supports. The one on Nest 11
+# also runs what the suite says of protections on Nest 12, and tries sockets, streams of events and GraphQL.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -76,8 +76,8 @@ for app in nest11-cjs nest12-esm; do
   for major in "${nodes[@]}"; do
     folder=$(node_folder "$major")
     say "$app: starts and passes its specs on Node $("$folder/node" --version)"
-    PATH="$folder:$PATH" npm start
-    PATH="$folder:$PATH" npm test -- --ci
-    PATH="$folder:$PATH" npm run --if-present test:vitest
+    PATH="$folder:$PATH" timeout 300 npm start
+    PATH="$folder:$PATH" npm test -- --ci --testTimeout=600000
+    PATH="$folder:$PATH" npm run --if-present test:vitest -- --testTimeout=600000
   done
 done
