@@ -12,6 +12,7 @@ cache="$root/node_modules/.cache/nest-sessions"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 . "$root/scripts/bring-sqlite3.sh"
+. "$root/scripts/install-modules.sh"
 
 say() { printf '\n== %s\n' "$*"; }
 fail() {
@@ -39,9 +40,7 @@ install_app() {
   [[ $1 != nest11-cjs ]] || cp "$root/test/behaviour/protections.spec.ts" "$work/$1/"
   cp "$tarball" "$work/$1/nest-sessions.tgz"
   cd "$work/$1"
-  npm i --no-audit --no-fund --ignore-scripts
-  npm i --no-audit --no-fund --ignore-scripts ./nest-sessions.tgz
-  npm ls >/dev/null || fail 'expected every peer dependency to be satisfied, see npm ls above'
+  install_modules ./nest-sessions.tgz
   bring_sqlite3
 }
 
@@ -64,7 +63,7 @@ EOF
 }
 
 for app in nest11-cjs nest12-esm; do
-  say "$app: peers first, then the tarball"
+  say "$app: installs"
   install_app "$app"
 
   say "$app: every entry point loads"

@@ -8,6 +8,7 @@ work=$(mktemp -d)
 database=
 
 . "$root/scripts/bring-sqlite3.sh"
+. "$root/scripts/install-modules.sh"
 . "$root/scripts/started-app.sh"
 
 say() { printf '\n== %s\n' "$*"; }
@@ -38,9 +39,7 @@ for example in "${examples[@]}"; do
   cd "$work/$example"
   rm -rf node_modules dist .env ./*.sqlite*
   cp "$tarball" nest-sessions.tgz
-  npm pkg set dependencies.nest-sessions=file:./nest-sessions.tgz
-  npm i --no-audit --no-fund --ignore-scripts --prefer-offline --loglevel error
-  npm ls >/dev/null
+  install_modules ./nest-sessions.tgz
   [[ ! -d node_modules/sqlite3 ]] || bring_sqlite3
 
   if [[ $example == fastify-postgres ]]; then

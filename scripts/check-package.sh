@@ -20,6 +20,8 @@ say 'build and pack'
 tarball=${PACKAGE_TARBALL:-$(bash scripts/pack.sh "$work")}
 [[ -f $tarball ]] || fail 'expected npm pack to write one tarball'
 
+export MODULES=${MODULES:-$work}
+
 # Beside the rest, which leaves a processor idle for much of the time. What it prints comes last.
 bash scripts/check-starters.sh "$tarball" >"$work/starters.log" 2>&1 &
 starters=$!

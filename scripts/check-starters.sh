@@ -11,6 +11,7 @@ majors=("${@:2}")
 cache="$root/node_modules/.cache/nest-sessions"
 work=$(mktemp -d)
 . "$root/scripts/bring-sqlite3.sh"
+. "$root/scripts/install-modules.sh"
 . "$root/scripts/started-app.sh"
 trap 'stop_app; rm -rf "$work"' EXIT
 
@@ -20,17 +21,16 @@ fail() {
   exit 1
 }
 
-# The CLI of that major version, installed once.
+# The CLI of that major version: that of the repository, or one that is installed once.
 cli() {
-  local folder="$cache/nest-cli-$1"
+  local folder="$root"
+  [[ $("$root/node_modules/.bin/nest" --version) == "$1".* ]] || folder="$cache/nest-cli-$1"
   if [[ ! -x $folder/node_modules/.bin/nest ]]; then
     mkdir -p "$folder"
     npm i --prefix "$folder" --no-save --no-audit --no-fund --ignore-scripts --loglevel error "@nestjs/cli@$1" >&2
   fi
   printf '%s\n' "$folder/node_modules/.bin/nest"
 }
-
-install() { npm i --no-audit --no-fund --ignore-scripts --prefer-offline --loglevel error "$@"; }
 
 # What somebody writes next: a handler that signs in, and one for who is signed in.
 use_sessions() {
@@ -89,15 +89,14 @@ for major in "${majors[@]}"; do
   "$nest" new "starter-$major" --skip-install --skip-git --package-manager npm >/dev/null
   cd "starter-$major"
   cp "$tarball" nest-sessions.tgz
-  install ./nest-sessions.tgz
+  install_modules ./nest-sessions.tgz
 
   say "Nest $major: nest add nest-sessions"
   npx --no-install nest add nest-sessions --skip-install -- --skip-install | tee added.log
   key=$(sed -n 's/^SESSION_KEY=//p' .env)
   [[ ${#key} -eq 43 ]] || fail 'expected .env to have a key of 32 bytes, in base64url'
   ! grep -qF "$key" added.log || fail 'expected the key not to be printed'
-  install
-  npm ls >/dev/null
+  install_modules
   bring_sqlite3
   use_sessions
 

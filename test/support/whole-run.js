@@ -14,7 +14,7 @@ export async function runWhole({ jest, pack, step }) {
   try {
     const [tests, steps] = await Promise.all([
       run(jest, { stdio: 'inherit', env: { ...process.env, TEST_RESULTS: results } }),
-      runSteps(pack(folder), step),
+      runSteps(pack(folder), step, folder),
     ]);
     const ofJest = existsSync(results) ? JSON.parse(readFileSync(results, 'utf8')) : CUT_SHORT;
     console.log(summaryOf({ ...ofJest, steps }).join('\n'));
@@ -24,10 +24,14 @@ export async function runWhole({ jest, pack, step }) {
   }
 }
 
-/** All of them at once, with one tarball: two builds would write the same `dist`. */
-async function runSteps(pack, step) {
+/**
+ * All of them at once, with one tarball: two builds would write the same `dist`. What one has installed, the others take
+ * over in the folder `MODULES`.
+ */
+async function runSteps(pack, step, folder) {
   const packed = await run(pack);
-  const env = { ...process.env, ...(packed.isFine ? { PACKAGE_TARBALL: packed.stdout.trim() } : {}) };
+  const tarball = packed.isFine ? { PACKAGE_TARBALL: packed.stdout.trim() } : {};
+  const env = { ...process.env, ...tarball, MODULES: folder };
   const ended = STEPS.map(async ({ name, script }) => {
     const started = performance.now();
     const { isFine, output } = await run(step(script), { env });

@@ -68,6 +68,15 @@ describe('a run of Jest with steps beside it', () => {
     expect(status).toBe(0);
   });
 
+  it('has one folder for what the steps install', () => {
+    const { status } = run({
+      jest: 'leaveResults();',
+      [FIRST]: "writeFileSync(process.env.MODULES + '/first', ''); await until('second');",
+      [SECOND]: "await until(process.env.MODULES + '/first'); make('second');",
+    });
+    expect(status).toBe(0);
+  });
+
   it('prints a step in one piece, with its errors where they came', () => {
     const { lines } = run({
       jest: "await until('one'); console.log('of Jest'); make('jest'); leaveResults();",
