@@ -4,8 +4,10 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
 import type { AddressInfo } from 'node:net';
+import { basename } from 'node:path';
 import { SessionModule, type SessionOptions, SessionStore } from 'nest-sessions';
 import { ManualClock } from 'nest-sessions/testing';
+import { SHARE } from '../core/support/random-runs.js';
 import { type RecordedEvent, recordEvents } from '../core/support/open-store.js';
 import { isReachable } from './databases.js';
 import { Browser } from './browser.js';
@@ -102,10 +104,15 @@ export async function openApp(platform: Platform, setup: AppSetup = {}): Promise
   return { app, port, clock, storage, store, events: recordEvents(store), log, browser };
 }
 
-/** On a database one platform does: which one makes no difference to it. TypeORM 0.3 has the one, TypeORM 1 the other. */
+/**
+ * On a database one platform does: which one makes no difference to it. TypeORM 0.3 has the one, TypeORM 1 the other. In
+ * `npm test` each spec file has one of the two, by its name; with `RUNS=1` it has both.
+ */
 function platformsHere(): readonly Platform[] {
-  if (DATABASE === null) return PLATFORMS;
-  return TYPEORM_MAJOR === 0 ? ['express'] : ['fastify'];
+  if (DATABASE !== null) return TYPEORM_MAJOR === 0 ? ['express'] : ['fastify'];
+  if (SHARE >= 1) return PLATFORMS;
+  const { testPath = '' } = expect.getState();
+  return [basename(testPath).length % 2 === 0 ? 'express' : 'fastify'];
 }
 
 /** The same tests on Express and on Fastify. Apps that they open are closed after each. */
