@@ -104,6 +104,19 @@ class OpenConnection implements LiveRegistration {
   }
 }
 
+/** Milliseconds that an end waits at most for a response to leave. */
+const LONGEST_HOLD = 5_000;
+
+/** The end of a session, while a response that replaces it is on its way. */
+class HeldEnd {
+  /** Responses that are on their way. */
+  count = 0;
+  /** Why the session has ended; `null`: it has not. */
+  reason: EndReason | null = null;
+  /** Whether other processes are to be told. */
+  isPublished = false;
+}
+
 /**
  * What is open by session in this process. It ends at once when this process ends the session; and within `recheck` when
  * another one does, or when the session expires, by one look-up of all open ids. An outage of storage ends nothing but what is
@@ -125,6 +138,8 @@ export class LiveSessions {
   #wanted: Set<string> | 'all' = new Set();
   /** The look-ups under way, one after the other; `null`: there are none. */
   #checking: Promise<void> | null = null;
+  /** Sessions whose end waits for a response to leave. */
+  readonly #held = new Map<string, HeldEnd>();
   readonly #stopping = new AbortController();
   readonly #bus: Publisher | null;
   /** Stops to listen to the bus; `null`: nobody listens yet. */
@@ -146,11 +161,11 @@ export class LiveSessions {
     this.#bus = bus && new Publisher(bus, timeout, logger);
     events.on('revoked', ({ sessionId, reason }) => {
       this.#hasEnded(sessionId, reason);
-      this.#bus?.add(sessionId);
+      this.#publish(sessionId);
     });
     events.on('evicted', ({ sessionId }) => {
       this.#hasEnded(sessionId, 'evicted');
-      this.#bus?.add(sessionId);
+      this.#publish(sessionId);
     });
     events.on('expired', ({ sessionId }) => this.#hasEnded(sessionId, 'expired'));
   }
@@ -182,6 +197,42 @@ export class LiveSessions {
     if (this.#ended.has(row.id)) this.recheck([row.id]);
     this.#timer ??= this.#startTimer();
     return registration;
+  }
+
+  /**
+   * A request is about to replace the session. What is open for it is to end when the response has left: its client comes
+   * back by itself, and would do so with the old cookie. Other processes are told then, too.
+   *
+   * @param longest milliseconds after which the session has ended in any case
+   * @returns to be called when the response has left
+   */
+  hold(id: string, longest = LONGEST_HOLD): () => void {
+    if (this.#bus === null && !this.#open.has(id)) return () => undefined;
+    const held = this.#held.get(id) ?? new HeldEnd();
+    this.#held.set(id, held);
+    held.count++;
+    let isReleased = false;
+    const release = (): void => {
+      if (isReleased) return;
+      isReleased = true;
+      clearTimeout(timer);
+      if (--held.count === 0) this.#release(id, held);
+    };
+    const timer = setTimeout(release, longest).unref();
+    return release;
+  }
+
+  #release(id: string, { reason, isPublished }: HeldEnd): void {
+    this.#held.delete(id);
+    const session = this.#open.get(id);
+    if (session && reason !== null) this.#end(session, reason);
+    if (isPublished) this.#publish(id);
+  }
+
+  #publish(id: string): void {
+    const held = this.#held.get(id);
+    if (held === undefined) this.#bus?.add(id);
+    else held.isPublished = true;
   }
 
   /**
@@ -289,6 +340,11 @@ export class LiveSessions {
 
   #end(session: OpenSession, reason: EndReason): void {
     if (!this.#isOpen(session)) return;
+    const held = this.#held.get(session.id);
+    if (held !== undefined) {
+      held.reason ??= reason;
+      return;
+    }
     this.#forget(session);
     for (const registration of session.connections) {
       session.delete(registration);

@@ -475,3 +475,49 @@ describe('the look-ups', () => {
     await expect(store.close()).resolves.toBeUndefined();
   });
 });
+
+describe('what is open for a session that a request is about to replace', () => {
+  /** When whatever could have ended it by now has done so. */
+  const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 4 * RECHECK));
+
+  it('ends when the last response that replaces it has left, and others end at once', async () => {
+    const { store, live, rowOf } = open();
+    const [row, other] = [await rowOf(), await rowOf('bob')];
+    const [stream, apart] = [new Stream(), new Stream()];
+    live.add(row, stream);
+    live.add(other, apart);
+    const [one, two] = [live.hold(row.id), live.hold(row.id)];
+    await store.delete(row.id);
+    await store.delete(other.id);
+    expect(apart.reasons).toEqual(['revoked']);
+    await settled(); // in which it is looked for
+    one();
+    one();
+    expect(stream.reasons).toEqual([]);
+    two();
+    expect(stream.reasons).toEqual(['revoked']);
+  });
+
+  it('does not end when the sign-in fails, and ends later as ever', async () => {
+    const { store, live, rowOf } = open();
+    const row = await rowOf();
+    const stream = new Stream();
+    live.add(row, stream);
+    live.hold(row.id)();
+    await settled();
+    expect(stream.reasons).toEqual([]);
+    await store.delete(row.id);
+    expect(stream.reasons).toEqual(['revoked']);
+  });
+
+  it('ends in any case when the response takes too long', async () => {
+    const { store, live, rowOf } = open();
+    const row = await rowOf();
+    const stream = new Stream();
+    live.add(row, stream);
+    live.hold(row.id, 2 * RECHECK);
+    await store.delete(row.id);
+    expect(stream.reasons).toEqual([]);
+    expect(await stream.ended).toBe('revoked');
+  });
+});

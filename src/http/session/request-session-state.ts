@@ -124,6 +124,8 @@ export class RequestSessionState {
   #isStream = false;
   /** What has been logged of the stream: each kind of line once. */
   readonly #loggedOfStream = new Set<'changed' | 'unsaved'>();
+  /** Lets what is open for the replaced session end; `null`: nothing waits. */
+  #release: (() => void) | null = null;
   /** Whether the next access to data is followed by a save: the response is over, so that nothing else would save. */
   #savesNextAccess = false;
 
@@ -276,9 +278,19 @@ export class RequestSessionState {
     return this.#isClosed;
   }
 
+  /** What is open for the session, which this request is about to replace, ends when the response has left. */
+  holdOpen(): void {
+    const id = this.presentId;
+    if (id === null || this.#isClosed || this.#facts.log === null) return;
+    this.#release?.();
+    this.#release = this.#sessions.live.hold(id);
+  }
+
   /** The response has been sent, or its client has closed the connection. What the handler changes after that is saved too. */
   close(): void {
     this.#isClosed = true;
+    this.#release?.();
+    this.#release = null;
     this.#savesNextAccess = true;
     for (const error of this.#promises?.takeUnhandled() ?? []) this.#reportUnhandled(error);
     if (this.#isCommitted && this.status !== 'clean') void this.flushLate();

@@ -33,6 +33,7 @@ export function signIn(
     const data = toJsonObject(options.data ?? {});
     facts.checkData({}, data, id);
     const snapshot = state.snapshot();
+    state.holdOpen();
     const created = await sessions.create(
       {
         userId: id,

@@ -106,6 +106,35 @@ onEachPlatform('a socket', (open: OpenApp, platform) => {
       expect(await oldest.ended).toBe(ended('evicted'));
     });
 
+    it('stays open until the response of the sign-in that replaces its session has left', async () => {
+      const { browser, port, storage } = await open({
+        routes: {
+          ...BASICS,
+          'sign in and work': async ({ session }) => {
+            await session.authenticate('bob');
+            await way.opened;
+          },
+        },
+        providers: [Gateway],
+        prepare: adapt,
+      });
+      const own = browser();
+      const cookie = await cookieOf(own);
+      const socket = await openSocket(port, { cookie });
+      let isEnded = false;
+      void socket.ended.then(() => (isEnded = true));
+      const signingIn = own.get('/do/sign%20in%20and%20work');
+      while ([...storage.memory.stored.values()].every(({ userId }) => userId !== 'bob'))
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(codeOf(await socket.ask('user'))).toBe('session_gone');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(isEnded).toBe(false);
+      way.open();
+      await signingIn;
+      expect(await socket.ended).toBe(ended('replaced'));
+      expect(await cookieNow(own)).not.toBe(cookie);
+    });
+
     it('is closed after the answer to the message that signs out, and so are its siblings', async () => {
       const { browser, port, store } = await start();
       for (const event of ['out', 'out and fail']) {
