@@ -43,6 +43,7 @@ export class MessageExchange implements Exchange {
     const facts = new MessageFacts(runtime, isBearer, what);
     this.state = new RequestSessionState(runtime.sessions, facts, loaded, countsAsTouch);
     this.session = new SessionHandle(this.state);
+    this.state.touchIfDue(); // the message has come now; its answers may go on for hours
   }
 
   get isOver(): boolean {

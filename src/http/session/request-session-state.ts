@@ -19,7 +19,7 @@ import {
 } from '../../core/session-errors.js';
 import type { SessionManager } from '../../core/session-manager.js';
 import type { ResolvedSession, UnservedSession } from '../../core/token-resolver.js';
-import type { SessionRow } from '../../core/session-row.js';
+import type { EpochMs, SessionRow } from '../../core/session-row.js';
 import { type SessionToken, transportOf } from '../../core/session-token.js';
 import { type ContentWrite, unused, usedAt } from '../../core/session-writer.js';
 import { setImmediate } from '../../core/timers.js';
@@ -101,6 +101,10 @@ export class RequestSessionState {
 
   /** Whether serving the request counts as use of the session; `null`: it does once something reads the session. */
   #countsAsTouch: boolean | null;
+  /** Whether the use was recorded. */
+  #isUseRecorded = false;
+  /** When the session was used, where what is handled may go on for hours: a stream, a message. `null`: whenever it writes. */
+  #usedAt: EpochMs | null = null;
   #isRead: boolean;
   /** `rotate()` was called. */
   #isRotationWanted = false;
@@ -151,6 +155,7 @@ export class RequestSessionState {
     this.#presentedId = resolved?.row.id ?? unserved?.row.id ?? null;
     this.#countsAsTouch = countsAsTouch;
     this.#isRead = resolved !== null && countsAsTouch !== null;
+    if (facts.isCookieless) this.#usedAt = sessions.clock.now();
   }
 
   get facts(): RequestFacts {
@@ -310,6 +315,7 @@ export class RequestSessionState {
    */
   stream(): SessionRow | null {
     this.#isStream = true;
+    this.#usedAt = this.#sessions.clock.now();
     return this.#isRead ? (this.#stored?.row ?? null) : null;
   }
 
@@ -442,9 +448,11 @@ export class RequestSessionState {
 
   /** Records the use of the session, if serving the request is one and the last record is old enough. */
   touchIfDue(): void {
-    if (this.#stored === null || !this.#isTouch) return;
+    if (this.#stored === null || !this.#isTouch || this.#isUseRecorded) return;
     const { row } = this.#stored;
-    if (this.#sessions.isTouchDue(row) && !this.#facts.isCrossSiteChange) this.#sessions.touch(row);
+    if (!this.#sessions.isTouchDue(row) || this.#facts.isCrossSiteChange) return;
+    this.#isUseRecorded = true;
+    this.#sessions.touch(row);
   }
 
   /** The head of the response is sent now: records the use of the session, and returns what the head needs to know. */
@@ -628,7 +636,7 @@ export class RequestSessionState {
     return {
       id: row.id,
       userId: row.userId,
-      use: this.#isTouch ? usedAt(this.#sessions.clock.now()) : unused,
+      use: this.#isTouch ? usedAt(this.#usedAt ?? this.#sessions.clock.now()) : unused,
     };
   }
 

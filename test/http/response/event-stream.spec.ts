@@ -285,6 +285,26 @@ onEachPlatform('an event stream', (open, platform) => {
       stream.abort();
     });
 
+    it('does not keep the session alive by that: no event is a use of it', async () => {
+      let updated: Promise<void> = Promise.resolve();
+      const { store, clock, feed, begin } = await openStreams(open, { ttl: '30m' }, (session) => {
+        updated = session.update((data) => void (data.count = (data.count ?? 0) + 1));
+      });
+      const [before] = await store.listForUser('ada');
+      const stream = await begin('/events');
+      for (let n = 1; n <= 2; n++) {
+        clock.advance('10m');
+        feed.next(`event ${n}`);
+        await stream.shows(`event ${n}`);
+        await updated;
+      }
+      const [during] = await store.listForUser('ada');
+      expect(during?.lastActiveAt).toEqual(before?.lastActiveAt);
+      clock.advance('10m');
+      expect(await store.listForUser('ada')).toEqual([]);
+      stream.abort();
+    });
+
     it('by `update` saves at each, without a line', async () => {
       let updated: Promise<void> = Promise.resolve();
       const { ada, feed, log, begin } = await openStreams(open, {}, (session) => {

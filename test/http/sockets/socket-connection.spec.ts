@@ -1,4 +1,5 @@
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { map, type Observable, Subject } from 'rxjs';
 import { RequireAuth, Session, UserId } from 'nest-sessions';
 import type { TestSession } from '../../support/routes.js';
 import { type OpenApp, onEachPlatform, type TestApp } from '../../support/open-app.js';
@@ -16,6 +17,9 @@ import {
 afterEach(closeSockets);
 
 const answer = (data: unknown): Answer => ({ event: 'answer', data });
+
+/** What the answers to one message come from. */
+const ticks = new Subject<number>();
 
 let way = door();
 beforeEach(() => (way = door()));
@@ -55,6 +59,17 @@ class Gateway {
   @SubscribeMessage('list')
   async list(@Session() session: TestSession): Promise<Answer> {
     return answer((await session.list()).length);
+  }
+
+  /** Answers for as long as somebody listens, and keeps something with each answer. */
+  @SubscribeMessage('watch')
+  watch(@Session() session: TestSession): Observable<Answer> {
+    return ticks.pipe(
+      map((tick) => {
+        session.data.theme = `tick ${tick}`;
+        return answer(tick);
+      }),
+    );
   }
 
   @SubscribeMessage('change later')
@@ -193,6 +208,36 @@ onEachPlatform('a socket', (open: OpenApp, platform) => {
       storage.recover();
       expect(await dataOf(ada)).toEqual({});
       expect(log.lines.filter(({ message }) => message.includes('WsException'))).toEqual([]);
+    });
+
+    it('counts a message as use when it comes, and none of the answers to it', async () => {
+      const { browser, port, store, clock } = await open({
+        routes: BASICS,
+        providers: [Gateway],
+        prepare: adapt,
+        options: { ttl: '30m', live: { recheck: '1h' } },
+      });
+      const ada = browser();
+      const socket = await openSocket(port, { cookie: await cookieOf(ada) });
+      clock.advance('10m');
+      const first = socket.ask('watch');
+      while (!ticks.observed) await new Promise((resolve) => setTimeout(resolve, 5));
+      const asked = clock.now();
+      ticks.next(1);
+      expect(await first).toEqual(answer(1));
+      for (const tick of [2, 3]) {
+        clock.advance('10m');
+        ticks.next(tick);
+        expect(await socket.next()).toEqual(answer(tick));
+      }
+      await store.manager.drain();
+      const [session] = await store.listForUser('ada');
+      expect(session?.lastActiveAt.getTime()).toBe(asked);
+      socket.hangUp(); // which is no use either
+      await socket.ended;
+      clock.advance('10m');
+      await store.manager.drain();
+      expect(await store.listForUser('ada')).toEqual([]);
     });
 
     it('that hangs up while its message is handled keeps what that changes', async () => {
