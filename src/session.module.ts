@@ -21,14 +21,14 @@ import { enterRequests } from './http/enter-requests.js';
 import { prepareExpress } from './http/prepare-express.js';
 import { lostContext } from './http/platform/nestjs-cls-warning.js';
 import { mountInGateways, refuseProtectedMessages } from './http/protected-handlers.js';
-import { keepReplies } from './http/platform/graphql-call.js';
+import { keepReplies, separateContexts } from './http/platform/graphql-call.js';
 import { noteArrivalTimes } from './http/platform/arrival-time.js';
 import type { GuardOverrides, RouteAccess } from './http/route-access.js';
 import { SessionCookie } from './http/response/session-cookie.js';
-import { noteApp } from './http/request/current-session.js';
+import { forgetApp, noteApp } from './http/request/current-session.js';
 import { mountSessions } from './http/session.middleware.js';
 import { prepareAdapters } from './http/sockets/prepare-adapters.js';
-import { guardGraphqlRoutes, guardGraphqlServers } from './http/sockets/prepare-graphql.js';
+import { guardGraphql, guardGraphqlRoutes } from './http/sockets/prepare-graphql.js';
 import type { HttpRuntime } from './http/http-options.js';
 import { HTTP_RUNTIME, ROUTE_ACCESS, SessionGuard } from './http/session.guard.js';
 import { SessionErrorFilter } from './http/session-error.filter.js';
@@ -98,6 +98,7 @@ export class SessionModule
   readonly #store: SessionStore;
   readonly #app: ApplicationConfig;
   readonly #runtime: HttpRuntime;
+  readonly #access: RouteAccess;
   readonly #host: HttpAdapterHost;
   readonly #modules: ModulesContainer;
 
@@ -116,6 +117,7 @@ export class SessionModule
     this.#store = store;
     this.#app = app;
     this.#runtime = runtime;
+    this.#access = access;
     this.#host = host;
     this.#modules = modules;
     const count = [...modules.values()].filter((module) => module.metatype === SessionModule).length;
@@ -139,8 +141,9 @@ export class SessionModule
     afterEachLoad(lazily, protect);
     prepareExpress(host);
     if (runtime.options.currentSession) enterRequests(host);
-    noteApp(runtime.options.currentSession);
+    noteApp(this, runtime.options.currentSession);
     keepReplies(host);
+    separateContexts(host);
     prepareAdapters(runtime, app);
     guardGraphqlRoutes(runtime, host, modules);
     if (runtime.options.mount === 'middleware') mountSessions(runtime, host);
@@ -226,7 +229,7 @@ export class SessionModule
 
   /** By now the drivers of GraphQL have made their servers for sockets, and nobody is served yet. */
   onApplicationBootstrap(): void {
-    guardGraphqlServers(this.#runtime, this.#modules);
+    guardGraphql(this.#runtime, this.#modules, () => this.#access.overridingGuard !== null);
   }
 
   /**
@@ -243,6 +246,7 @@ export class SessionModule
   }
 
   async onApplicationShutdown(): Promise<void> {
+    forgetApp(this);
     await this.#store.close();
   }
 }

@@ -1,6 +1,6 @@
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { AuthenticationRequiredException } from './errors/exceptions.js';
-import { setErrorHeaders } from './errors/to-http-exception.js';
+import { forClients, setErrorHeaders } from './errors/to-http-exception.js';
 import {
   NO_REQUEST,
   NO_SESSIONS_BY_ADAPTER,
@@ -10,7 +10,13 @@ import {
 import { toWsException } from './errors/ws-exception.js';
 import { provideSession } from './express-session/req-session.js';
 import type { HttpRuntime } from './http-options.js';
-import { type GraphqlCall, graphqlCallOf, mayChange } from './platform/graphql-call.js';
+import {
+  contextValueOf,
+  type GraphqlCall,
+  graphqlCallOf,
+  isSubscribing,
+  mayChange,
+} from './platform/graphql-call.js';
 import { type PlatformRequest, type PlatformResponse, rawResponse } from './platform/platform-request.js';
 import type { Exchange } from './request/exchange.js';
 import { handlerOf, policyOf, type RoutePolicy } from './request/route-policy.js';
@@ -18,6 +24,7 @@ import { type ExchangeInput, SessionExchange } from './request/session-exchange.
 import { keepExchange, messageOf, openOnce, requestExchangeOf, skipExchange } from './request/session-of.js';
 import type { SocketMessage } from './request/socket-message.js';
 import { operationOf } from './request/socket-operation.js';
+import { noteSubscribed } from './request/subscribed.js';
 
 /*
  * What the guards of the library decide: whether the handler of a route may be called.
@@ -115,6 +122,7 @@ export class RouteAccess {
     policy: RoutePolicy,
     within: number | null | undefined,
   ): Admission {
+    if (isSubscribing(context)) noteSubscribed(contextValueOf(context));
     const call = graphqlCallOf(context);
     if (call !== null) return this.#admitField(context, call, policy, within);
     const operation = operationOf(context);
@@ -122,7 +130,12 @@ export class RouteAccess {
     if (policy.skipsSession) return this.#admitTo(null, within);
     const exchange = operation.openFor(context, policy);
     if (!(exchange instanceof Promise)) return this.#admitTo(exchange, within);
-    return exchange.then((opened) => this.#admitTo(opened, within));
+    return exchange.then(
+      (opened) => this.#admitTo(opened, within),
+      (error: unknown) => {
+        throw forClients(error);
+      },
+    );
   }
 
   /** The fields of a request share its session. One that skips it leaves it to the others. */

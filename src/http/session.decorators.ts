@@ -8,6 +8,7 @@ import {
 import { type Duration, parseLifetime } from '../core/duration.js';
 import type { SessionData } from '../core/session-data.js';
 import { AuthenticationRequiredException } from './errors/exceptions.js';
+import { NO_REQUEST, refuseUnsupported } from './errors/unsupported-handler.js';
 import { graphqlCallOf } from './platform/graphql-call.js';
 import { AUTH, type AuthPolicy, policyOf, SKIP_SESSION, SKIP_TOUCH } from './request/route-policy.js';
 import { sessionOf } from './request/session-of.js';
@@ -33,6 +34,7 @@ function takeSession(key: string | undefined, context: ExecutionContext): unknow
   if (session !== null) return take(session);
   const opening = openUnguarded(context);
   if (opening !== null) return opening.then(take);
+  if (belongsToNothing(context)) void refuseUnsupported(context, NO_REQUEST);
   throw new TypeError(`@Session() was used where no session is loaded: ${why(context)}`);
 }
 
@@ -77,10 +79,17 @@ function takeUserId(_: unknown, context: ExecutionContext): string | Promise<str
   const session = sessionOf(context);
   const opening = session === null ? openUnguarded(context) : null;
   if (opening !== null) return opening.then(userOf);
+  if (session === null && belongsToNothing(context)) void refuseUnsupported(context, NO_REQUEST);
   if (session === null && isOverHttp(context) && !policyOf(context).skipsSession) {
     throw new TypeError(`@UserId() was used where no session is loaded: ${why(context)}`);
   }
   return userOf(session);
+}
+
+/** Whether a resolver is called for neither an HTTP request nor a socket, so that nobody can be signed in. */
+function belongsToNothing(context: ExecutionContext): boolean {
+  if (context.getType<string>() !== 'graphql' || policyOf(context).skipsSession) return false;
+  return graphqlCallOf(context) === null && operationOf(context) === null;
 }
 
 function userOf(session: RequestSession | null): string {

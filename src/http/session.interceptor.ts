@@ -10,6 +10,7 @@ import { catchError, from, mergeMap, Observable, type Observer, type Subscriber 
 import { SessionStoreError } from '../core/session-errors.js';
 import { CrossSiteRequestException } from './errors/exceptions.js';
 import {
+  forClients,
   reportFailure,
   saysUnsaved,
   SessionHttpException,
@@ -131,7 +132,7 @@ export class SessionInterceptor implements NestInterceptor {
     if (isOwn && exception.getStatus() >= 500) {
       this.#runtime.logger.error(`${fieldOf(context)}: ${String(exception.cause)}`);
     }
-    return exception;
+    return forClients(exception);
   }
 
   /** The handler of a route that skips the session may use the `SessionStore` all the same. */

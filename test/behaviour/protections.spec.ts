@@ -209,7 +209,7 @@ const REFUSED_BY_GATEWAY = {
 const REFUSED_WITHOUT_SESSIONS = {
   refused: {
     status: 'error',
-    message: 'This needs a signed-in user, and sessions do not reach this gateway yet',
+    message: 'This needs a signed-in user, and sessions do not reach this gateway',
     code: 'session_unsupported',
   },
 };
@@ -413,7 +413,7 @@ describe('a resolver that is called for no HTTP request', () => {
     const { app, log } = await create({ imports: withSessions(place), providers: [resolver] });
     await app.init();
     await expect(query(app, resolver, 'secret')).rejects.toMatchObject({
-      message: 'This needs a signed-in user, and sessions do not reach GraphQL without an HTTP request yet',
+      message: 'This needs a signed-in user, and sessions do not reach GraphQL without an HTTP request',
       code: 'session_unsupported',
     });
     expect(await query(app, resolver, 'open')).toBe(NEWS);

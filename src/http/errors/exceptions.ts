@@ -67,7 +67,7 @@ export class SessionUnsupportedException extends UnauthorizedException {
   /** The words and the code for the client, for answers that are no exception of this class too. */
   static answer(where: string): { message: string; code: 'session_unsupported' } {
     return {
-      message: `This needs a signed-in user, and sessions do not reach ${where} yet`,
+      message: `This needs a signed-in user, and sessions do not reach ${where}`,
       code: 'session_unsupported',
     };
   }

@@ -6,6 +6,7 @@ import {
   SessionError,
   SessionGoneError,
   SessionLimitError,
+  SessionOptionsError,
   SessionStoreError,
   SessionTamperedError,
   SessionTooLargeError,
@@ -33,6 +34,7 @@ const ANSWERS = [
   ],
   [SessionLimitError, HttpStatus.CONFLICT, 'There are too many active sessions. End one of them first'],
   [SessionTooLargeError, HttpStatus.PAYLOAD_TOO_LARGE, 'The session would hold too much'],
+  [SessionOptionsError, HttpStatus.INTERNAL_SERVER_ERROR, 'The server is not set up for this'],
 ] as const;
 
 /** The answer to any other error. Where the client sent what cannot be stored, it names the place and not the value. */
@@ -81,6 +83,17 @@ export class SessionHttpException extends HttpException {
 export function toHttpException(error: unknown): unknown {
   const isBare = error instanceof SessionError && !(error instanceof HttpException);
   return isBare ? new SessionHttpException(error) : error;
+}
+
+/**
+ * The same error, whose `message` is the one that clients may read: GraphQL sends it on. What the developer reads is in
+ * `cause`.
+ */
+export function forClients(error: unknown): unknown {
+  if (!(error instanceof SessionHttpException)) return error;
+  const { message } = error.getResponse() as { readonly message: string };
+  error.message = message;
+  return error;
 }
 
 /** Sets the headers of an error on a response without a session, for which `setSessionHeaders` is never called. */

@@ -32,7 +32,11 @@ const replies = new RequestLocal<Reply>('nest-sessions reply');
  * Of an operation over a socket see `upgradesOf`.
  */
 export function graphqlCallOf(context: ExecutionContext): GraphqlCall | null {
-  const known = contextOf(context.getArgs());
+  return graphqlCallIn(contextOf(context.getArgs()));
+}
+
+/** The same, by the `context` of the operation. */
+export function graphqlCallIn(known: unknown): GraphqlCall | null {
   if (!isObject(known)) return null;
   // Mercurius adds the reply to every context. On a socket that has no response.
   const { reply, req } = known;
@@ -69,9 +73,14 @@ export function contextValueOf(context: ExecutionContext): unknown {
  *
  * @see https://spec.graphql.org/October2021/#sec-Executing-Requests (coerced variable values)
  */
-export function executionOf(context: ExecutionContext): object | null {
-  const values = infoOf(context)?.['variableValues'];
+export function executionOf(info: unknown): object | null {
+  const values = isObject(info) ? info['variableValues'] : null;
   return isObject(values) ? values : null;
+}
+
+/** Whether a subscription begins. */
+export function isSubscribing(context: ExecutionContext): boolean {
+  return operationTypeOf(infoOf(context)) === 'subscription' && !isOfEvent(context);
 }
 
 /** Whether the call is for a field of what a subscription sends: nobody has asked for it just now. */
@@ -91,7 +100,8 @@ function operationTypeOf(info: Record<string, unknown> | null): unknown {
   return isObject(operation) ? operation['operation'] : undefined;
 }
 
-function infoOf(context: ExecutionContext): Record<string, unknown> | null {
+/** What graphql-js tells a resolver of its operation. */
+export function infoOf(context: ExecutionContext): Record<string, unknown> | null {
   const args = context.getArgs<unknown[]>();
   const info = args[isOfReference(args) ? 2 : 3];
   return isObject(info) ? info : null;
@@ -130,6 +140,60 @@ export function keepReplies(host: HttpAdapterHost): void {
 }
 
 const prepared = new WeakSet<object>();
+
+/**
+ * Mercurius puts the reply into the context that the app gives, which may be one object for all requests: the reply in it
+ * would be that of another. From now on each request gets an object of its own, which has all that the app's has.
+ */
+export function separateContexts(host: HttpAdapterHost): void {
+  withAdapter(host, (adapter) => {
+    const fastify: Registering = adapter.getInstance();
+    const { register } = fastify;
+    if (adapter.getType() !== 'fastify' || typeof register !== 'function') return;
+    fastify.register = function (this: unknown, plugin, options, ...rest) {
+      const { context } = options ?? {};
+      const isMercurius = nameOf(plugin) === 'mercurius' && typeof context === 'function';
+      return register.call(
+        this,
+        plugin,
+        isMercurius ? { ...options, context: separate(context) } : options,
+        ...rest,
+      );
+    };
+  });
+}
+
+type MakeContext = (request: object, ...rest: unknown[]) => unknown;
+
+function separate(make: MakeContext): MakeContext {
+  /** The contexts that there have been, and the request that Nest has added to each, if it has. */
+  const known = new WeakMap<object, object | null>();
+  return async (request, ...rest) => {
+    const made = await make(request, ...rest);
+    if (!isObject(made)) return made;
+    if (!known.has(made)) {
+      known.set(made, made['req'] === request ? request : null);
+      return made;
+    }
+    const own = Object.create(made) as Record<string, unknown>;
+    if (made['req'] === known.get(made)) own['req'] = request; // where it stays that of the first
+    return own;
+  };
+}
+
+interface Registering {
+  register?: (
+    this: unknown,
+    plugin: unknown,
+    options?: { readonly context?: MakeContext },
+    ...rest: unknown[]
+  ) => unknown;
+}
+
+/** The name that a plugin of Fastify has been given. */
+function nameOf(plugin: unknown): unknown {
+  return typeof plugin === 'function' ? Reflect.get(plugin, Symbol.for('fastify.display-name')) : undefined;
+}
 
 interface Fastify {
   addHook?(name: 'onRoute', hook: (route: Route) => void): void;

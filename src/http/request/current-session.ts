@@ -8,12 +8,22 @@ import { exchangeOf, sessionOf } from './session-of.js';
  * The session of the request that is being served, for code that has neither the request nor its context at hand.
  */
 
-/** Whether any app of this process lets requests be found; `null`: there is no app, as in a unit test. */
-let isOn: boolean | null = null;
+/** Apps with sessions that there are in this process: whether each lets requests be found. */
+const apps = new Map<object, boolean>();
 
 /** An app with sessions has been made. @param hasCurrentSession its option `currentSession` */
-export function noteApp(hasCurrentSession: boolean): void {
-  isOn = hasCurrentSession || isOn === true;
+export function noteApp(app: object, hasCurrentSession: boolean): void {
+  apps.set(app, hasCurrentSession);
+}
+
+/** An app has been closed. */
+export function forgetApp(app: object): void {
+  apps.delete(app);
+}
+
+/** Whether there are apps, and none lets requests be found. In a unit test there is none. */
+function isOff(): boolean {
+  return apps.size > 0 && [...apps.values()].every((hasCurrentSession) => !hasCurrentSession);
 }
 
 /**
@@ -39,7 +49,7 @@ export function noteApp(hasCurrentSession: boolean): void {
  */
 export function currentSession<T extends object = SessionData>(): RequestSession<T> | null {
   const request = currentCarrier();
-  if (request === undefined && isOn === false)
+  if (request === undefined && isOff())
     throw new SessionOptionsError(
       'currentSession(): expected the option `currentSession: true` of SessionModule, got an app without it, whose requests ' +
         'are not found',

@@ -1,7 +1,9 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { setImmediate } from '../../core/timers.js';
 import type { HttpRuntime } from '../http-options.js';
-import { contextValueOf, executionOf, isOfEvent, upgradesOf } from '../platform/graphql-call.js';
+import { forClients } from '../errors/to-http-exception.js';
+import { runWithin } from '../platform/carrier.js';
+import { contextValueOf, executionOf, infoOf, isOfEvent, upgradesOf } from '../platform/graphql-call.js';
 import { RequestLocal } from '../platform/request-local.js';
 import type { LoadedSession } from '../session/request-session-state.js';
 import { FieldSaves } from './field-saves.js';
@@ -24,7 +26,11 @@ const sockets = new RequestLocal<GraphqlSocket>('nest-sessions graphql socket');
 /** From now on operations whose context leads to that request have the session of the socket that it has opened. */
 export function keepGraphqlSocket(upgrade: object, socket: GraphqlSocket): void {
   sockets.set(upgrade, socket);
+  areThereSockets = true;
 }
+
+/** Whether there has been any: apps without them pay nothing. */
+let areThereSockets = false;
 
 /** The socket that the `context` of an operation leads to; `null`: none that is known. */
 export function graphqlSocketOf(contextValue: unknown): GraphqlSocket | null {
@@ -40,11 +46,17 @@ const operations = new WeakMap<object, SocketOperation>();
 
 /** The operation over a socket that a resolver is called for; `null` when there is none. */
 export function operationOf(context: ExecutionContext): SocketOperation | null {
-  const execution = executionOf(context);
+  return operationIn(contextValueOf(context), infoOf(context));
+}
+
+/** The same, by what graphql-js calls a resolver with. */
+export function operationIn(contextValue: unknown, info: unknown): SocketOperation | null {
+  if (!areThereSockets) return null;
+  const execution = executionOf(info);
   if (execution === null) return null;
   const known = operations.get(execution);
   if (known !== undefined) return known;
-  const socket = graphqlSocketOf(contextValueOf(context));
+  const socket = graphqlSocketOf(contextValue);
   if (socket === null) return null;
   const operation = new SocketOperation(socket);
   operations.set(execution, operation);
@@ -88,9 +100,8 @@ export class SocketOperation extends SocketMessage {
   protected override makeExchange(
     ...given: ConstructorParameters<typeof MessageExchange>
   ): OperationExchange {
-    const exchange = new OperationExchange(this, ...given);
-    this.#settleLater(exchange); // fields may have guards of ours, and no interceptor
-    return exchange;
+    this.#settleLater(); // fields may have guards of ours, and no interceptor
+    return new OperationExchange(this, ...given);
   }
 
   /** Whether a resolver is at work. */
@@ -98,15 +109,52 @@ export class SocketOperation extends SocketMessage {
     return this.#resolvers > 0;
   }
 
+  override get exchange(): OperationExchange | null {
+    return super.exchange as OperationExchange | null;
+  }
+
   /** A resolver is called. */
   enter(): void {
     this.#resolvers++;
+    this.exchange?.reopen();
   }
 
   /** A resolver has ended. Others of the same operation may be called after it. */
-  leave(exchange: OperationExchange): void {
+  leave(): void {
     this.#resolvers--;
-    if (!this.isAtWork) this.#settleLater(exchange);
+    if (!this.isAtWork) this.#settleLater();
+  }
+
+  /**
+   * Calls a resolver that may pass no interceptor: what it has changed is saved before its value is passed on.
+   *
+   * @throws what the resolver throws, or why its changes could not be saved
+   */
+  around(resolve: () => unknown): Promise<unknown> {
+    return runWithin(this, async () => {
+      this.enter();
+      try {
+        return await resolve();
+      } finally {
+        try {
+          await this.#saveField();
+        } finally {
+          this.leave();
+        }
+      }
+    });
+  }
+
+  /** Fields that run side by side share one save. */
+  async #saveField(): Promise<void> {
+    const { exchange } = this;
+    if (exchange === null || exchange.state.status === 'clean') return;
+    const { fields } = exchange;
+    try {
+      await fields.end(fields.begin());
+    } catch (error) {
+      throw forClients(error);
+    }
   }
 
   /** Calls `then` when no resolver is at work any more, and the answer has been handed on; `false`, and never, when none is. */
@@ -116,10 +164,10 @@ export class SocketOperation extends SocketMessage {
     return true;
   }
 
-  #settleLater(exchange: OperationExchange): void {
+  #settleLater(): void {
     setImmediate(() => {
       if (this.isAtWork) return;
-      exchange.detach();
+      this.exchange?.detach();
       for (const then of this.#waiting.splice(0)) then();
     });
   }
@@ -133,7 +181,6 @@ export class OperationExchange extends MessageExchange {
   readonly operation: SocketOperation;
   readonly #fields = new FieldSaves(this);
   #isDetached = false;
-  #isUseRecorded = false;
 
   constructor(
     operation: SocketOperation,
@@ -157,17 +204,22 @@ export class OperationExchange extends MessageExchange {
 
   /** The operation has come to a resolver. Each guard of a field says so. */
   routeField(countsAsTouch: boolean): void {
-    if (!this.#isUseRecorded) this.state.route(countsAsTouch);
+    this.state.route(countsAsTouch);
+    this.state.touchIfDue();
   }
 
   override enterHandler(): void {
     this.operation.enter();
-    if (this.#isDetached) this.state.reopen();
-    this.#isDetached = false;
   }
 
   override leaveHandler(): void {
-    this.operation.leave(this);
+    this.operation.leave();
+  }
+
+  /** A resolver is called again: what it changes is saved when it has ended. */
+  reopen(): void {
+    if (this.#isDetached) this.state.reopen();
+    this.#isDetached = false;
   }
 
   override flush(): Promise<void> {
@@ -177,7 +229,5 @@ export class OperationExchange extends MessageExchange {
   override detach(): void {
     this.#isDetached = true;
     super.detach();
-    this.#isUseRecorded = true;
-    this.state.countAsTouch(false);
   }
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { HttpRuntime } from '../http-options.js';
 import { withAdapter } from '../platform/http-adapter.js';
 import { rawRequest } from '../platform/platform-request.js';
+import { prepareSchema, type Schema } from './graphql-schema.js';
 import { guardGraphqlServer } from './guard-server.js';
 import { isWsServer, type WsClient, type WsServer } from './socket-kinds.js';
 import { keepUpgrade, openGraphqlSocket } from './socket-sessions.js';
@@ -19,12 +20,22 @@ const GRAPHQL_MODULE = 'GraphQLModule';
 /** The module of `@nestjs/graphql`, as far as it is used here. */
 interface GraphqlModule {
   readonly graphQlAdapter?: object;
-  readonly completeOptions?: { readonly path?: string };
+  readonly completeOptions?: { readonly path?: string; readonly schema?: Schema };
 }
 
-/** Drivers that serve subscriptions by graphql-ws keep a server of ws. To be called when the modules have been initialised. */
-export function guardGraphqlServers(runtime: HttpRuntime, modules: ModulesContainer): void {
-  for (const { graphQlAdapter } of graphqlModules(modules)) {
+/**
+ * Prepares the schemas, and the servers of ws that drivers keep which serve subscriptions by graphql-ws. To be called when the
+ * modules have been initialised.
+ *
+ * @param areGuardsReplaced whether a test has put its own guards in the place of ours
+ */
+export function guardGraphql(
+  runtime: HttpRuntime,
+  modules: ModulesContainer,
+  areGuardsReplaced: () => boolean,
+): void {
+  for (const { graphQlAdapter, completeOptions } of graphqlModules(modules)) {
+    if (completeOptions?.schema) prepareSchema(completeOptions.schema, areGuardsReplaced);
     const services = graphQlAdapter === undefined ? [] : Object.values(graphQlAdapter);
     for (const server of services.flatMap(serverIn)) guardGraphqlServer(runtime, server);
   }

@@ -1,5 +1,6 @@
 import { Context, Mutation, Query, Resolver } from '@nestjs/graphql';
 import { Session, UserId } from 'nest-sessions';
+import { signIn } from 'nest-sessions/testing';
 import { openGraphqlSocket, OVER_SOCKETS } from './support/graphql-socket.js';
 import {
   type Answer,
@@ -12,6 +13,8 @@ import {
 
 const STEPS: Steps = {
   put: (session) => void (session.data['value'] = 'kept'),
+  'sign in carol': (session) => session.authenticate('carol'),
+  'sign in dave': (session) => session.authenticate('dave'),
   value: ({ data }) => data['value'],
 };
 
@@ -61,12 +64,49 @@ onEachDriver('a context of the app', (open, driver) => {
     }
     expect(answer.data).toEqual({ secret: null, news: 'news', skipped: 'null' });
     expect(codesOf(answer)).toEqual({ secret: 'session_unsupported' });
+    const others = (await ask(ada, '{ who value } ')).json<Answer>();
+    expect(codesOf(others)).toEqual({ who: 'session_unsupported', value: 'session_unsupported' });
     // Each handler is named once in a process.
     if (driver === 'Apollo on Express')
       expect(log.lines.map(({ message }) => message)).toEqual([
         expect.stringContaining('belongs to no HTTP request'),
+        expect.stringContaining('StepResolver.who: refused: the GraphQL operation belongs to no'),
+        expect.stringContaining('StepResolver.value: refused: the GraphQL operation belongs to no'),
       ]);
     expect(storage.calls).toEqual([]);
+  });
+});
+
+onEachDriver('a context that is one object for all requests', (open, driver) => {
+  class Shared {
+    readonly #loaders = ['loader'];
+    readonly loaders = this.#loaders;
+  }
+  const shared = new Shared();
+
+  it.each([
+    ['as it is', { loaders: {} }],
+    ['by a function', () => shared],
+    ['by a function that takes its time', async () => Promise.resolve(shared)],
+  ])('does not mix users, given %s', async (_, context) => {
+    const opened = await openSignedIn(open, { steps: STEPS, graphql: { context } });
+    const bob = opened.browser();
+    const { cookie } = await signIn(opened.app, 'bob');
+    await bob.plant(cookie.slice(cookie.indexOf('=') + 1));
+    const wanted = Array.from({ length: 40 }, (_one, index) => (index % 2 === 0 ? 'ada' : 'bob'));
+    const answers = await Promise.all(
+      wanted.map((user) => opened.ask(user === 'ada' ? opened.ada : bob, '{ who ofContext }')),
+    );
+    expect(answers.map((reply) => reply.json<Answer>().data)).toEqual(
+      wanted.map((user) => ({ who: user, ofContext: user })),
+    );
+    if (driver !== 'Mercurius') return;
+    const signIns = await Promise.all(
+      ['carol', 'dave'].map((user) =>
+        opened.ask(opened.browser(), `mutation { change(step: "sign in ${user}") }`),
+      ),
+    );
+    expect(signIns.map(({ setCookies }) => setCookies.length)).toEqual([1, 1]);
   });
 });
 

@@ -121,6 +121,16 @@ onEachDriver('an error', (open) => {
     );
   });
 
+  it.each(['large', 'nested'])('has no words for the developer: %s', async (step) => {
+    const options = { timeout: '100ms' } as const;
+    const { ask, ada } = await openSignedIn(open, { steps: STEPS, options });
+    const { errors = [] } = (await ask(ada, CHANGE(step))).json<Answer>();
+    const over = await ada.post('/graphql', { query: CHANGE(step) });
+    expect(errors).toHaveLength(1);
+    expect(errors[0]?.message).toMatch(/^The session (would hold too much|has changed meanwhile)/);
+    expect(over.text).not.toMatch(/maxDataBytes|`timeout`/);
+  });
+
   it('of a limit has its code', async () => {
     const options = { maxPerUser: 1, onLimit: 'reject' } as const;
     const { ask, browser } = await openSignedIn(open, { steps: STEPS, options });

@@ -166,6 +166,31 @@ class Everything {
     return listen();
   }
 
+  @Query(() => [Item])
+  @Public()
+  items(): Item[] {
+    return [{ name: 'tea' }, { name: 'milk' }];
+  }
+
+  @ResolveField(() => String, { nullable: true })
+  async keep(@Parent() { name }: Item, @Session() session: TestSession): Promise<string> {
+    await after(1);
+    session.data[name] = 'kept';
+    return 'kept';
+  }
+
+  @ResolveField(() => String, { nullable: true })
+  async currently(): Promise<string> {
+    await after(1);
+    return String(currentSession()?.userId);
+  }
+
+  @Subscription(() => String, { resolve: () => 'what Ada may hear' })
+  @RequireAuth()
+  secrets(): AsyncIterator<object> {
+    return listen();
+  }
+
   @ResolveField(() => String, { nullable: true })
   own(@Parent() { name }: Item, @Session() session: TestSession): string {
     return `${name} of ${String(session.userId)}: ${String(session.data['value'])}`;
@@ -359,6 +384,88 @@ onEachDriver('an operation over a socket', (openGraphql, driver) => {
       sockets.map((socket) => Promise.all(Array.from({ length: EACH }, () => socket.ask('{ current }')))),
     );
     answers.forEach((of, index) => expect(of).toEqual(of.map(() => ({ data: { current: users[index] } }))));
+  });
+});
+
+onEachDriver('a field over a socket', (openGraphql, driver) => {
+  describe.each([[[]], [['guards']], [['guards', 'interceptors', 'filters']]])(
+    'with enhancers %j',
+    (fieldResolverEnhancers) => {
+      const graphql = { fieldResolverEnhancers };
+
+      it('is saved before it is answered, with those beside it', async () => {
+        const { socket, ada, storage } = await openSocket(openGraphql, driver, { graphql });
+        const save = storage.hold('save');
+        let isAnswered = false;
+        const asking = socket.ask('{ items { keep currently } }').then((answer) => {
+          isAnswered = true;
+          return answer;
+        });
+        await save.reached;
+        await after(20);
+        expect(isAnswered).toBe(false);
+        save.release();
+        const item = { keep: 'kept', currently: 'ada' };
+        expect(await asking).toEqual({ data: { items: [item, item] } });
+        expect(storage.calls.filter((call) => call === 'save')).toHaveLength(1);
+        expect((await ada.get('/do/data')).json()).toEqual({ tea: 'kept', milk: 'kept' });
+      });
+
+      it('is an error when its changes cannot be saved, and nothing is kept', async () => {
+        const { socket, ada, storage } = await openSocket(openGraphql, driver, { graphql });
+        storage.fail('save');
+        const answer = await socket.ask('{ items { keep } }');
+        expect(answer.data).toEqual({ items: [{ keep: null }, { keep: null }] });
+        expect(new Set(Object.values(codesOf(answer)))).toEqual(new Set(['session_store_unavailable']));
+        storage.recover();
+        expect((await ada.get('/do/data')).json()).toEqual({});
+      });
+
+      it('of a subscription as well', async () => {
+        const { socket, storage } = await openSocket(openGraphql, driver, { graphql });
+        const heard = socket.subscribe('subscription { news { keep } }');
+        await listeners(1);
+        storage.fail('save');
+        publish('tea');
+        expect(codeOf(await heard.next())).toBe('session_store_unavailable');
+        storage.recover();
+        publish('tea');
+        expect(await heard.next()).toEqual({ data: { news: { keep: 'kept' } } });
+      });
+
+      it('of a visitor has nowhere to keep anything', async () => {
+        const { port } = await open(openGraphql, driver, { graphql });
+        const answer = await openGraphqlSocket(port).ask('{ items { keep } }');
+        expect(new Set(Object.values(codesOf(answer)))).toEqual(new Set(['session_conflict']));
+      });
+    },
+  );
+});
+
+onEachDriver('a subscription that is sent as a request', (openGraphql, driver) => {
+  it('is refused, since no guard would be asked', async () => {
+    const { ask, ada, browser } = await openSocket(openGraphql, driver, { options: { requireAuth: true } });
+    const query = 'subscription { secrets }';
+    for (const who of [browser(), ada]) {
+      for (const operation of [query, [query, '{ open }']]) {
+        const reply = await ask(who, operation);
+        expect(reply.text).not.toContain('what Ada may hear');
+        const [answer] = [reply.json<Answer | Answer[]>()].flat();
+        expect(codesOf(answer ?? {})).toEqual({ secrets: 'subscription_by_request' });
+      }
+    }
+    const foreign = await ask(ada, query, { origin: 'https://evil.test', 'sec-fetch-site': 'cross-site' });
+    expect(foreign.text).not.toContain('what Ada may hear');
+  });
+
+  it('is served over a socket to those who may hear it', async () => {
+    const { port, socket } = await openSocket(openGraphql, driver);
+    const heard = socket.subscribe('subscription { secrets }');
+    await listeners(1);
+    publish('tea');
+    expect(await heard.next()).toEqual({ data: { secrets: 'what Ada may hear' } });
+    const nobody = openGraphqlSocket(port).subscribe('subscription { secrets }');
+    expect(codeOf(await nobody.next())).toBe('authentication_required');
   });
 });
 

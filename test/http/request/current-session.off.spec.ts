@@ -18,11 +18,24 @@ onEachPlatform('currentSession() without the option', (open) => {
     const ada = browser();
     await ada.post('/do/in');
     expect((await ada.get('/do/service')).status).toBe(500);
+    expect((await ada.get('/do/service')).json()).toEqual({
+      statusCode: 500,
+      message: 'The server is not set up for this',
+      code: 'session_options_invalid',
+    });
     expect(JSON.stringify(log.lines)).toContain(
       'currentSession(): expected the option `currentSession: true`',
     );
     expect(() => currentSession()).toThrow(SessionOptionsError);
     expect(await seenBy(ada)).toMatchObject({ userId: 'ada' });
+  });
+
+  it('is null again when the app is closed, as in a unit test behind it', async () => {
+    const { app } = await open();
+    expect(() => currentSession()).toThrow(SessionOptionsError);
+    await app.close();
+    expect(currentSession()).toBeNull();
+    await open(); // for what closes apps
   });
 });
 
