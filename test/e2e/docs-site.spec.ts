@@ -95,7 +95,7 @@ const PAGES = readdirSync(join(ROOT, 'docs'))
     expect(await first.getAttribute('href')).toBe('/sign-in.html#remember-me');
     await first.click();
     await page.waitForURL(`${url}/sign-in.html#remember-me`);
-    expect(await page.locator('#remember-me').isVisible()).toBe(true);
+    await page.locator('#remember-me').waitFor(); // the address changes before the page is there
     expect(faults).toEqual([]);
     await page.close();
   });
