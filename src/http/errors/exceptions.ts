@@ -46,7 +46,7 @@ export class AuthenticationRequiredException extends UnauthorizedException {
   }
 }
 
-/** A signed-in user is needed where there are no sessions, so that nobody can be one: in GraphQL, and in gateways. */
+/** A signed-in user is needed where no session is: an operation of GraphQL without request or socket, an unknown gateway. */
 export class SessionUnsupportedException extends UnauthorizedException {
   readonly code = 'session_unsupported';
 

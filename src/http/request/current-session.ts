@@ -27,9 +27,9 @@ function isOff(): boolean {
 }
 
 /**
- * The session of the request that is being served, or of the message over a socket that is being handled, wherever that is
- * asked, with the option `currentSession`: in a service, and in guards, interceptors, pipes, resolvers and filters, without passing it along. In middleware, if
- * `mount` is `'middleware'`. In `handleConnection` of a gateway it is the session as it was when the socket was opened.
+ * The session of the request that is being served, with the option `currentSession`, or of the message or operation over a
+ * socket that is being handled, without it: in a service, and in guards, interceptors, pipes, resolvers and filters, without
+ * passing it along. Guards of resolvers over a socket have `sessionOf()`. In middleware, if `mount` is `'middleware'`. In `handleConnection` of a gateway it is the session as it was when the socket was opened.
  *
  * `null` where `sessionOf()` is: on `@SkipSession()` routes, and before the session is loaded. Also in a job, a timer that
  * no request has set, or `main.ts`; and once the response is over and the handler has ended, since from then on a callback

@@ -2,7 +2,7 @@
 declare const SHARE_OF_RANDOM_RUNS: number;
 
 /**
- * The share of random runs that are made, of those that `npm run test:all` makes: `npm test` makes a tenth. `RUNS=1` makes
+ * The share of random runs that are made, of those that `npm run test:all` makes: `npm test` makes a twentieth. `RUNS=1` makes
  * all, `RUNS=10` ten times as many.
  */
 export const SHARE = Number(process.env['RUNS'] ?? (isUnderJest() ? SHARE_OF_RANDOM_RUNS : 1));
