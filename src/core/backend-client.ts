@@ -145,7 +145,8 @@ export class BackendClient {
       saves.forEach(({ resolve }, index) => resolve(hits[index] ?? false));
     } catch (error) {
       // Storage that answers, if only with an error, is tried again with each save alone, so that one that cannot be
-      // stored fails alone. A save that misses then may have been stored the first time: its caller gets the error.
+      // stored fails alone. Storage recognises one that it has stored the first time. One that misses may have been stored, and
+      // changed by somebody since: its caller gets the error.
       const isFinal = saves.length === 1 || performance.now() - begun > this.#timeout / 2;
       for (const { change, resolve, reject } of saves) {
         if (isFinal) reject(error);

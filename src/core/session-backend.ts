@@ -51,7 +51,10 @@ export interface PayloadChange {
   readonly id: string;
   /** The version that the change was made from. A row with another one is not changed. */
   readonly expectedVersion: number;
-  /** The version to store. Versions are compared, never ordered. */
+  /**
+   * The version to store, which no other change has: a row that holds it already has been given this very change, which is
+   * being sent again. Versions are compared, never ordered.
+   */
   readonly version: number;
   /** The id of the key that sealed the payload. */
   readonly keyId: string;
@@ -232,9 +235,10 @@ export abstract class SessionBackend {
 
   /**
    * Stores payloads, each if its row is active and still of the version that is expected. Each change is atomic on its
-   * own, and one that misses stops no other.
+   * own, and one that misses stops no other. A change that is stored already hits as well: it is sent again when an answer
+   * was lost.
    *
-   * @returns for each change, whether it hit
+   * @returns for each change, whether its row is active and now holds it
    * @example One of the changes, in SQL
    * ```ts
    * import type { Pool } from 'pg';
@@ -243,7 +247,7 @@ export abstract class SessionBackend {
    *   const { rowCount } = await pool.query(
    *     `UPDATE sessions SET version = $3, key_id = $4, payload = $5, last_active_at = GREATEST(last_active_at, $6),
    *        expires_at = GREATEST(expires_at, LEAST($7, absolute_expires_at))
-   *      WHERE id = $1 AND version = $2 AND expires_at > $8 AND absolute_expires_at > $8`,
+   *      WHERE id = $1 AND version IN ($2, $3) AND expires_at > $8 AND absolute_expires_at > $8`,
    *     [one.id, one.expectedVersion, one.version, one.keyId, one.payload, one.lastActiveAt, one.expiresAt, one.now],
    *   );
    *   return rowCount === 1;
@@ -261,7 +265,8 @@ export abstract class SessionBackend {
 
   /**
    * Swaps the token side of a row, if the row is active and its token side still is `expected`. Atomic: of several calls
-   * that expect the same, one gets `true`.
+   * that expect the same, and have different ones next, one gets `true`. A call whose next hash, use and generation are stored
+   * already gets `true` as well: it is sent again when an answer was lost.
    */
   abstract changeToken(change: TokenChange): Promise<boolean>;
 

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { monotonicFactory } from 'ulid';
 import type { Clock } from './clock.js';
 import type { BackendClient } from './backend-client.js';
@@ -13,6 +12,7 @@ import { isActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
 import { firstToken, tokenState } from './rotation-policy.js';
 import type { SessionRow, TokenState } from './session-row.js';
+import { newVersion } from './session-version.js';
 import { newKin, type SessionToken, type TokenIssuer, transportOf } from './session-token.js';
 
 /*
@@ -73,19 +73,16 @@ export interface RowPlan {
 /** The content of a session that holds nothing. */
 export const EMPTY_CONTENT: SessionContent = { data: {}, flashes: [], meta: {} };
 
-/** Versions begin below this. */
-const VERSION_RANGE = 2 ** 31;
-
 /**
- * The row of a plan, its content sealed. The version starts at random, so that a row that was stored anew under an
- * old id is not taken for the old one.
+ * The row of a plan, its content sealed. Its version is a new one, so that a row that was stored anew under an old id is not
+ * taken for the old one.
  */
 export function sealRow(sealer: PayloadSealer, { content, token, now, ...plan }: RowPlan): SessionRow {
   return {
     ...plan,
     ...tokenState(token),
     ...sealer.seal(content, plan.id, plan.userId),
-    version: randomInt(VERSION_RANGE),
+    version: newVersion(),
     lastActiveAt: now,
     expiresAt: Math.min(now + plan.idleTtl, plan.absoluteExpiresAt),
   };

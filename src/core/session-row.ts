@@ -32,7 +32,7 @@ export interface SessionRow extends TokenState {
   readonly id: string;
   /** Owner, compared byte for byte. `null`: anonymous. */
   readonly userId: string | null;
-  /** Opaque: every change of the payload stores a new value. Compared, never ordered. */
+  /** Opaque, up to 2^53 - 1: every change of the payload stores a value that no other change has. Compared, never ordered. */
   readonly version: number;
   /** Id of the key that sealed `payload`, for health reports. The envelope inside `payload` is authoritative. */
   readonly keyId: string;

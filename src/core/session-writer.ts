@@ -6,6 +6,7 @@ import type { PayloadSealer } from './payload-sealer.js';
 import { SessionConflictError } from './session-errors.js';
 import { idleExpiry, requireActive } from './session-expiry.js';
 import type { EpochMs, SessionRow } from './session-row.js';
+import { newVersion } from './session-version.js';
 import { performance, sleep } from './timers.js';
 
 /*
@@ -27,8 +28,6 @@ export interface ContentWrite {
   readonly apply: (content: SessionContent) => SessionContent | null | Promise<SessionContent | null>;
 }
 
-/** Versions wrap here: far inside what every database and JavaScript hold exactly. */
-const VERSION_LIMIT = 2 ** 40;
 /** Longest pause before a conflicting write is tried again, in milliseconds. */
 const LONGEST_PAUSE = 20;
 
@@ -96,7 +95,7 @@ export class SessionWriter {
     const change = {
       ...write.use(row),
       ...this.#sealer.seal(next, row.id, row.userId),
-      version: (row.version + 1) % VERSION_LIMIT,
+      version: newVersion(),
     };
     const now: EpochMs = this.#clock.now();
     const hit = await this.#backend.save({ ...change, id: row.id, expectedVersion: row.version, now });

@@ -10,6 +10,7 @@ export class TcpGate {
   #isHolding = false;
   #lost: RegExp | null = null;
   #mostLost = 0;
+  #meanwhile: () => Promise<unknown> = () => Promise.resolve();
   readonly #held = new Set<Socket>();
 
   constructor(private readonly target: { readonly host: string; readonly port: number }) {}
@@ -58,10 +59,15 @@ export class TcpGate {
     this.#held.clear();
   }
 
-  /** Ends the connection of the next bytes that match when the server has answered them, instead of the answer. */
-  loseAnswerTo(bytes: RegExp, times = 1): void {
+  /**
+   * Ends the connection of the next bytes that match when the server has answered them, instead of the answer.
+   *
+   * @param meanwhile is done before the connection ends
+   */
+  loseAnswerTo(bytes: RegExp, times = 1, meanwhile: () => Promise<unknown> = () => Promise.resolve()): void {
     this.#lost = bytes;
     this.#mostLost = times;
+    this.#meanwhile = meanwhile;
   }
 
   #carry(from: Socket): void {
@@ -82,7 +88,7 @@ export class TcpGate {
     ] as const) {
       this.#sockets.add(one);
       one.on('data', (data) => {
-        if (one === to && isLost) from.destroy();
+        if (one === to && isLost) void this.#meanwhile().finally(() => from.destroy());
         else other.write(data);
       });
       one.on('error', () => other.destroy());

@@ -25,7 +25,13 @@ import type { EndedRow, EpochMs, LiveRow, SessionRow } from '../../core/session-
  * out, so nothing a caller holds is storage.
  */
 export class MemorySessionBackend extends SessionBackend {
-  protected readonly rows = new Map<string, SessionRow>();
+  protected readonly rows: Map<string, SessionRow>;
+
+  /** @param beside another backend, whose rows this one has too, as a second process would. @default rows of its own */
+  constructor(beside?: MemorySessionBackend) {
+    super();
+    this.rows = beside?.rows ?? new Map<string, SessionRow>();
+  }
 
   /** Nothing to create. */
   async init(): Promise<void> {}
@@ -63,7 +69,7 @@ export class MemorySessionBackend extends SessionBackend {
   async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
     return changes.map((change) => {
       const row = ifActive(this.rows.get(change.id), change.now);
-      if (row === null || row.version !== change.expectedVersion) return false;
+      if (row === null || ![change.expectedVersion, change.version].includes(row.version)) return false;
       const { version, keyId } = change;
       const payload = Buffer.from(change.payload);
       this.rows.set(row.id, { ...row, ...extended(row, change), version, keyId, payload });
@@ -83,8 +89,7 @@ export class MemorySessionBackend extends SessionBackend {
   async changeToken(change: TokenChange): Promise<boolean> {
     const row = ifActive(this.rows.get(change.id), change.now);
     if (row === null) return false;
-    if (row.tokenHash !== change.expected.tokenHash || row.tokenUsed !== change.expected.tokenUsed)
-      return false;
+    if (!isToken(row, change.expected) && !isStoredAlready(row, change.next)) return false;
     this.rows.set(row.id, {
       ...row,
       ...tokenState(change.next),
@@ -154,6 +159,14 @@ export class MemorySessionBackend extends SessionBackend {
 
 function ifActive(row: SessionRow | undefined, now: EpochMs): SessionRow | null {
   return row !== undefined && isActive(row, now) ? row : null;
+}
+
+function isToken(row: SessionRow, { tokenHash, tokenUsed }: TokenChange['expected']): boolean {
+  return row.tokenHash === tokenHash && row.tokenUsed === tokenUsed;
+}
+
+function isStoredAlready(row: SessionRow, next: TokenChange['next']): boolean {
+  return isToken(row, next) && row.tokenGeneration === next.tokenGeneration;
 }
 
 function copy<T extends SessionRow | null>(row: T): T {

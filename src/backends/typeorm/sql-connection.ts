@@ -15,8 +15,8 @@ export interface SqlConnection {
    * Runs a statement that changes something, or several that need no common instant: each is atomic on its own.
    * The work may be called again while nothing has been changed.
    *
-   * @param hasHit for work that changes nothing a second time: whether a result shows that this time it has. Then the work
-   *   is called again also when the connection was lost before the answer came, and fails when the result does not show it
+   * @param hasHit for work that recognises what it has done before: whether a result tells what has happened. Then the work
+   *   is called again also when the connection was lost before the answer came, and fails when the result does not tell
    */
   write<T>(work: (sql: SqlRunner) => Promise<T>, hasHit?: (result: T) => boolean): Promise<T>;
   /**
@@ -42,6 +42,8 @@ export interface TransactionOptions<T> {
   readonly userId: string | null;
   /** Whether a result is to be committed. Otherwise all is rolled back, and the result returned all the same. */
   readonly commitIf: (result: T) => boolean;
+  /** As that of `write`: whether a result tells what has happened, though the answer to an attempt before was lost. */
+  readonly hasHit?: (result: T) => boolean;
   /** When the call came, on the clock of `performance.now()`, if it has waited before. Its time runs from then. */
   readonly since?: number;
 }

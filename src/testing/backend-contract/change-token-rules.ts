@@ -98,6 +98,34 @@ export const changeTokenRules = rulesOf('changeToken', {
     await assertStored(backend, { a: current(NEXT) });
   },
 
+  'recognises a change that is sent again': async (backend) => {
+    await store(backend, current());
+    const sent = change({ authenticatedAt: NOW + 7 });
+    for (let round = 0; round < 3; round++) assert.equal(await backend.changeToken(sent), true);
+    await assertStored(backend, { a: current({ ...NEXT, authenticatedAt: NOW + 7 }) });
+  },
+
+  'recognises a change that takes the token away when it is sent again': async (backend) => {
+    await store(backend, current());
+    const next = { ...NEXT, tokenHash: null, tokenUsed: false };
+    for (let round = 0; round < 3; round++) assert.equal(await backend.changeToken(change({ next })), true);
+    await assertStored(backend, { a: current(next) });
+  },
+
+  'misses when a change is sent again after another one': async (backend) => {
+    await store(backend, current());
+    const later = { ...NEXT, tokenHash: 'f'.repeat(64), tokenGeneration: 4 };
+    assert.equal(await backend.changeToken(change()), true);
+    assert.equal(
+      await backend.changeToken(
+        change({ expected: { tokenHash: NEXT.tokenHash, tokenUsed: true }, next: later }),
+      ),
+      true,
+    );
+    assert.equal(await backend.changeToken(change()), false);
+    await assertStored(backend, { a: current(later) });
+  },
+
   'has exactly one winner among many at once': async (backend) => {
     await store(backend, current());
     const nexts = Array.from({ length: 20 }, (_, index) => ({

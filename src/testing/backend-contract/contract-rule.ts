@@ -2,9 +2,13 @@ import assert from 'node:assert/strict';
 import type { InsertRequest, InsertResult, SessionBackend } from '../../core/session-backend.js';
 import type { SessionLimit } from '../../core/session-limit.js';
 import type { SessionRow } from '../../core/session-row.js';
+import { AlternatingBackend } from './alternating-backend.js';
 
-/** Makes a backend over an empty storage of its own. */
-export type OpenBackend = () => SessionBackend | Promise<SessionBackend>;
+/** Two backends over one storage, as two processes have them. */
+export type TwoBackends = readonly [SessionBackend, SessionBackend];
+
+/** Makes two backends over one empty storage, which nothing else uses. */
+export type OpenBackends = () => TwoBackends | Promise<TwoBackends>;
 
 /** One rule of the contract. */
 export interface ContractRule {
@@ -13,10 +17,13 @@ export interface ContractRule {
   /** A sentence, continuing the group. */
   readonly name: string;
   /** Rejects when the backend breaks the rule. */
-  run(open: OpenBackend): Promise<void>;
+  run(open: OpenBackends): Promise<void>;
 }
 
-/** A rule as it is written: with a backend that is ready, and closed afterwards. */
+/**
+ * A rule as it is written: with a backend that is ready, and closed afterwards. Its calls go to two backends over one storage
+ * in turn, so that what a rule says of one instant or one order holds between them.
+ */
 export type RuleBody = (backend: SessionBackend) => Promise<void>;
 
 /** The rules about one method, by their sentences. */
@@ -25,7 +32,7 @@ export function rulesOf(group: string, bodies: Readonly<Record<string, RuleBody>
     group,
     name,
     async run(open) {
-      const backend = await open();
+      const backend = new AlternatingBackend(await open());
       try {
         await backend.init();
         await body(backend);

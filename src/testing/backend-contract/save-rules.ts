@@ -92,6 +92,25 @@ export const saveRules = rulesOf('save', {
     await assertStored(backend, { a: changed('a', { version: hits[0] ? 2 : 3 }) });
   },
 
+  'recognises a change that is sent again: it hits, and is stored once': async (backend) => {
+    await store(backend, row('a'), row('b'));
+    const changes = [change('a'), change('b')];
+    assertEqual(await backend.save([change('a')]), [true]);
+    for (let round = 0; round < 2; round++) assertEqual(await backend.save([change('a')]), [true]);
+    for (let round = 0; round < 2; round++) assertEqual(await backend.save(changes), [true, true]);
+    await assertStored(backend, { a: changed('a'), b: changed('b') });
+  },
+
+  'misses when a change is sent again after another one': async (backend) => {
+    await store(backend, row('a'), row('b'));
+    const next = { expectedVersion: 2, version: 3, payload: Buffer.from('the next one') };
+    assertEqual(await backend.save([change('a')]), [true]);
+    assertEqual(await backend.save([change('a', next)]), [true]);
+    assertEqual(await backend.save([change('a')]), [false]);
+    assertEqual(await backend.save([change('a'), change('b')]), [false, true]);
+    await assertStored(backend, { a: changed('a', next), b: changed('b') });
+  },
+
   'gives an outcome for each change, and a miss stops no other': async (backend) => {
     await store(backend, row('a'), row('b', { version: 9 }), row('c'));
     const changes = [change('a'), change('x'), change('b'), change('c')];

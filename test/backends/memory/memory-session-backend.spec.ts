@@ -1,4 +1,7 @@
 import { MemorySessionBackend } from '../../../src/backends/memory/memory-session-backend.js';
 import { describeSessionBackend } from '../../../src/testing/describe-session-backend.js';
 
-describeSessionBackend('MemorySessionBackend', () => new MemorySessionBackend());
+describeSessionBackend('MemorySessionBackend', () => {
+  const first = new MemorySessionBackend();
+  return [first, new MemorySessionBackend(first)];
+});

@@ -18,10 +18,13 @@ onEachDatabase('TypeOrmSessionBackend', DATABASE_KINDS, (kind) => {
   afterAll(() => database.drop());
 
   describeSessionBackend("on the app's data source", () => {
-    return new TypeOrmSessionBackend(app, newTable());
+    const table = newTable();
+    return [new TypeOrmSessionBackend(app, table), new TypeOrmSessionBackend(app, table)];
   });
 
   describeSessionBackend('on options', () => {
-    return new TypeOrmSessionBackend(database.options(), newTable());
+    const table = newTable();
+    const open = () => new TypeOrmSessionBackend(database.options(), table);
+    return [open(), open()];
   });
 });

@@ -11,13 +11,15 @@ afterEach(async () => {
   await removeTempFolders();
 });
 
-describeSessionBackend('TypeOrmSessionBackend on a file beside the app', async () =>
-  backendIn(await tempFolder()),
-);
+describeSessionBackend('TypeOrmSessionBackend on a file beside the app', async () => {
+  const folder = await tempFolder();
+  return [backendIn(folder), backendIn(folder)];
+});
 
 describeSessionBackend('TypeOrmSessionBackend in memory', () => {
   const app = new DataSource({ type: 'sqlite', database: ':memory:' });
-  return new TypeOrmSessionBackend(app, OPTIONS);
+  const backend = new TypeOrmSessionBackend(app, OPTIONS);
+  return [backend, backend]; // nobody else can open it
 });
 
 describeSessionBackend(
@@ -25,6 +27,7 @@ describeSessionBackend(
   async () => {
     const dataSource = new DataSource({ type: 'sqlite', database: ':memory:' });
     named.push(await dataSource.initialize());
-    return new TypeOrmSessionBackend(dataSource, { ...OPTIONS, tableName: 'order', shared: false });
+    const backend = new TypeOrmSessionBackend(dataSource, { ...OPTIONS, tableName: 'order', shared: false });
+    return [backend, backend];
   },
 );

@@ -1,11 +1,13 @@
 import { MemorySessionBackend } from '../../../src/backends/memory/memory-session-backend.js';
-import type { SessionBackend } from '../../../src/core/session-backend.js';
+import type { TwoBackends } from '../../../src/testing/backend-contract/contract-rule.js';
 import { sessionBackendContract } from '../../../src/testing/backend-contract/session-backend-contract.js';
 import { BROKEN_CHANGES } from './broken/broken-changes.js';
 import { BROKEN_INSERTS } from './broken/broken-inserts.js';
 import { BROKEN_LIMITS, RightOwnLimit } from './broken/broken-limits.js';
 import { BROKEN_READS_AND_DELETES } from './broken/broken-reads-and-deletes.js';
+import { BROKEN_PROCESSES } from './broken/broken-processes.js';
 import { BROKEN_WALKS } from './broken/broken-walks.js';
+import type { Flaw } from './broken/flaw.js';
 
 const FLAWS = [
   ...BROKEN_INSERTS,
@@ -13,11 +15,16 @@ const FLAWS = [
   ...BROKEN_CHANGES,
   ...BROKEN_READS_AND_DELETES,
   ...BROKEN_WALKS,
+  ...BROKEN_PROCESSES,
 ];
 
 /** The rules that a backend breaks, as `group › name`. */
-async function brokenBy(open: () => SessionBackend): Promise<string[]> {
+async function brokenBy(Backend: Flaw['Backend']): Promise<string[]> {
   const broken: string[] = [];
+  const open = (): TwoBackends => {
+    const first = new Backend();
+    return [first, new Backend(first)];
+  };
   for (const rule of sessionBackendContract) {
     await rule.run(open).catch(() => broken.push(`${rule.group} › ${rule.name}`));
   }
@@ -28,14 +35,14 @@ describe('the contract of SessionBackend', () => {
   it.each([MemorySessionBackend, RightOwnLimit].map((Backend) => ({ name: Backend.name, Backend })))(
     'passes $name',
     async ({ Backend }) => {
-      expect(await brokenBy(() => new Backend())).toEqual([]);
+      expect(await brokenBy(Backend)).toEqual([]);
     },
   );
 
   it.each(FLAWS.map((flaw) => ({ ...flaw, name: flaw.Backend.name })))(
     'catches $name: $caughtBy',
     async ({ Backend, caughtBy }) => {
-      const broken = await brokenBy(() => new Backend());
+      const broken = await brokenBy(Backend);
       expect(broken).toContain(caughtBy);
     },
   );

@@ -70,7 +70,7 @@ export class PooledConnection implements SqlConnection {
   }
 
   write<T>(work: (sql: SqlRunner) => Promise<T>, hasHit?: (result: T) => boolean): Promise<T> {
-    return this.#perform(null, { attempt: work, isWrite: true, isFirst: hasHit });
+    return this.#perform(null, { attempt: work, isWrite: true, hasHit });
   }
 
   transaction<T>(work: (sql: SqlRunner) => Promise<T>, options?: TransactionOptions<T>): Promise<T> {
@@ -132,6 +132,7 @@ export class PooledConnection implements SqlConnection {
       commitIf = () => true,
       since,
       isPreparation,
+      hasHit,
     }: Partial<TransactionOptions<T>> & Pick<Call<T>, 'isPreparation'> = {},
   ): Promise<T> {
     const attempt = async (runner: PooledRunner, deadline: Deadline): Promise<T> => {
@@ -152,7 +153,7 @@ export class PooledConnection implements SqlConnection {
         throw error;
       }
     };
-    return this.#perform(lock, { attempt, isPreparation }, since);
+    return this.#perform(lock, { attempt, isPreparation, hasHit }, since);
   }
 
   /**
@@ -185,7 +186,7 @@ export class PooledConnection implements SqlConnection {
         result = await this.#attemptOnce(call, await this.#source.open());
       } catch (error) {
         if (!(error instanceof DatabaseFailure)) throw error;
-        const next = policy.after(error, call.isFirst !== undefined);
+        const next = policy.after(error, call.hasHit !== undefined);
         if (next === 'give-up') throw error;
         if (next === 'restore-table') await this.#restore();
         deadline.lastFailure = error;
@@ -194,7 +195,7 @@ export class PooledConnection implements SqlConnection {
         await sleep(pause);
         continue;
       }
-      if (policy.unknownOutcome === null || call.isFirst?.(result) === true) return result;
+      if (policy.unknownOutcome === null || call.hasHit?.(result) === true) return result;
       throw policy.unknownOutcome; // nobody knows: the attempt before may have done it
     }
   }
@@ -243,8 +244,8 @@ interface Call<T> {
   /** Whether it makes the table ready, rather than needs it. */
   readonly isPreparation?: boolean;
   /**
-   * Whether a result shows that an attempt whose connection was lost before it was answered had changed nothing. Absent:
-   * none does, so that such a call is not tried again.
+   * Whether a result holds also when the connection of an attempt before was lost before the answer came, so that nobody knows
+   * what it has done. Absent: none does, so that such a call is not tried again.
    */
-  readonly isFirst?: (result: T) => boolean;
+  readonly hasHit?: (result: T) => boolean;
 }

@@ -18,7 +18,7 @@ export async function insertTogether(
   statements: InsertStatements,
   userId: string,
   requests: readonly InsertRequest[],
-): Promise<readonly Outcome[] | null> {
+): Promise<InsertedTogether | null> {
   const outcomes: Outcome[] = [];
   const toDelete: string[] = [];
   let counted: readonly Candidate[] = [];
@@ -50,9 +50,15 @@ export async function insertTogether(
   const rows = counted.flatMap(({ toStore }) => (toStore === null ? [] : [toStore]));
   if (toDelete.length > 1) await sql.all(statements.lockRows(toDelete.length), toDelete);
   await deleteIds(sql, statements, toDelete);
-  if (rows.length === 0) return outcomes;
+  if (rows.length === 0) return { outcomes, rows };
   const stored = await sql.run(statements.insert(rows.length), rows.flatMap(valuesOf));
-  return stored === rows.length ? outcomes : null;
+  return stored === rows.length ? { outcomes, rows } : null;
+}
+
+/** What came of each insert, in their order, and the rows that are stored for it. */
+export interface InsertedTogether {
+  readonly outcomes: readonly Outcome[];
+  readonly rows: readonly SessionRow[];
 }
 
 /** What came of one insert: resolves or rejects the promise of its caller. */

@@ -1,8 +1,8 @@
 import type { InsertRequest, InsertResult } from '../../../core/session-backend.js';
 import { performance } from '../../../core/timers.js';
-import type { SqlConnection } from '../sql-connection.js';
-import { insertRow, type InsertStatements } from './insert.js';
-import { insertTogether } from './insert-batch.js';
+import type { SqlConnection, SqlRunner } from '../sql-connection.js';
+import { insertRow, type InsertStatements, isStored } from './insert.js';
+import { type InsertedTogether, insertTogether } from './insert-batch.js';
 
 /**
  * The inserts of a backend. Those that keep the limit of one user would wait for each other anyway, so that all that come
@@ -57,12 +57,21 @@ export class InsertQueue {
   async #insertSeveral(userId: string, batch: readonly Pending[]): Promise<void> {
     try {
       const requests = batch.map(({ request }) => request);
-      const outcomes = await this.#connection.transaction(
-        (sql) => insertTogether(sql, this.#statements, userId, requests),
-        { userId, commitIf: (result) => result !== null, since: batch[0]?.since },
-      );
-      if (outcomes === null) for (const each of batch) await this.#insertOne(each);
-      else outcomes.forEach((outcome, index) => outcome(batch[index] as Pending));
+      let attempted: InsertedTogether | null = null;
+      const work = async (sql: SqlRunner): Promise<InsertedTogether | null> => {
+        const [one] = attempted?.rows ?? [];
+        if (one !== undefined && (await isStored(sql, this.#statements, one))) return attempted;
+        attempted = await insertTogether(sql, this.#statements, userId, requests);
+        return attempted;
+      };
+      const done = await this.#connection.transaction(work, {
+        userId,
+        commitIf: (result) => result !== null,
+        hasHit: () => true,
+        since: batch[0]?.since,
+      });
+      if (done === null) for (const each of batch) await this.#insertOne(each);
+      else done.outcomes.forEach((outcome, index) => outcome(batch[index] as Pending));
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }

@@ -42,11 +42,31 @@ export function insertRow(
 ): Promise<InsertResult> {
   // A row that takes the place of another would be missed by a deletion of all the user's rows that waits for that one.
   const isAlone = request.limit === null && request.replaces === null;
-  return connection.transaction((sql) => insertInTransaction(sql, statements, request), {
+  let attempted: Inserted | null = null;
+  const work = async (sql: SqlRunner): Promise<InsertResult> => {
+    if (attempted !== null && (await isStored(sql, statements, attempted.row))) return attempted;
+    const result = await insertInTransaction(sql, statements, request);
+    attempted = result.status === 'inserted' ? result : null;
+    return result;
+  };
+  return connection.transaction(work, {
     userId: isAlone ? null : request.userId,
     commitIf: ({ status }) => status === 'inserted',
+    hasHit: () => true,
     since,
   });
+}
+
+type Inserted = Extract<InsertResult, { status: 'inserted' }>;
+
+/** Whether storage holds this very row, of an attempt whose answer was lost. */
+export async function isStored(
+  sql: SqlRunner,
+  { findForUpdate }: Pick<FindStatements, 'findForUpdate'>,
+  { id, version }: Pick<SessionRow, 'id' | 'version'>,
+): Promise<boolean> {
+  const [found] = await sql.all(findForUpdate, [id]);
+  return found !== undefined && rowOf(found).version === version;
 }
 
 async function insertInTransaction(

@@ -12,12 +12,12 @@ import type { SqlSyntax } from './sql-syntax.js';
 export function updateStatements(table: string, syntax: SqlSyntax) {
   const use = assignUse(syntax, '', () => '?');
   return {
-    /** last active, expires, version, key id, payload, id, expected version, now, now */
-    save: `UPDATE ${table} SET ${use}, version = ?, key_id = ?, payload = ? WHERE id = ? AND version = ? AND ${IS_ACTIVE}`,
+    /** last active, expires, version, key id, payload, id, expected version, version, now, now */
+    save: `UPDATE ${table} SET ${use}, version = ?, key_id = ?, payload = ? WHERE id = ? AND version IN (?, ?) AND ${IS_ACTIVE}`,
     /** last active, expires, id, now, now, latest last activity */
     touch: `UPDATE ${table} SET ${use} WHERE id = ? AND ${IS_ACTIVE} AND last_active_at <= ?`,
     /** the values of `SAVED` for each change; the ids of the rows that it found. `null` where there is no such */
-    saveMany: updateMany(table, syntax, SAVED, 's.version = v.expected_version'),
+    saveMany: updateMany(table, syntax, SAVED, 's.version IN (v.expected_version, v.version)'),
     /** the values of `TOUCHED` for each touch; the ids of the rows that it found. `null` where there is no such */
     touchMany: updateMany(table, syntax, TOUCHED, 's.last_active_at <= v.latest'),
   };
@@ -36,7 +36,7 @@ export async function saveRows(
   if (hits !== null) return hits;
   return updateOneByOne(connection, changes, async (sql, change) => {
     const { lastActiveAt, expiresAt, version, keyId, payload, id, expectedVersion, now } = change;
-    const values = [lastActiveAt, expiresAt, version, keyId, payload, id, expectedVersion, now, now];
+    const values = [lastActiveAt, expiresAt, version, keyId, payload, id, expectedVersion, version, now, now];
     return (await sql.run(save, values)) > 0;
   });
 }
@@ -164,9 +164,14 @@ async function updateOneByOne<T extends { readonly id: string }>(
   // In one order everywhere, so that two of these never wait for each other in a circle.
   const order = changes.map((change, index) => ({ change, index }));
   order.sort((a, b) => (a.change.id < b.change.id ? -1 : 1));
-  return connection.transaction(async (sql) => {
+  const work = async (sql: SqlRunner): Promise<readonly boolean[]> => {
     const hits = changes.map(() => false);
     for (const { change, index } of order) hits[index] = await apply(sql, change);
     return hits;
+  };
+  return connection.transaction(work, {
+    userId: null,
+    commitIf: () => true,
+    hasHit: (hits) => hits.every(Boolean),
   });
 }

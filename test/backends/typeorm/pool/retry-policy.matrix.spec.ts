@@ -7,6 +7,7 @@ import {
   row,
   store,
 } from '../../../../src/testing/backend-contract/contract-rule.js';
+import { SessionStore } from '../../../../src/core/session-store.js';
 import { evict } from '../../../../src/testing/backend-contract/limit-fixtures.js';
 import {
   onEachDatabase,
@@ -121,16 +122,45 @@ onEachDatabase('connections that end', SERVER_KINDS, (kind) => {
     expect((await backend.find(['a']))[0]).toMatchObject({ version, lastActiveAt: USE.lastActiveAt });
   });
 
-  it('before the answer to a save comes: it fails, since nobody knows, and is not taken for a conflict', async () => {
+  it('before the answer to a save comes: it is sent again, and recognised', async () => {
     gate.loseAnswerTo(/UPDATE/);
-    await expect(backend.save([CHANGE])).rejects.toThrow(/Sessions in .*: /);
+    expect(await backend.save([CHANGE])).toEqual([true]);
     expect((await backend.find(['a']))[0]).toMatchObject({ version: 2, payload: CHANGE.payload });
   });
 
-  it('before the answer to several saves comes: they fail together', async () => {
+  it('before the answer to a save comes, while another one is stored: it fails, since nobody knows', async () => {
+    gate.loseAnswerTo(/UPDATE/, 1, () => admin.query("UPDATE sessions SET version = 3 WHERE id = 'a'"));
+    await expect(backend.save([CHANGE])).rejects.toThrow(/Sessions in .*: /);
+    expect((await backend.find(['a']))[0]).toMatchObject({ version: 3 });
+  });
+
+  it('before the answer to a new token comes: it is sent again, and recognised', async () => {
+    const { tokenHash, tokenUsed, ...rest } = row('a');
+    const next = { ...rest, tokenHash: 'e'.repeat(64), tokenUsed: true, tokenGeneration: 3 };
+    gate.loseAnswerTo(/UPDATE/);
+    const expected = { tokenHash, tokenUsed };
+    expect(await backend.changeToken({ id: 'a', expected, next, now: NOW })).toBe(true);
+    expect((await backend.find(['a']))[0]).toMatchObject({ tokenHash: next.tokenHash, tokenUsed: true });
+  });
+
+  it('before the answers to the saves of a counter come: each is counted once', async () => {
+    const counters = new SessionStore(backend, { plaintext: true, timeout: OPTIONS.timeout });
+    await counters.save('counter', { userId: null, data: { count: 0 } }, '1h');
+    for (let count = 1; count <= 10; count++) {
+      if (count % 2 === 0) gate.loseAnswerTo(/UPDATE/);
+      await counters.parts.writer.write({
+        id: 'counter',
+        use: ({ lastActiveAt, expiresAt }) => ({ lastActiveAt, expiresAt }),
+        apply: (content) => ({ ...content, data: { count: Number(content.data['count']) + 1 } }),
+      });
+      expect((await counters.get('counter'))?.data).toEqual({ count });
+    }
+  });
+
+  it('before the answer to several saves comes: they are sent again, and recognised', async () => {
     await store(backend, row('b'));
     gate.loseAnswerTo(kind === 'postgres' ? /UPDATE/ : COMMIT);
-    await expect(backend.save([CHANGE, { ...CHANGE, id: 'b' }])).rejects.toThrow(/Sessions in .*: /);
+    expect(await backend.save([CHANGE, { ...CHANGE, id: 'b' }])).toEqual([true, true]);
     expect((await backend.find(['a', 'b'])).map((each) => each?.version)).toEqual([2, 2]);
   });
 
@@ -158,14 +188,31 @@ onEachDatabase('connections that end', SERVER_KINDS, (kind) => {
     expect(left.map(({ id }) => id)).toEqual(['b', 'a']);
   });
 
-  it('before the answer to the COMMIT of a sign-in comes: it fails, and is not done twice', async () => {
+  it('before the answer to the COMMIT of a sign-in comes: it is recognised, with all that it has ended', async () => {
+    await store(backend, row('old'));
     let built = 0;
     gate.loseAnswerTo(COMMIT);
-    const request = inserting(row('b'), { limit: evict(5) });
     const build = () => row(`b${++built}`);
-    await expect(backend.insert({ ...request, build })).rejects.toThrow(/Sessions in .*: /);
+    const result = await backend.insert({ userId: 'ada', limit: evict(1), replaces: 'old', build });
+    expect(result).toMatchObject({ status: 'inserted', row: { id: 'b1' }, replaced: { id: 'old' } });
+    expect(result).toMatchObject({ evicted: [{ id: 'a' }] });
     expect(built).toBe(1);
-    expect((await backend.find(['b1']))[0]?.id).toBe('b1');
+    const left = await backend.list({ userId: 'ada', now: NOW, orderBy: 'createdAt', limit: null });
+    expect(left.map(({ id }) => id)).toEqual(['b1']);
+  });
+
+  it('before the answer to the COMMIT of sign-ins that share it comes: each is done once', async () => {
+    const requests = Array.from({ length: 12 }, (_, index) =>
+      inserting(row(`many-${index}`, { lastActiveAt: NOW + index }), { limit: evict(5) }),
+    );
+    const first = backend.insert(inserting(row('first'), { limit: evict(5) }));
+    const others = requests.map((request) => backend.insert(request));
+    await first;
+    gate.loseAnswerTo(COMMIT);
+    const results = await Promise.all(others);
+    expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['inserted']));
+    const left = await backend.list({ userId: 'ada', now: NOW, orderBy: 'lastActiveAt', limit: null });
+    expect(left.map(({ id }) => id)).toEqual([11, 10, 9, 8, 7].map((index) => `many-${index}`));
   });
 
   it('as they are handed out: the process goes on, and the read is done on another', async () => {

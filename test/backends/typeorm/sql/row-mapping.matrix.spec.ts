@@ -25,18 +25,21 @@ onEachDatabase('a driver that makes every integer a BigInt', ['better-sqlite3'],
   });
 
   describeSessionBackend('a file beside the app', async () => {
-    return new TypeOrmSessionBackend(await (await open()).open({ prepareDatabase }), OPTIONS);
+    const app = await (await open()).open({ prepareDatabase });
+    return [new TypeOrmSessionBackend(app, OPTIONS), new TypeOrmSessionBackend(app, OPTIONS)];
   });
 
   describeSessionBackend('a data source for sessions alone', async () => {
-    return new TypeOrmSessionBackend(await (await open()).open({ prepareDatabase }), {
+    const backend = new TypeOrmSessionBackend(await (await open()).open({ prepareDatabase }), {
       ...OPTIONS,
       shared: false,
     });
+    return [backend, backend];
   });
 
   describeSessionBackend('options', async () => {
-    return new TypeOrmSessionBackend({ ...(await open()).options(), prepareDatabase } as never, OPTIONS);
+    const options = { ...(await open()).options(), prepareDatabase } as never;
+    return [new TypeOrmSessionBackend(options, OPTIONS), new TypeOrmSessionBackend(options, OPTIONS)];
   });
 
   it('is left to the app as it was', async () => {
@@ -95,7 +98,9 @@ onEachDatabase('type parsers that the app has set for the whole process', ['post
     });
 
     describeSessionBackend('the pool', () => {
-      return new TypeOrmSessionBackend(database.options(), { ...OPTIONS, tableName: `s${++tables}` });
+      const table = { ...OPTIONS, tableName: `s${++tables}` };
+      const openOne = () => new TypeOrmSessionBackend(database.options(), table);
+      return [openOne(), openOne()];
     });
   });
 });
@@ -140,7 +145,8 @@ onEachDatabase('settings of the driver', ['mariadb'], (kind) => {
 
     describeSessionBackend('the pool', () => {
       const options = { ...database.options(), ...settings } as never;
-      return new TypeOrmSessionBackend(options, { ...OPTIONS, tableName: `s${++tables}` });
+      const table = { ...OPTIONS, tableName: `s${++tables}` };
+      return [new TypeOrmSessionBackend(options, table), new TypeOrmSessionBackend(options, table)];
     });
   });
 });

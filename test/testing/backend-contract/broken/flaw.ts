@@ -2,7 +2,7 @@ import type { MemorySessionBackend } from '../../../../src/backends/memory/memor
 
 /** A backend that breaks the contract in one way. */
 export interface Flaw {
-  readonly Backend: new () => MemorySessionBackend;
+  readonly Backend: new (beside?: MemorySessionBackend) => MemorySessionBackend;
   /** The rule that has to notice, as `group › name`; others may too. */
   readonly caughtBy: string;
 }

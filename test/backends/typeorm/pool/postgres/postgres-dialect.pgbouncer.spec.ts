@@ -57,7 +57,10 @@ describe('PgBouncer in transaction mode', () => {
       return [...byConnection.values()];
     }
 
-    describeSessionBackend('through it', () => open());
+    describeSessionBackend('through it', () => {
+      const tableName = `sessions_${++tables}`;
+      return [open(tableName), open(tableName)];
+    });
 
     it('keeps the limit of a user between two pools that share its connections', async () => {
       const tableName = `sessions_${++tables}`;
