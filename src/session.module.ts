@@ -221,7 +221,7 @@ export class SessionModule
     this.#store.manager.live.start();
     try {
       await this.#store.initSchema();
-      this.#store.parts.activeSessions.watch(); // not waited for: a warning is all that may come of it
+      this.#store.parts.keysInUse.watch(); // not waited for: a warning is all that may come of it
     } catch (error) {
       if (!(error instanceof SessionStoreError)) throw error; // the store has logged it
     }

@@ -60,7 +60,7 @@ export interface ActiveSessionPage {
 }
 
 /** What a page is read by. */
-interface PageRequest extends Pick<WalkStep, 'after' | 'activeSince' | 'authenticated'> {
+interface PageRequest extends Pick<WalkStep, 'cursor' | 'activeSince' | 'authenticated'> {
   readonly limit: number;
 }
 
@@ -99,14 +99,12 @@ export async function readActivePage(
 ): Promise<PageOfRows> {
   const { limit, ...wanted } = pageRequest(options);
   const rows: SessionRow[] = [];
-  let { after } = wanted;
+  let { cursor } = wanted;
   for (let batchSize = limit; ; batchSize = ROWS_PER_STEP) {
-    const step = await backend.walk({ ...wanted, now, after, batchSize });
-    const room = limit - rows.length;
-    rows.push(...step.rows.slice(0, room));
-    if (step.rows.length > room) return { rows, next: cursorOf(rows.at(-1)?.id) };
-    if (step.next === null || rows.length === limit) return { rows, next: cursorOf(step.next) };
-    after = step.next;
+    const step = await backend.walk({ ...wanted, now, cursor, batchSize, limit: limit - rows.length });
+    rows.push(...step.rows);
+    if (step.next === null || rows.length === limit) return { rows, next: inUrl(step.next) };
+    cursor = step.next;
   }
 }
 
@@ -124,27 +122,27 @@ function pageRequest(options: ListActiveOptions): PageRequest {
   if (authenticated !== null && typeof authenticated !== 'boolean')
     throw badOption('authenticated', 'true or false', authenticated);
   return {
-    after: after === null || after === '' ? null : idOfCursor(after),
+    cursor: after === null || after === '' ? null : cursorIn(after),
     limit,
     activeSince: activeSince === undefined ? null : instantOf(activeSince),
     authenticated,
   };
 }
 
-/** An id in a form that a URL can carry: ids of values that the app keeps under keys of its own may be any text. */
-function cursorOf(id: string | null | undefined): string | null {
-  return id === null || id === undefined ? null : Buffer.from(id).toString('base64url');
+/** A cursor of the storage in a form that a URL can carry: it may be any text. */
+function inUrl(cursor: string | null): string | null {
+  return cursor === null ? null : Buffer.from(cursor).toString('base64url');
 }
 
 /** @throws SessionDataError for what is no cursor; cursors come from clients */
-function idOfCursor(cursor: string): string {
-  if (typeof cursor !== 'string') throw badCursor(cursor);
-  const id = Buffer.from(cursor, 'base64url').toString();
-  if (cursorOf(id) !== cursor) throw badCursor(cursor);
+function cursorIn(after: string): string {
+  if (typeof after !== 'string') throw badCursor(after);
+  const cursor = Buffer.from(after, 'base64url').toString();
+  if (inUrl(cursor) !== after) throw badCursor(after);
   try {
-    return toSessionId(id);
+    return toSessionId(cursor);
   } catch {
-    throw badCursor(cursor);
+    throw badCursor(after);
   }
 }
 

@@ -19,6 +19,9 @@ import type { SessionLogger } from './session-logger.js';
 import { withTimeout } from './timeout.js';
 import { nextTick, performance, setImmediate } from './timers.js';
 
+/** What a token has room for. */
+const ID_SUFFIX = /^([0-9A-HJKMNP-TV-Z]{2})?$/;
+
 /** One look-up that waits for the next `find`. */
 interface PendingLookup {
   resolve(row: SessionRow | null): void;
@@ -126,14 +129,28 @@ export class BackendClient {
     return this.#call('write', 'delete expired sessions', () => this.#backend.prune(step));
   }
 
-  /** Reads the whole table, which may take too long: a count that fails is no outage, and is not logged. */
-  async countByKey(now: EpochMs, newest?: number): Promise<ReadonlyMap<string, number>> {
+  /** For a report in the background: a failure is no outage, and is not logged. */
+  async keysInUse(now: EpochMs): Promise<ReadonlySet<string>> {
     if (!this.#isReady) await this.init();
     try {
-      return await this.#withinTimeout(() => this.#backend.countByKey(now, newest));
+      return await this.#withinTimeout(() => this.#backend.keysInUse(now));
     } catch (cause) {
-      throw storeError('count sessions', cause);
+      throw storeError('list keys', cause);
     }
+  }
+
+  /** As `SessionBackend.idSuffix`. @throws SessionStoreError for one that no token can carry */
+  idSuffix(userId: string | null): string {
+    const suffix = this.#backend.idSuffix(userId);
+    if (ID_SUFFIX.test(suffix)) return suffix;
+    throw new SessionStoreError(
+      `\`idSuffix\` of the backend: expected '' or two characters of Crockford's base 32, got '${suffix}'`,
+    );
+  }
+
+  /** Whether the storage forgets expired rows by itself. */
+  get expiresNatively(): boolean {
+    return this.#backend.expiresNatively;
   }
 
   async #sendSaves(): Promise<void> {

@@ -91,11 +91,10 @@ export interface TokenChange {
   readonly now: EpochMs;
 }
 
-/** Which rows to delete: some by id, all of a user, or all. With `userId` beside `ids`, only those of that user. */
+/** Which rows to delete: some by id, or all of a user. With `userId` beside `ids`, only those of that user. */
 export type RowSelection =
   | { readonly ids: readonly string[]; readonly userId?: string }
-  | { readonly userId: string; readonly exceptId?: string }
-  | 'all';
+  | { readonly userId: string; readonly exceptId?: string };
 
 /** A request for one user's active rows, in order. */
 export interface ListRequest {
@@ -109,34 +108,39 @@ export interface ListRequest {
   readonly limit: number | null;
 }
 
-/** One step of a walk over the whole table, in order of id, that reads active rows. */
+/** One step of a walk over all rows that reads active ones. */
 export interface WalkStep {
   /** The present: rows that are not active then are left out. */
   readonly now: EpochMs;
-  /** The step begins behind this id, whether or not there is such a row; `null`: at the first row. */
-  readonly after: string | null;
+  /** The `next` of the step before; `null`: the step is the first one. */
+  readonly cursor: string | null;
   /** How many rows the step looks at, whether or not it gives them: this is what bounds it. */
   readonly batchSize: number;
   /** Rows whose `lastActiveAt` is earlier are left out; `null`: none for that. */
   readonly activeSince: EpochMs | null;
   /** `true`: rows without a `userId` are left out; `false`: those with one; `null`: neither. */
   readonly authenticated: boolean | null;
+  /** How many rows the step gives at most: when it has so many, it ends there, and the next one begins behind the last. */
+  readonly limit: number;
 }
 
 /** What one step of the walk read, and where the next one begins. */
 export interface WalkResult {
-  /** Those of the rows looked at that the step asks for, in order of id. */
+  /** Those of the rows looked at that the step asks for. */
   readonly rows: readonly SessionRow[];
-  /** The `after` of the next step; `null`: the walk is done. */
+  /**
+   * The `cursor` of the next step: text of 1 to 255 characters that only the storage reads. `null`: the walk is done. Pages
+   * that clients ask for carry it, so the storage takes it for what somebody may have made up.
+   */
   readonly next: string | null;
 }
 
-/** One step of a walk over the whole table, in order of id. */
+/** One step of a walk over all rows that deletes expired ones. */
 export interface PruneStep {
   /** The present: rows that are not active then are deleted. */
   readonly now: EpochMs;
-  /** The step begins behind this id; `null`: at the first row. */
-  readonly after: string | null;
+  /** The `next` of the step before; `null`: the step is the first one. */
+  readonly cursor: string | null;
   /** How many rows the step looks at, expired or not: this is what bounds it. */
   readonly batchSize: number;
 }
@@ -145,7 +149,7 @@ export interface PruneStep {
 export interface PruneResult {
   /** How many rows the step deleted. */
   readonly deleted: number;
-  /** The `after` of the next step; `null`: the walk is done. */
+  /** The `cursor` of the next step: opaque, non-empty. `null`: the walk is done. */
   readonly next: string | null;
 }
 
@@ -154,7 +158,7 @@ export interface PruneResult {
  * sealed payloads, never a token, a key or plaintext, and it decides nothing about sessions beyond what each method says.
  *
  * - **Active** is a row while `now < expiresAt` and `now < absoluteExpiresAt`. `now` is given, never read from a clock.
- * - **Ids** are non-empty, compared byte for byte and ordered by their UTF-8 bytes.
+ * - **Ids** are non-empty, compared byte for byte and, where an order is asked for, ordered by their UTF-8 bytes.
  * - **Atomic** means: for every other caller it happens at one instant, in this process and in others.
  * - Nothing but `insert` creates a row, so that no session that has ended comes back.
  * - Every method rejects when the storage cannot be reached, and none of them retries for ever. What it rejects with
@@ -188,6 +192,9 @@ export interface PruneResult {
  * ```
  */
 export abstract class SessionBackend {
+  /** Whether the storage forgets expired rows by itself, so that nobody has to walk over it to delete them. */
+  readonly expiresNatively: boolean = false;
+
   /**
    * Creates what the storage needs, if it is absent, and upgrades earlier versions of it. Idempotent, and safe from
    * several processes at once.
@@ -207,6 +214,17 @@ export abstract class SessionBackend {
    */
   bus(): SessionBus | null {
     return null;
+  }
+
+  /**
+   * What ends the ids of a user's new sessions, for a storage that keeps the rows of a user together by it.
+   *
+   * @param userId the owner; `null`: nobody
+   * @returns `''`, unless it is overridden, or two characters of Crockford's base 32 (digits and upper-case letters without
+   *   I, L, O and U)
+   */
+  idSuffix(_userId: string | null): string {
+    return '';
   }
 
   /**
@@ -281,23 +299,23 @@ export abstract class SessionBackend {
   abstract list(request: ListRequest): Promise<readonly SessionRow[]>;
 
   /**
-   * Gives those of the next `batchSize` rows, in order of id, that are active and that the step asks for. Atomic per row.
-   * So a row that is there, and matches, from the first step to the last is given exactly once, whatever begins and ends
-   * meanwhile.
+   * Gives those of the next `batchSize` rows that are active and that the step asks for. Atomic per row. A row that is there,
+   * and matches, from the first step to the last is given exactly once, whatever begins and ends meanwhile. The order is the
+   * storage's own.
    */
   abstract walk(step: WalkStep): Promise<WalkResult>;
 
   /**
-   * Deletes the expired rows among the next `batchSize`, in order of id. Atomic per row: a row that is live when it would
-   * be deleted stays, whatever it was when it was looked at.
+   * Deletes the expired rows among the next `batchSize`, in an order of the storage's own. Atomic per row: a row that is live
+   * when it would be deleted stays, whatever it was when it was looked at. A row that has expired before the first step is gone
+   * after the last.
    */
   abstract prune(step: PruneStep): Promise<PruneResult>;
 
   /**
-   * Counts active rows by `keyId`, for health reports.
-   *
-   * @param newest the caller needs no more than those among so many rows with the highest ids, where that saves a walk
-   *   over all of them. Absent: all rows
+   * The `keyId`s of the active rows, for health reports: a key whose id is not among them may be removed. Asked once a minute
+   * by every process, so a storage reads no rows for it. There may be others among them, whose rows have ended or expired, but
+   * none for longer than those rows could have lasted or are stored.
    */
-  abstract countByKey(now: EpochMs, newest?: number): Promise<ReadonlyMap<string, number>>;
+  abstract keysInUse(now: EpochMs): Promise<ReadonlySet<string>>;
 }

@@ -129,7 +129,7 @@ export class SessionCreation {
       const build: InsertRequest['build'] = (replaced) => {
         if (isEndedMeanwhile(session, replaced)) return null;
         const now = this.#clock.now();
-        const id = this.#nextId(now);
+        const id = this.#nextId(now) + this.#backend.idSuffix(userId);
         const kin = newKin();
         const made = this.#contentOf(session, replaced, now);
         content = { ...made, marks: { ...made.marks, kin } };

@@ -33,8 +33,8 @@ export interface SessionHealth {
   /** `unknown-key`: in the last five minutes genuine tokens were refused, since the key of their payload is missing. */
   readonly problems: readonly SessionProblem[];
   /**
-   * `unknown-key`: live sessions, counted at most once a minute, are sealed by a key that is not configured. They may
-   * be those of another app in the same table, whose tokens this one does not recognise.
+   * `unknown-key`: stored sessions, looked for at most once a minute, are sealed by a key that is not configured. They may
+   * be those of another app in the same table, whose tokens this one does not recognise, or have expired.
    */
   readonly warnings: readonly SessionWarning[];
   /** Milliseconds that storage took to answer; `null` when it did not. */
@@ -42,9 +42,10 @@ export interface SessionHealth {
   /** How the last clean-up of this process went; `null` before the first. */
   readonly lastCleanup: CleanupResult | null;
   /**
-   * Active sessions by the id of the key that sealed them, counted at most once a minute: that reads the whole table.
+   * Ids of the keys that stored sessions are sealed by, sorted, looked for at most once a minute. Sessions that have expired
+   * count until they are deleted. A key that is not among them may be removed from `key`.
    */
-  readonly liveSessions: Readonly<Record<string, number>>;
+  readonly keysInUse: readonly string[];
   /** Tokens refused by this process so far: malformed, or with a signature that no key confirms. */
   readonly refusedTokens: number;
 }
@@ -54,20 +55,20 @@ const NO_TOUCH = { id: 'nest-sessions health', lastActiveAt: 0, expiresAt: 0, no
 
 /** Looks at everything that a request depends on. Never rejects. */
 export async function examine(parts: SessionParts): Promise<SessionHealth> {
-  const { backend, issuer, pruning, activeSessions } = parts;
+  const { backend, issuer, pruning } = parts;
   const problems = [...sealingProblems(parts), ...keyProblems(parts)];
   const warnings: SessionWarning[] = [];
-  let liveSessions: Record<string, number> = {};
+  let keysInUse: readonly string[] = [];
   let latencyMs: number | null = null;
   try {
     const begun = performance.now();
     await backend.touch([NO_TOUCH]);
     latencyMs = Math.round((performance.now() - begun) * 100) / 100;
-    liveSessions = Object.fromEntries(await activeSessions.byKey());
-    for (const keyId of activeSessions.unknownKeys) {
+    keysInUse = await parts.keysInUse.ids();
+    for (const keyId of parts.keysInUse.unknown) {
       warnings.push({
         code: 'unknown-key',
-        message: `${liveSessions[keyId]} live sessions are sealed by the key ${keyId}, which is not configured`,
+        message: `Sessions are sealed by the key ${keyId}, which is not configured`,
       });
     }
   } catch (error) {
@@ -79,7 +80,7 @@ export async function examine(parts: SessionParts): Promise<SessionHealth> {
     warnings,
     latencyMs,
     lastCleanup: pruning.last,
-    liveSessions,
+    keysInUse,
     refusedTokens: issuer.refused,
   };
 }

@@ -16,6 +16,9 @@ import { type SessionToken, type Transport, transportOf } from './session-token.
 import type { ContentWrite } from './session-writer.js';
 import type { Renewal } from './token-rotation.js';
 
+/** Sessions that one step of `endAll` looks at. */
+const ENDED_TOGETHER = 500;
+
 /**
  * What the code that serves sessions (HTTP, testing) can do with them. Each method that changes storage emits the events of
  * that change afterwards. Not exported from the package.
@@ -150,6 +153,27 @@ export class SessionManager {
   }
 
   /**
+   * Ends the active sessions of everybody, in steps that each fit into the time of one call; how many. One that begins, or that
+   * gets another id, while this goes on may stay.
+   */
+  async endAll(reason: RevokeReason): Promise<number> {
+    const { backend, clock } = this.#parts;
+    const everybody = {
+      batchSize: ENDED_TOGETHER,
+      limit: ENDED_TOGETHER,
+      activeSince: null,
+      authenticated: null,
+    };
+    let count = 0;
+    for (let cursor: string | null = null; ;) {
+      const { rows, next } = await backend.walk({ ...everybody, now: clock.now(), cursor });
+      if (rows.length > 0) count += (await this.end({ ids: rows.map(({ id }) => id) }, reason)).ended.length;
+      if (next === null) return count;
+      cursor = next;
+    }
+  }
+
+  /**
    * Active sessions of a user, those with the latest `orderBy` first. Rows whose payload does not open are marked, so that
    * they can be revoked.
    *
@@ -182,12 +206,12 @@ export class SessionManager {
   }
 
   /**
-   * Waits until nothing runs in the background any more: touches are written, ends are published, counts have ended or taken
-   * a second.
+   * Waits until nothing runs in the background any more: touches are written, ends are published, storage has said which keys are in
+   * use or has taken a second.
    */
   async drain(): Promise<void> {
-    const { touches, activeSessions, live } = this.#parts;
-    await Promise.all([touches.drain(), activeSessions.drain(), live.drain()]);
+    const { touches, keysInUse, live } = this.#parts;
+    await Promise.all([touches.drain(), keysInUse.drain(), live.drain()]);
   }
 
   #openForListing(row: SessionRow): StoredSession['content'] | 'tampered' | 'unknown-key' {

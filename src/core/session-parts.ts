@@ -1,6 +1,6 @@
-import { ActiveSessionCounts } from './active-session-counts.js';
 import { BackendClient } from './backend-client.js';
 import { type Clock, nameOfClock } from './clock.js';
+import { KeysInUse } from './keys-in-use.js';
 import { PayloadSealer } from './payload-sealer.js';
 import { SessionCreation } from './session-creation.js';
 import { SessionEvents } from './session-events.js';
@@ -36,7 +36,7 @@ export class SessionParts {
   readonly rotation: TokenRotation;
   readonly pruning: SessionPruning;
   readonly touches: SessionTouches;
-  readonly activeSessions: ActiveSessionCounts;
+  readonly keysInUse: KeysInUse;
   readonly live: LiveSessions;
   readonly unknownKeys: UnknownKeys;
 
@@ -89,7 +89,7 @@ export class SessionParts {
       this.#busOf(backend),
       config.timeout,
     );
-    this.activeSessions = new ActiveSessionCounts(this.backend, clock, ring, logger);
+    this.keysInUse = new KeysInUse(this.backend, clock, ring, logger);
   }
 
   #busOf(backend: SessionBackend): SessionBus | null {

@@ -78,12 +78,12 @@ export class SessionPruning {
     let deleted = 0;
     try {
       const { signal } = this.#stopping;
-      for (let after: string | null = null; ;) {
+      for (let cursor: string | null = null; !this.#backend.expiresNatively;) {
         const begun = performance.now();
-        const step = await this.#backend.prune({ now: this.#clock.now(), after, batchSize });
+        const step = await this.#backend.prune({ now: this.#clock.now(), cursor, batchSize });
         deleted += step.deleted;
-        after = step.next;
-        if (after === null || signal.aborted) break;
+        cursor = step.next;
+        if (cursor === null || signal.aborted) break;
         await this.#pause(restAfter(performance.now() - begun), signal);
         if (signal.aborted) break;
       }

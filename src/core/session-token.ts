@@ -20,15 +20,22 @@ const SECRET_BYTES = 32;
 const KIN_BYTES = 16;
 
 /**
- * ULID (26) · generation, base 36 (6) · kin, base64url (22) · secret, base64url (43) · signature, base64url (22). The
- * earliest tokens had neither generation nor kin.
+ * Id: ULID (26), and the suffix of some storages (2) · generation, base 36 (6) · kin, base64url (22) · secret, base64url (43) ·
+ * signature, base64url (22). The earliest tokens had neither generation nor kin, nor was there a suffix.
  */
-const TOKEN_FORM = /^[0-7][0-9A-HJKMNP-TV-Z]{25}([0-9a-z]{6}[\w-]{22})?[\w-]{65}$/;
-const GENERATION_START = 26;
-const KIN_START = GENERATION_START + 6;
-const SECRET_START = KIN_START + 22;
+const TOKEN_FORM = /^[0-7][0-9A-HJKMNP-TV-Z]{25}(([0-9A-HJKMNP-TV-Z]{2})?[0-9a-z]{6}[\w-]{22})?[\w-]{65}$/;
+const ULID_LENGTH = 26;
+const SUFFIX_LENGTH = 2;
+const GENERATION_LENGTH = 6;
+const KIN_LENGTH = 22;
 const SIGNATURE_LENGTH = 22;
-const LONGEST = SECRET_START + 43 + SIGNATURE_LENGTH;
+const WITHOUT_SUFFIX = ULID_LENGTH + GENERATION_LENGTH + KIN_LENGTH + 43 + SIGNATURE_LENGTH;
+const LONGEST = WITHOUT_SUFFIX + SUFFIX_LENGTH;
+
+/** Characters of the id that a token begins with, which its length tells. */
+function idLengthOf(token: string): number {
+  return token.length === LONGEST ? ULID_LENGTH + SUFFIX_LENGTH : ULID_LENGTH;
+}
 
 /** Generation of tokens that were issued before generations were counted: older than any other. */
 const UNCOUNTED = -1;
@@ -68,7 +75,7 @@ export class SessionToken {
   /** @internal Tokens come from `SessionStore`. */
   constructor(secret: string, transport: Transport = 'cookie') {
     this.#secret = secret;
-    this.sessionId = secret.slice(0, GENERATION_START);
+    this.sessionId = secret.slice(0, idLengthOf(secret));
     this.transport = transport;
   }
 
@@ -84,14 +91,16 @@ export class SessionToken {
 
   /** Which token of its session it is: 0 for the first, one more for each that followed; -1 where none was counted. */
   get generation(): number {
-    if (this.#secret.length < LONGEST) return UNCOUNTED;
-    return Number.parseInt(this.#secret.slice(GENERATION_START, KIN_START), 36);
+    if (this.#secret.length < WITHOUT_SUFFIX) return UNCOUNTED;
+    const start = this.sessionId.length;
+    return Number.parseInt(this.#secret.slice(start, start + GENERATION_LENGTH), 36);
   }
 
   /** Whether it has the secret that all tokens of its session share. Compared in constant time. */
   isKinOf(kin: string | undefined): boolean {
-    if (kin === undefined || this.#secret.length < LONGEST) return false;
-    const [given, expected] = [Buffer.from(this.#secret.slice(KIN_START, SECRET_START)), Buffer.from(kin)];
+    if (kin === undefined || this.#secret.length < WITHOUT_SUFFIX) return false;
+    const start = this.sessionId.length + GENERATION_LENGTH;
+    const [given, expected] = [Buffer.from(this.#secret.slice(start, start + KIN_LENGTH)), Buffer.from(kin)];
     return given.length === expected.length && timingSafeEqual(given, expected);
   }
 
@@ -114,7 +123,7 @@ export function newKin(): string {
 }
 
 /** In tokens of sessions that began when there was no such secret. */
-const NO_KIN = 'A'.repeat(SECRET_START - KIN_START);
+const NO_KIN = 'A'.repeat(KIN_LENGTH);
 
 /** What a token to be issued is to say. */
 export interface TokenPlan {
@@ -136,7 +145,7 @@ export class TokenIssuer {
   }
 
   issue(sessionId: string, { generation, kin = NO_KIN, transport = 'cookie' }: TokenPlan): SessionToken {
-    const count = generation.toString(36).padStart(KIN_START - GENERATION_START, '0');
+    const count = generation.toString(36).padStart(GENERATION_LENGTH, '0');
     const signed = sessionId + count + kin + randomBytes(SECRET_BYTES).toString('base64url');
     const [signature = ''] = this.#ring.signatures(DOMAINS[transport] + signed);
     return new SessionToken(signed + signature, transport);

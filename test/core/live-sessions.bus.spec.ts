@@ -217,7 +217,7 @@ describe("`bus: 'storage'`", () => {
     const ended = new Promise<EndReason>((end) => {
       store.manager.live.add(backend.row(session.id), { end });
     });
-    await backend.delete('all');
+    await backend.delete({ userId: 'ada' });
     expect(await ended).toBe('revoked');
   });
 });

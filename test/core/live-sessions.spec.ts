@@ -313,7 +313,7 @@ describe('an outage of storage', () => {
       live.add({ ...row, id: `s-${index}` }, stream);
       return stream;
     });
-    await memory.delete('all');
+    await memory.delete({ userId: 'ada' });
     let calls = 0;
     backend.around = (_method, call) => (++calls === 2 ? Promise.reject(new Error('ECONNREFUSED')) : call());
     live.recheck('all');

@@ -1,5 +1,6 @@
 import type { NewSession } from '../../src/core/session-creation.js';
 import { SessionDataError, SessionLimitError, SessionStoreError } from '../../src/core/session-errors.js';
+import { OpenMemoryBackend } from './support/backends.js';
 import { DAY, HOUR, KEY, MINUTE, openStore, OTHER_KEY, recordEvents, START } from './support/open-store.js';
 
 const UNCHANGED = { replace: false, set: {}, remove: [], flashesAdded: [], flashesRead: [] } as const;
@@ -22,6 +23,42 @@ async function openVisited(options = {}) {
     opened.store.manager.create({ ...SIGN_IN, previousId: session.id, ...more }, '192.0.2.1');
   return { ...opened, visit: session, visitToken: token, signIn };
 }
+
+describe('a storage that asks for a suffix of ids', () => {
+  class Suffixed extends OpenMemoryBackend {
+    override idSuffix(userId: string | null): string {
+      return userId === null ? '00' : userId.slice(0, 2).toUpperCase();
+    }
+  }
+
+  it('gets it, by user, and the session is found, rotated and ended by its token', async () => {
+    const { store } = openStore({}, new Suffixed());
+    const visit = await store.create({}, null);
+    const { session, token } = await store.create({}, 'zed', { theme: 'dark' });
+    expect([visit.session.id, session.id]).toEqual([
+      expect.stringMatching(/^.{26}00$/),
+      expect.stringMatching(/^.{26}ZE$/),
+    ]);
+    expect(token.sessionId).toBe(session.id);
+    const next = await store.rotateToken(session.id);
+    expect((await store.readByToken(next.reveal()))?.data).toEqual({ theme: 'dark' });
+    expect(await store.readByToken(token.reveal())).toBeNull(); // reuse: it ends the session
+    expect(await store.read(session.id)).toBeNull();
+  });
+
+  it('is told when no token has room for it, and nothing is stored', async () => {
+    class Odd extends OpenMemoryBackend {
+      override idSuffix(): string {
+        return 'user';
+      }
+    }
+    const { store, backend } = openStore({}, new Odd());
+    await expect(store.create({}, 'ada')).rejects.toThrow(
+      "expected '' or two characters of Crockford's base 32, got 'user'",
+    );
+    expect(backend.stored.size).toBe(0);
+  });
+});
 
 describe('a sign-in', () => {
   it('stores a new session with a new id and token, and ends the old one, in one step', async () => {

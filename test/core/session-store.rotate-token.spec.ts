@@ -130,7 +130,7 @@ describe('rotateToken', () => {
     const { store, backend } = openStore();
     const { session } = await store.create({}, 'ada');
     const slow = new WrappedBackend(backend, async (method, call) => {
-      if (method === 'changeToken') await backend.delete('all');
+      if (method === 'changeToken') await backend.delete({ userId: 'ada' });
       return call();
     });
     const other = openStore({}, slow).store;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { format, inspect } from 'node:util';
 import { KeyRing } from '../../src/core/key-ring.js';
-import { SessionToken, TokenIssuer } from '../../src/core/session-token.js';
+import { newKin, SessionToken, TokenIssuer } from '../../src/core/session-token.js';
 import { KEY, OTHER_KEY } from './support/open-store.js';
 
 const ID = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
@@ -87,6 +87,19 @@ describe('a issuer', () => {
   it('recognises what was issued before generations were counted, as older than any other', () => {
     const text = `${ID}XNTuidUEAfG0pcZyww4LTX60sE8YKXeRGkkW9W35pq8kz4GEz5-bLWD3eHjm1r5IQ`;
     expect(issuer.recognise(text)).toMatchObject({ sessionId: ID, generation: -1 });
+  });
+
+  it('issues tokens for ids with the suffix of a storage, whose parts are where they are in others', () => {
+    const kin = newKin();
+    for (const suffix of ['', '00', 'ZZ', '7K']) {
+      const id = ID + suffix;
+      const issued = issuer.issue(id, { generation: 71, kin });
+      const found = issuer.recognise(issued.reveal());
+      expect([found?.sessionId, found?.generation, found?.isKinOf(kin)]).toEqual([id, 71, true]);
+      expect(found?.isKinOf(newKin())).toBe(false);
+    }
+    for (const suffix of ['0', '000', 'IL', 'ab', '_-'])
+      expect(issuer.recognise(issuer.issue(ID + suffix, { generation: 0, kin }).reveal())).toBeNull();
   });
 
   it('issues tokens that say their generation, which the signature covers', () => {

@@ -63,7 +63,7 @@ describe('SessionCleanup.run', () => {
     await cleanup.run();
     expect(cleanup.last?.deleted).toBe(35);
     expect(backend.steps.map(({ batchSize }) => batchSize)).toEqual([10, 10, 10, 10]);
-    const starts = backend.steps.map(({ after }) => after);
+    const starts = backend.steps.map(({ cursor }) => cursor);
     expect(starts[0]).toBeNull();
     expect(new Set(starts).size).toBe(4);
   });
@@ -71,7 +71,7 @@ describe('SessionCleanup.run', () => {
   it('looks at 1000 rows per step by default', async () => {
     const { backend, cleanup } = await startedWith();
     await cleanup.run();
-    expect(backend.steps).toEqual([{ now: START, after: null, batchSize: 1000 }]);
+    expect(backend.steps).toEqual([{ now: START, cursor: null, batchSize: 1000 }]);
   });
 
   it('does one walk for two runs at once, and for the store beside it', async () => {

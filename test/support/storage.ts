@@ -80,7 +80,7 @@ export class TestStorage<B extends SessionBackend = OpenRows> {
       'list',
       'walk',
       'prune',
-      'countByKey',
+      'keysInUse',
     );
   }
 

@@ -74,8 +74,8 @@ export class OwnBackend extends SessionBackend {
   prune(_step: PruneStep): Promise<PruneResult> {
     return Promise.resolve({ deleted: 0, next: null });
   }
-  countByKey(): Promise<ReadonlyMap<string, number>> {
-    return Promise.resolve(new Map());
+  keysInUse(): Promise<ReadonlySet<string>> {
+    return Promise.resolve(new Set());
   }
 }
 

@@ -112,30 +112,27 @@ export class MemorySessionBackend extends SessionBackend {
       .map((row) => copy(row));
   }
 
-  async walk({ now, after, batchSize, activeSince, authenticated }: WalkStep): Promise<WalkResult> {
-    const { batch, next } = this.#batchBehind(after, batchSize);
+  async walk({ now, cursor, batchSize, activeSince, authenticated, limit }: WalkStep): Promise<WalkResult> {
+    const { batch, next } = this.#batchBehind(cursor, batchSize);
     const rows = batch.filter(
       (row) =>
         isActive(row, now) &&
         (activeSince === null || row.lastActiveAt >= activeSince) &&
         (authenticated === null || (row.userId !== null) === authenticated),
     );
-    return { rows: rows.map((row) => copy(row)), next };
+    const given = rows.slice(0, limit).map((row) => copy(row));
+    return { rows: given, next: rows.length > limit ? (given.at(-1)?.id ?? null) : next };
   }
 
-  async prune({ now, after, batchSize }: PruneStep): Promise<PruneResult> {
-    const { batch, next } = this.#batchBehind(after, batchSize);
+  async prune({ now, cursor, batchSize }: PruneStep): Promise<PruneResult> {
+    const { batch, next } = this.#batchBehind(cursor, batchSize);
     const expired = batch.filter((row) => !isActive(row, now));
     for (const row of expired) this.rows.delete(row.id);
     return { deleted: expired.length, next };
   }
 
-  async countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
-    const counts = new Map<string, number>();
-    for (const row of this.rows.values()) {
-      if (isActive(row, now)) counts.set(row.keyId, (counts.get(row.keyId) ?? 0) + 1);
-    }
-    return counts;
+  async keysInUse(): Promise<ReadonlySet<string>> {
+    return new Set([...this.rows.values()].map(({ keyId }) => keyId));
   }
 
   /** The next rows in order of id, and where those behind them begin. */
@@ -185,7 +182,6 @@ function extended(row: SessionRow, use: Touch): Pick<SessionRow, 'lastActiveAt' 
 }
 
 function isSelected(row: SessionRow, selection: RowSelection): boolean {
-  if (selection === 'all') return true;
   if (selection.userId !== undefined && row.userId !== selection.userId) return false;
   return 'ids' in selection ? selection.ids.includes(row.id) : row.id !== selection.exceptId;
 }

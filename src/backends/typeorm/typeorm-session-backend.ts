@@ -23,7 +23,7 @@ import { checkTableName, tablePath } from './schema/table-name.js';
 import { aliveRows } from './sql/alive.js';
 import { BatchedFind } from './sql/batched-find.js';
 import { changeToken } from './sql/change-token.js';
-import { countByKey } from './sql/count-by-key.js';
+import { keysInUse } from './sql/keys-in-use.js';
 import { deleteSelection } from './sql/delete.js';
 import { findRows } from './sql/find.js';
 import { InsertQueue } from './sql/insert-queue.js';
@@ -133,7 +133,7 @@ export class TypeOrmSessionBackend extends SessionBackend {
     return pruneStep(this.#connection, this.#statements, step);
   }
 
-  countByKey(now: EpochMs, newest?: number): Promise<ReadonlyMap<string, number>> {
-    return countByKey(this.#connection, this.#statements, now, newest);
+  keysInUse(): Promise<ReadonlySet<string>> {
+    return keysInUse(this.#connection, this.#statements);
   }
 }

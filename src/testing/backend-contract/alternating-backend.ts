@@ -76,8 +76,8 @@ export class AlternatingBackend extends SessionBackend {
     return this.#next.prune(step);
   }
 
-  countByKey(now: EpochMs, newest?: number): Promise<ReadonlyMap<string, number>> {
-    return this.#next.countByKey(now, newest);
+  keysInUse(now: EpochMs): Promise<ReadonlySet<string>> {
+    return this.#next.keysInUse(now);
   }
 
   get #next(): SessionBackend {

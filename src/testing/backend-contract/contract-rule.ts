@@ -107,6 +107,14 @@ export async function store(backend: SessionBackend, ...rows: readonly SessionRo
   for (const each of rows) assert.equal((await backend.insert(inserting(each))).status, 'inserted');
 }
 
+/** Deletes the active rows; how many. */
+export async function deleteActive(backend: SessionBackend): Promise<number> {
+  const everybody = { activeSince: null, authenticated: null, limit: 10_000 };
+  const step = { now: NOW, cursor: null, batchSize: 10_000, ...everybody };
+  const { rows } = await backend.walk(step);
+  return (await backend.delete({ ids: rows.map(({ id }) => id) })).length;
+}
+
 /**
  * Asserts that two values are deeply and strictly equal. Arrays and objects made by a database driver may belong to
  * another realm than the test, as under Jest, so what counts of them is their content.

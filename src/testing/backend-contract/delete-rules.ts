@@ -97,13 +97,6 @@ export const deleteRules = rulesOf('delete', {
     await assertStored(backend, { ...ROWS, a: null, b: null });
   },
 
-  'all: deletes every row': async (backend) => {
-    await store(backend, ...Object.values(ROWS));
-    assertEqual(idsOf(await backend.delete('all')), ['a', 'b', 'c', 'd']);
-    await assertStored(backend, { a: null, b: null, c: null, d: null });
-    assertEqual(await backend.delete('all'), []);
-  },
-
   'reports each row exactly once among many at once': async (backend) => {
     for (let round = 0; round < 5; round++) await deleteAtOnce(backend);
   },
@@ -119,7 +112,6 @@ async function deleteAtOnce(backend: SessionBackend): Promise<void> {
     { ids: ids.toReversed(), userId: 'ada' },
     { userId: 'ada' },
     { userId: 'ada', exceptId: 'id-0003' },
-    'all',
   ];
   const all = [selections, selections.toReversed(), selections, selections.toReversed()].flat();
   const ended = await Promise.all(all.map((each) => backend.delete(each)));

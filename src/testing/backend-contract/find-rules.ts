@@ -48,6 +48,21 @@ export const findRules = rulesOf('find', {
     assertEqual(await backend.find(['a', 'b']), rows);
   },
 
+  'sees what was acknowledged before it, whoever did it': async (backend) => {
+    const use = { id: 'a', lastActiveAt: NOW + 1, expiresAt: NOW + 60 * MINUTE, now: NOW };
+    const change = { ...use, expectedVersion: 1, version: 2, keyId: 'k1', payload: Buffer.from('new') };
+    const look = async () => [await backend.find(['a']), await backend.find(['a'])].flat();
+    for (let round = 0; round < 2; round++) {
+      await store(backend, row('a'));
+      await look();
+      await backend.save([change]);
+      assert.equal((await look()).map((each) => each?.version).join(), '2,2');
+      await backend.delete({ ids: ['a'] });
+      assert.equal((await look()).filter((each) => each !== null).length, 0);
+      await backend.find(['b']); // so that the other backend is the one that changes the row in the next round
+    }
+  },
+
   'gives rows that belong to the caller: changing their bytes changes nothing stored': async (backend) => {
     await store(backend, row('a'));
     const [found] = await backend.find(['a']);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { SessionBackend } from '../../core/session-backend.js';
+import type { PruneStep, SessionBackend } from '../../core/session-backend.js';
 import type { SessionRow } from '../../core/session-row.js';
 import {
   assertEqual,
@@ -29,17 +29,22 @@ function mixed(count: number): SessionRow[] {
 
 const isLive = (index: number) => index % 3 === 0;
 
-/** Prunes from the start to the end; how many rows each step deleted. */
-async function walk(backend: SessionBackend, batchSize: number, atMost: number): Promise<number[]> {
+/** Prunes to the end, from a cursor or the start; how many rows each step deleted. */
+async function walk(
+  backend: SessionBackend,
+  batchSize: number,
+  atMost: number,
+  from: Pick<PruneStep, 'now' | 'cursor'> = { now: NOW, cursor: null },
+): Promise<number[]> {
   const deleted: number[] = [];
-  let after: string | null = null;
+  let { cursor } = from;
   do {
-    const step = await backend.prune({ now: NOW, after, batchSize });
+    const step = await backend.prune({ now: from.now, cursor, batchSize });
     deleted.push(step.deleted);
     assert.ok(deleted.length <= atMost, `the walk goes on after ${atMost} steps`);
     assert.ok(step.deleted <= batchSize, `a step of ${batchSize} rows deleted ${step.deleted}`);
-    after = step.next;
-  } while (after !== null);
+    cursor = step.next;
+  } while (cursor !== null);
   return deleted;
 }
 
@@ -50,7 +55,7 @@ export const pruneRules = rulesOf('prune', {
     const rows = mixed(36);
     const live = rows.filter((_, index) => isLive(index));
     for (const batchSize of [1, 7, 36, 1_000]) {
-      await backend.delete('all');
+      await backend.delete({ ids: rows.map(({ id }) => id) });
       await store(backend, ...rows);
       assert.equal(sum(await walk(backend, batchSize, 38)), 24);
       assertEqual(
@@ -62,7 +67,7 @@ export const pruneRules = rulesOf('prune', {
 
   'looks at no more rows than a batch in one step': async (backend) => {
     await store(backend, ...numbered('id', 10).map((id) => row(id, idleSince(NOW))));
-    const step = await backend.prune({ now: NOW, after: null, batchSize: 4 });
+    const step = await backend.prune({ now: NOW, cursor: null, batchSize: 4 });
     assert.equal(step.deleted, 4);
     const left = await backend.find(numbered('id', 10));
     assert.equal(left.filter((each) => each !== null).length, 6);
@@ -74,25 +79,24 @@ export const pruneRules = rulesOf('prune', {
     assert.equal(sum(await walk(backend, 3, 6)), 3);
   },
 
-  'goes on behind the given id, and leaves what is before it': async (backend) => {
+  'goes on where the step before ended, and leaves what came before': async (backend) => {
     const ids = numbered('id', 6);
-    await store(backend, ...ids.map((id) => row(id, idleSince(NOW))));
-    const step = await backend.prune({ now: NOW, after: 'id-0002', batchSize: 100 });
-    assertEqual(step, { deleted: 3, next: null });
-    const left = await backend.find(ids);
-    assertEqual(
-      left.map((each) => each?.id ?? null),
-      ['id-0000', 'id-0001', 'id-0002', null, null, null],
-    );
+    await store(backend, ...ids.map((id) => row(id)));
+    const first = await backend.prune({ now: NOW, cursor: null, batchSize: 2 });
+    assert.equal(first.deleted, 0);
+    const later = NOW + 60 * MINUTE;
+    assert.notEqual(first.next, null);
+    assert.equal(sum(await walk(backend, 2, 9, { now: later, cursor: first.next })), 4);
   },
 
-  'goes on though the row it stopped at is gone': async (backend) => {
-    await store(backend, ...numbered('id', 4).map((id) => row(id, idleSince(NOW))));
-    await backend.delete({ ids: ['id-0001'] });
-    assertEqual(await backend.prune({ now: NOW, after: 'id-0001', batchSize: 9 }), {
-      deleted: 2,
-      next: null,
-    });
+  'goes on though the rows it stopped at are gone': async (backend) => {
+    const ids = numbered('id', 8);
+    await store(backend, ...ids.map((id) => row(id, idleSince(NOW))));
+    const first = await backend.prune({ now: NOW, cursor: null, batchSize: 3 });
+    assert.equal(first.deleted, 3);
+    const left = (await backend.find(ids)).flatMap((each) => (each ? [each.id] : []));
+    await backend.delete({ ids: left.slice(0, 2) });
+    assert.equal(sum(await walk(backend, 3, 9, { now: NOW, cursor: first.next })), 3);
   },
 
   'reaches every id, whatever its characters': async (backend) => {
@@ -102,49 +106,46 @@ export const pruneRules = rulesOf('prune', {
   },
 
   'is done at once when there are no rows': async (backend) => {
-    assertEqual(await backend.prune({ now: NOW, after: null, batchSize: 10 }), { deleted: 0, next: null });
+    assertEqual(await backend.prune({ now: NOW, cursor: null, batchSize: 10 }), { deleted: 0, next: null });
   },
 });
 
-export const countByKeyRules = rulesOf('countByKey', {
-  'counts active rows by key id': async (backend) => {
-    const keys = ['k1', 'k2', 'k1', 'K1', 'k1'];
+export const keysInUseRules = rulesOf('keysInUse', {
+  'gives the key ids of the active rows, each once and byte for byte': async (backend) => {
+    const keys = ['k1', 'k2', 'k1', 'K1', 'k1', 'unknown'];
     await store(
       backend,
       ...keys.map((keyId, index) => row(`s${index}`, { keyId, userId: index ? 'ada' : null })),
     );
-    assertEqual(
-      await backend.countByKey(NOW),
-      new Map([
-        ['k1', 3],
-        ['k2', 1],
-        ['K1', 1],
-      ]),
-    );
+    assertEqual(await sorted(backend), ['K1', 'k1', 'k2', 'unknown']);
   },
 
-  'does not count expired rows, also at the very instant': async (backend) => {
-    await store(
-      backend,
-      ...mixed(24).map((each, index) => ({ ...each, keyId: isLive(index) ? 'live' : 'expired' })),
-    );
-    assertEqual(await backend.countByKey(NOW), new Map([['live', 8]]));
+  'gives the key of one active row among many of another key, whichever comes first': async (backend) => {
+    const many = numbered('s', 30).map((id) => row(id, { keyId: 'many' }));
+    await store(backend, row('a', { keyId: 'few' }), ...many, row('z', { keyId: 'zero' }));
+    assertEqual(await sorted(backend), ['few', 'many', 'zero']);
   },
 
-  'is empty when there are no rows': async (backend) => {
-    assertEqual(await backend.countByKey(NOW), new Map());
-    assertEqual(await backend.countByKey(NOW, 10), new Map());
+  'gives the key that a row was sealed by anew': async (backend) => {
+    await store(backend, row('a', { keyId: 'old' }));
+    const use = { lastActiveAt: NOW, expiresAt: NOW + MINUTE, now: NOW };
+    const change = {
+      id: 'a',
+      expectedVersion: 1,
+      version: 2,
+      keyId: 'new',
+      payload: Buffer.from('x'),
+      ...use,
+    };
+    assertEqual(await backend.save([change]), [true]);
+    assert.ok((await backend.keysInUse(NOW)).has('new'));
   },
 
-  'may leave out all but the newest when asked for them': async (backend) => {
-    await store(
-      backend,
-      ...numbered('s', 6).map((id, index) => row(id, { keyId: index < 4 ? 'old' : 'new' })),
-      row('s-0006', { ...idleSince(NOW - MINUTE), keyId: 'new' }),
-    );
-    const counts = await backend.countByKey(NOW, 3);
-    assertEqual(counts.get('new'), 2);
-    assert.ok((counts.get('old') ?? 0) <= 4);
-    assertEqual(await backend.countByKey(NOW, 100), await backend.countByKey(NOW));
+  'is empty when there never were rows': async (backend) => {
+    assertEqual(await sorted(backend), []);
   },
 });
+
+async function sorted(backend: SessionBackend): Promise<string[]> {
+  return [...(await backend.keysInUse(NOW))].toSorted();
+}

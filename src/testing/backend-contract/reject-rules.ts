@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { assertEqual, assertStored, insertLimited, inserting, row, rulesOf, store } from './contract-rule.js';
+import {
+  assertEqual,
+  assertStored,
+  insertLimited,
+  inserting,
+  row,
+  rulesOf,
+  store,
+  deleteActive,
+} from './contract-rule.js';
 import { UNCOUNTED, insertAtOnce, reject, stored, used } from './limit-fixtures.js';
 
 /*
@@ -63,6 +72,6 @@ export const rejectRules = rulesOf('insert with a limit that rejects', {
     });
     assert.equal(statuses.filter((status) => status === 'inserted').length, 5);
     assert.equal(statuses.filter((status) => status === 'limit').length, 45);
-    assert.equal((await backend.delete('all')).length, 5);
+    assert.equal(await deleteActive(backend), 5);
   },
 });

@@ -7,7 +7,7 @@ import { findRules } from './find-rules.js';
 import { initRules } from './init-rules.js';
 import { insertRules } from './insert-rules.js';
 import { listRules } from './list-rules.js';
-import { countByKeyRules, pruneRules } from './prune-rules.js';
+import { keysInUseRules, pruneRules } from './prune-rules.js';
 import { rejectRules } from './reject-rules.js';
 import { replaceRules } from './replace-rules.js';
 import { saveRules } from './save-rules.js';
@@ -30,5 +30,5 @@ export const sessionBackendContract: readonly ContractRule[] = [
   ...listRules,
   ...walkRules,
   ...pruneRules,
-  ...countByKeyRules,
+  ...keysInUseRules,
 ];

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { SessionBackend, WalkStep } from '../../core/session-backend.js';
+import { compareIds } from '../../core/identifiers.js';
 import type { SessionRow } from '../../core/session-row.js';
 import {
   assertEqual,
@@ -34,69 +35,104 @@ function mixed(count: number): SessionRow[] {
 }
 
 function step(fields: Partial<WalkStep> = {}): WalkStep {
-  return { now: NOW, after: null, batchSize: 100, activeSince: null, authenticated: null, ...fields };
+  return {
+    now: NOW,
+    cursor: null,
+    batchSize: 100,
+    limit: 10_000,
+    activeSince: null,
+    authenticated: null,
+    ...fields,
+  };
 }
 
-const ids = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id);
+/** Ids in the order of their bytes: a walk has an order of the storage's own. */
+const ids = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id).toSorted(compareIds);
 
-/** Walks from the start to the end; the rows that the steps gave, in their order. */
+/** Walks to the end, from a cursor or the start; the rows that the steps gave. */
 async function walk(
   backend: SessionBackend,
   fields: Partial<WalkStep>,
   atMost: number,
   between: (steps: number) => Promise<unknown> = () => Promise.resolve(),
+  seen: (rows: readonly SessionRow[]) => void = () => undefined,
 ): Promise<SessionRow[]> {
   const rows: SessionRow[] = [];
   const { batchSize } = step(fields);
-  let after: string | null = null;
+  let { cursor } = step(fields);
   for (let steps = 1; ; steps++) {
-    const result = await backend.walk(step({ ...fields, after }));
+    const result = await backend.walk(step({ ...fields, cursor }));
     assert.ok(steps <= atMost, `the walk goes on after ${atMost} steps`);
     assert.ok(result.rows.length <= batchSize, `a step of ${batchSize} rows gave ${result.rows.length}`);
     rows.push(...result.rows);
+    seen(result.rows);
     if (result.next === null) return rows;
-    after = result.next;
+    cursor = result.next;
     await between(steps);
   }
 }
 
 export const walkRules = rulesOf('walk', {
-  'gives the active rows of everybody, whole and in order of id, whatever the size of a batch': async (
-    backend,
-  ) => {
+  'gives the active rows of everybody, whole, whatever the size of a batch': async (backend) => {
     const rows = mixed(36);
     await store(backend, ...rows.toReversed());
     const live = rows.filter((_, index) => isLive(index));
-    for (const batchSize of [1, 7, 36, 1_000]) assertEqual(await walk(backend, { batchSize }, 38), live);
+    for (const batchSize of [1, 7, 36, 1_000]) {
+      const found = await walk(backend, { batchSize }, 38);
+      assertEqual(
+        found.toSorted((a, b) => compareIds(a.id, b.id)),
+        live,
+      );
+    }
     await assertStored(backend, Object.fromEntries(rows.map((each) => [each.id, each])));
   },
 
   'looks at no more rows than a batch in one step, whether or not it gives them': async (backend) => {
-    const rows = numbered('id', 9).map((id, index) => row(id, index < 4 ? idleSince(NOW) : {}));
-    await store(backend, ...rows);
-    const first = await backend.walk(step({ batchSize: 4 }));
-    assertEqual(first.rows, []);
+    const expired = numbered('expired', 8).map((id) => row(id, idleSince(NOW)));
+    await store(backend, ...expired, row('live'));
+    let steps = 0;
+    assertEqual(ids(await walk(backend, { batchSize: 4 }, 10, async () => steps++)), ['live']);
+    assert.ok(steps >= 2, `9 rows were looked at in ${steps + 1} steps of 4`);
+  },
+
+  'goes on where the step before ended, though the rows there have gone': async (backend) => {
+    await store(backend, ...numbered('id', 9).map((id) => row(id)));
+    const first = await backend.walk(step({ batchSize: 3 }));
     assert.notEqual(first.next, null);
-    const second = await backend.walk(step({ batchSize: 4, after: first.next }));
-    assertEqual(ids(second.rows), ['id-0004', 'id-0005', 'id-0006', 'id-0007']);
-    assertEqual(await backend.walk(step({ batchSize: 4, after: second.next })), {
-      rows: [rows[8]],
-      next: null,
-    });
+    await backend.delete({ ids: ids(first.rows) });
+    const rest = await walk(backend, { batchSize: 3, cursor: first.next }, 9);
+    assertEqual(ids([...first.rows, ...rest]), numbered('id', 9));
   },
 
-  'goes on behind the given id, whether or not that row is there': async (backend) => {
-    await store(backend, ...numbered('id', 5).map((id) => row(id)));
-    assertEqual(ids((await backend.walk(step({ after: 'id-0002' }))).rows), ['id-0003', 'id-0004']);
-    await backend.delete({ ids: ['id-0002'] });
-    assertEqual(ids((await backend.walk(step({ after: 'id-0002' }))).rows), ['id-0003', 'id-0004']);
-    assertEqual(await backend.walk(step({ after: 'id-0004' })), { rows: [], next: null });
+  'gives no more rows than the limit, and goes on behind the last of them': async (backend) => {
+    const rows = mixed(36);
+    await store(backend, ...rows);
+    const live = rows.filter((_, index) => isLive(index)).map(({ id }) => id);
+    for (const limit of [1, 2, 5, 12, 13]) {
+      let most = 0;
+      const found = await walk(backend, { batchSize: 36, limit }, 40, undefined, (given) => {
+        most = Math.max(most, given.length);
+      });
+      assertEqual(ids(found), live);
+      assert.equal(most, Math.min(limit, 12));
+    }
   },
 
-  'reaches every id in order of its bytes, whatever its characters': async (backend) => {
+  'can go on from one cursor again and again': async (backend) => {
+    await store(backend, ...numbered('id', 6).map((id) => row(id)));
+    const { next } = await backend.walk(step({ batchSize: 2 }));
+    const [once, again] = [
+      await backend.walk(step({ cursor: next })),
+      await backend.walk(step({ cursor: next })),
+    ];
+    assert.equal(ids(once.rows).join(), ids(again.rows).join());
+    assert.equal(once.rows.length, 4);
+  },
+
+  'reaches every id, whatever its characters': async (backend) => {
     const sorted = [' ', '%', '0', 'A', 'Z', '_', 'a', 'x'.repeat(255), 'z', '\u00e9', '\uFF5E', '\u{1F600}'];
     await store(backend, ...sorted.toReversed().map((id) => row(id)));
-    assertEqual(ids(await walk(backend, { batchSize: 2 }, 9)), sorted);
+    assertEqual(ids(await walk(backend, { batchSize: 2 }, 20)), sorted);
   },
 
   'gives a row that stays exactly once, whatever begins and ends meanwhile': async (backend) => {

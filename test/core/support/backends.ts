@@ -101,8 +101,8 @@ export class WrappedBackend extends SessionBackend {
   prune(step: PruneStep) {
     return this.#call('prune', () => this.inner.prune(step));
   }
-  countByKey(now: EpochMs, newest?: number) {
-    return this.#call('countByKey', () => this.inner.countByKey(now, newest));
+  keysInUse(now: EpochMs) {
+    return this.#call('keysInUse', () => this.inner.keysInUse(now));
   }
 
   #call<T>(method: BackendMethod, call: () => Promise<T>): Promise<T> {

@@ -205,7 +205,7 @@ export const storeCommands: fc.Arbitrary<StoreCommand>[] = [
   fc.tuple(owner, target, fc.nat(9)).map(([userId, chosen, kind]) =>
     command(`destroyAll…(${userId}, ${chosen}, ${kind})`, async (real, model) => {
       const keepId = idOf(real, chosen);
-      if (kind === 0) return [await real.store.destroyAll(), model.end(() => true)];
+      if (kind === 0) return [await real.store.destroyAll(), model.end((session) => model.isActive(session))];
       const isTheirs = (session: ModelSession): boolean => session.userId === userId;
       if (kind < 4) return [await real.store.destroyAllForUser(userId), model.end(isTheirs)];
       const ended = model.end((session) => isTheirs(session) && session.id !== keepId);

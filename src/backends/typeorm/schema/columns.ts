@@ -51,6 +51,14 @@ export interface SessionColumn {
   readonly addedBy?: SessionColumnMigration;
 }
 
+/** Properties whose columns have an index of their own, each by the migration that adds it; `null`: there from the start. */
+export const INDEXED = { userId: null, keyId: 'IndexKeys' } as const satisfies Partial<
+  Record<keyof SessionRow, 'IndexKeys' | null>
+>;
+
+/** A property whose column has an index of its own. */
+export type IndexedProperty = keyof typeof INDEXED;
+
 /** TypeORM's name of a column's type; `column-types.ts` has what it is in each database. */
 export type SessionColumnType = 'varchar' | 'bigint' | 'boolean' | 'blob';
 

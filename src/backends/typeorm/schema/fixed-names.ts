@@ -2,24 +2,24 @@ import { DefaultNamingStrategy, type EntityMetadata } from 'typeorm';
 import { dataSourceOf } from '../data-source.js';
 
 /**
- * Gives the table, columns and index of an entity of sessions the names that they have in the database, whatever
+ * Gives the table, columns and an index of an entity of sessions the names that they have in the database, whatever
  * `entityPrefix` and the naming strategy of the data source make of those that entities give. Called while TypeORM builds
- * the metadata of the index.
+ * the metadata of that index, on `column`.
  *
  * @param tableName `undefined`: an entity that somebody else made has the name that TypeORM gives it
  */
-export function fixNames(index: IndexMetadata, tableName: string | undefined): void {
+export function fixNames(index: IndexMetadata, column: string, tableName: string | undefined): void {
   const metadata = index.entityMetadata;
-  for (const column of metadata.columns) {
-    const name = column.givenDatabaseName ?? column.databaseName;
-    Object.assign(column, { databaseName: name, databasePath: name, databaseNameWithoutPrefixes: name });
+  for (const each of metadata.columns) {
+    const name = each.givenDatabaseName ?? each.databaseName;
+    Object.assign(each, { databaseName: name, databasePath: name, databaseNameWithoutPrefixes: name });
   }
   if (tableName === undefined) return;
   const { driver } = dataSourceOf(metadata);
   metadata.tableName = tableName;
   metadata.tableNameWithoutPrefix = tableName;
   metadata.tablePath = driver.buildTableName(tableName, metadata.schema, metadata.database);
-  index.givenName = NAMING.indexName(tableName, ['user_id']);
+  index.givenName = NAMING.indexName(tableName, [column]);
 }
 
 const NAMING = new DefaultNamingStrategy();

@@ -2,7 +2,13 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dataSourceOf, optionsOf } from '../data-source.js';
 import { dialectOf } from '../dialects.js';
 import { laterColumns } from './columns.js';
-import { createSessionTable, sessionTable, tableStatus, upgradeSessionTable } from './session-table.js';
+import {
+  createSessionTable,
+  keyIndexOf,
+  sessionTable,
+  tableStatus,
+  upgradeSessionTable,
+} from './session-table.js';
 import { checkTableName } from './table-name.js';
 
 /**
@@ -50,7 +56,23 @@ export function sessionMigrations({
     }
   }
 
-  const migrations = [CreateSessions, CountTokens];
+  class IndexKeys implements MigrationInterface {
+    readonly name = `NestSessionsIndexKeys_${tableName}_${INDEXED_AT}`;
+
+    async up(runner: QueryRunner): Promise<void> {
+      const table = await sessionTable(optionsOf(dataSourceOf(runner)), tableName);
+      if ((await tableStatus(runner, table)) === 'earlier') await upgradeSessionTable(runner, table);
+    }
+
+    async down(runner: QueryRunner): Promise<void> {
+      const table = await sessionTable(optionsOf(dataSourceOf(runner)), tableName);
+      const found = await runner.getTable(table.name);
+      const index = found && keyIndexOf(found);
+      if (index) await runner.dropIndex(found, index);
+    }
+  }
+
+  const migrations = [CreateSessions, CountTokens, IndexKeys];
   for (const migration of migrations) MADE.add(migration);
   return migrations;
 }
@@ -74,3 +96,4 @@ export function isSessionMigration(made: unknown): boolean {
 /** TypeORM runs migrations in the order of these, the last 13 digits of their names. Never changed once published. */
 const CREATED_AT = 1_795_600_000_000;
 const COUNTED_AT = 1_795_700_000_000;
+const INDEXED_AT = 1_795_800_000_000;

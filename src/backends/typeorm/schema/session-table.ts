@@ -1,8 +1,15 @@
-import { DataSource, DefaultNamingStrategy, Table, type DataSourceOptions, type QueryRunner } from 'typeorm';
+import {
+  DataSource,
+  DefaultNamingStrategy,
+  Table,
+  type DataSourceOptions,
+  type QueryRunner,
+  type TableIndex,
+} from 'typeorm';
 import { SessionOptionsError } from '../../../core/session-errors.js';
 import { dataSourceOf, optionsOf } from '../data-source.js';
 import { driverErrorOf } from '../driver-error.js';
-import { laterColumns } from './columns.js';
+import { COLUMNS, laterColumns } from './columns.js';
 import { type SessionEntity, sessionEntity } from './session.entity.js';
 import { tablePath } from './table-name.js';
 import type { SqlDialect } from '../sql-dialect.js';
@@ -45,7 +52,7 @@ export async function tableStatus(runner: QueryRunner, table: Table): Promise<Ta
   const names = found.columns.map(({ name }) => name);
   const missing = table.columns.map(({ name }) => name).filter((name) => !names.includes(name));
   const unexpected = names.filter((name) => !table.columns.some((column) => column.name === name));
-  if (missing.length + unexpected.length === 0) return 'ready';
+  if (missing.length + unexpected.length === 0) return keyIndexOf(found) ? 'ready' : 'earlier';
   const later = laterColumns();
   if (unexpected.length === 0 && missing.every((name) => later.includes(name))) return 'earlier';
   throw new SessionOptionsError(
@@ -57,7 +64,12 @@ export async function tableStatus(runner: QueryRunner, table: Table): Promise<Ta
   );
 }
 
-/** Creates the table with its index. */
+/** The index that a table of an earlier version lacks: on the id of the key. */
+export function keyIndexOf(table: Table): TableIndex | undefined {
+  return table.indices.find(({ columnNames }) => columnNames.join() === COLUMNS.keyId.name);
+}
+
+/** Creates the table with its indexes. */
 export async function createSessionTable(
   runner: QueryRunner,
   table: Table,
@@ -73,9 +85,9 @@ export async function createSessionTable(
 
 /** What the log is told of an upgrade. */
 export const UPGRADE_NOTICE =
-  'the table was one of an earlier version, and has got the columns of this one. Its sessions stay';
+  'the table was one of an earlier version, and has got the columns and the index of this one. Its sessions stay';
 
-/** Adds the columns that came after the version that made the table. The rows stay. */
+/** Adds the columns and the index that came after the version that made the table. The rows stay. */
 export async function upgradeSessionTable(runner: QueryRunner, table: Table): Promise<void> {
   const found = await runner.getTable(table.name);
   if (!found) return;
@@ -89,6 +101,8 @@ export async function upgradeSessionTable(runner: QueryRunner, table: Table): Pr
         await runner.query(`ALTER TABLE ${driver.escape(table.name)} ADD COLUMN "${column.name}" ${type}`);
       } else await runner.addColumn(found, column);
     }
+    const index = keyIndexOf(table);
+    if (index && !keyIndexOf(found)) await runner.createIndex(found, index);
   } catch (error) {
     const { code, message } = driverErrorOf(error);
     const what = `the table '${table.name}' is one of an earlier version, and could not be brought up to date: ${message}`;

@@ -3,7 +3,7 @@ import { SessionOptionsError } from '../../../core/session-errors.js';
 import type { SessionRow } from '../../../core/session-row.js';
 import { isDataSource, type SessionDataSource } from '../data-source.js';
 import { fitColumnTypes } from './column-types.js';
-import { COLUMN_ENTRIES, type SessionColumn } from './columns.js';
+import { COLUMN_ENTRIES, COLUMNS, type IndexedProperty, type SessionColumn } from './columns.js';
 import { fixNames, type IndexMetadata } from './fixed-names.js';
 import { checkTableName } from './table-name.js';
 
@@ -28,7 +28,8 @@ const TABLE_OPTIONS = { synchronize: false, manager: 'InnoDB' } as const;
  * Column types follow the data source: bytes are `blob`, `bytea` or `longblob`; texts are compared and ordered by their
  * bytes, so on MySQL and MariaDB they are `varbinary`.
  */
-@Index(indexedProperties)
+@Index(userIndex)
+@Index(keyIndex)
 @Entity('sessions', TABLE_OPTIONS)
 export class SessionEntity implements SessionRow {
   /** Public id, a ULID. Not a secret. */
@@ -108,14 +109,23 @@ function columnOptions({ name, type, length, primary, nullable }: SessionColumn)
   };
 }
 
-/**
- * The properties that the index is on. TypeORM calls it as a method of the index's metadata, once for each data source:
- * the moment to give the columns the types and names that they have there.
+/*
+ * The properties that an index is on. TypeORM calls each as a method of the index's metadata, once for each data source: the
+ * moment to give the columns the types and names that they have there.
  */
-function indexedProperties(this: IndexMetadata): string[] {
-  fitColumnTypes(this.entityMetadata);
-  fixNames(this, TABLE_NAMES.get(this.entityMetadata.target));
-  return ['userId'];
+
+function userIndex(this: IndexMetadata): string[] {
+  return indexOn(this, 'userId');
+}
+
+function keyIndex(this: IndexMetadata): string[] {
+  return indexOn(this, 'keyId');
+}
+
+function indexOn(index: IndexMetadata, property: IndexedProperty): string[] {
+  fitColumnTypes(index.entityMetadata);
+  fixNames(index, COLUMNS[property].name, TABLE_NAMES.get(index.entityMetadata.target));
+  return [property];
 }
 
 /** Entities of this process, by the name of their table. */

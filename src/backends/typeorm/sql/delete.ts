@@ -4,7 +4,7 @@ import type { SqlConnection, SqlRunner } from '../sql-connection.js';
 import type { LockStatements } from './lock-rows.js';
 import { chunked, placeholders } from './placeholders.js';
 import { ENDED_COLUMNS, endedRowOf, idsOf } from './row-mapping.js';
-import { type Condition, conditionsOf, EVERY, isByIds, whereIds } from './selection.js';
+import { type Condition, conditionsOf, isByIds, whereIds } from './selection.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
 /** Deletions that say which rows they have deleted. `prune.ts` deletes those that have expired. */
@@ -24,8 +24,6 @@ export function deleteStatements(table: string, syntax: SqlSyntax) {
      */
     idsWhere:
       forcePrimaryKey === '' ? null : (where: string) => `SELECT id FROM ${table} WHERE ${where} ORDER BY id`,
-    /** no values */
-    everyId: `SELECT id FROM ${table} ORDER BY id`,
     /** id, … */
     delete: (count: number) => deleteRowsById(table, count),
   };
@@ -49,13 +47,10 @@ export async function deleteSelection(
   const [first, ...others] = conditions;
   if (first === undefined) return [];
   const isStatement = others.length === 0 && isOneStatement(statements, first);
-  const work = (sql: SqlRunner) =>
-    selection === 'all' && statements.locksRows
-      ? deleteEvery(sql, statements)
-      : deleteRows(sql, statements, conditions);
+  const work = (sql: SqlRunner) => deleteRows(sql, statements, conditions);
   if (isStatement && isByIds(selection)) return connection.write(work, ({ length }) => length > 0);
   // All rows of one user while that user signs in: one after the other, or they would lock rows in two orders.
-  const userId = selection === 'all' || isByIds(selection) ? null : selection.userId;
+  const userId = isByIds(selection) ? null : selection.userId;
   return connection.transaction(work, { userId, commitIf: () => true });
 }
 
@@ -87,23 +82,6 @@ async function deleteRows(
   const ended: Array<readonly EndedRow[]> = [];
   for (const condition of conditions) ended.push(await deleteWhere(sql, statements, condition));
   return ended.flat();
-}
-
-/**
- * Deletes every row and says which, inside a transaction that reads what others have committed. No lock of a user holds
- * sign-ins off: where a row was gone before its turn, another one may have taken its place, which the next look finds.
- */
-async function deleteEvery(
-  sql: SqlRunner,
-  statements: DeleteStatements & LockStatements,
-): Promise<readonly EndedRow[]> {
-  const ended: Array<readonly EndedRow[]> = [];
-  for (;;) {
-    const ids = idsOf(await sql.all(statements.everyId, []));
-    const deleted = await deleteRows(sql, statements, whereIds(ids, EVERY));
-    ended.push(deleted);
-    if (deleted.length === ids.length) return ended.flat();
-  }
 }
 
 async function deleteWhere(

@@ -33,9 +33,9 @@ type PruneStatements = ReturnType<typeof pruneStatements> &
 export async function pruneStep(
   connection: SqlConnection,
   statements: PruneStatements,
-  { now, after: behind, batchSize }: PruneStep,
+  { now, cursor, batchSize }: PruneStep,
 ): Promise<PruneResult> {
-  const { after, last, next } = await connection.read((sql) => idBatch(sql, statements, behind, batchSize));
+  const { after, last, next } = await connection.read((sql) => idBatch(sql, statements, cursor, batchSize));
   if (last === null) return { deleted: 0, next };
   return { deleted: await pruneBatch(connection, statements, [after, last, now, now]), next };
 }

@@ -14,12 +14,11 @@ export interface Condition {
   readonly idCount: number | null;
 }
 
-/** Every row. */
-export const EVERY: Condition = { where: '1 = 1', values: [], idCount: null };
+/** No condition. */
+const EVERY = { where: '1 = 1', values: [] };
 
 /** The rows of a selection, as conditions that share no row. None: no rows. */
 export function conditionsOf(selection: RowSelection): readonly Condition[] {
-  if (selection === 'all') return [EVERY];
   if (isByIds(selection)) {
     const { ids, userId } = selection;
     return whereIds(ids, userId === undefined ? EVERY : { where: 'user_id = ?', values: [userId] });
@@ -45,5 +44,5 @@ export function whereIds(
 export function isByIds(
   selection: RowSelection,
 ): selection is Extract<RowSelection, { ids: readonly string[] }> {
-  return selection !== 'all' && 'ids' in selection;
+  return 'ids' in selection;
 }

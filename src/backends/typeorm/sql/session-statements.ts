@@ -1,10 +1,10 @@
 import { aliveStatements } from './alive.js';
 import { changeTokenStatements } from './change-token.js';
-import { countByKeyStatements } from './count-by-key.js';
 import { deleteStatements } from './delete.js';
 import { findStatements } from './find.js';
 import { idBatchStatements } from './id-batch.js';
 import { insertStatements } from './insert.js';
+import { keysInUseStatements } from './keys-in-use.js';
 import { listStatements } from './list.js';
 import { lockStatements } from './lock-rows.js';
 import { pruneStatements } from './prune.js';
@@ -34,7 +34,7 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
     ...idBatchStatements(table),
     ...walkStatements(table, syntax),
     ...pruneStatements(table, syntax),
-    ...countByKeyStatements(table),
+    ...keysInUseStatements(table),
   };
 }
 

@@ -8,12 +8,12 @@ import type { SqlSyntax } from './sql-syntax.js';
 /** Active rows of everybody, found by a walk over the primary key in batches. */
 export function walkStatements(table: string, { forcePrimaryKey }: SqlSyntax) {
   return {
-    /** after, last id, now, now, active since if any */
+    /** after, last id, now, now, active since if any, most rows */
     walk: ({ activeSince, authenticated }: Pick<WalkStep, 'activeSince' | 'authenticated'>) =>
       `SELECT ${ALL_COLUMNS} FROM ${table}${forcePrimaryKey} WHERE ${IN_BATCH} AND ${IS_ACTIVE}` +
       (activeSince === null ? '' : ' AND last_active_at >= ?') +
       (authenticated === null ? '' : ` AND user_id IS ${authenticated ? 'NOT ' : ''}NULL`) +
-      ' ORDER BY id',
+      ' ORDER BY id LIMIT ?',
   };
 }
 
@@ -25,11 +25,13 @@ export async function walkStep(
   statements: WalkStatements,
   step: WalkStep,
 ): Promise<WalkResult> {
-  const { now, activeSince } = step;
+  const { now, activeSince, limit } = step;
   return connection.read(async (sql) => {
-    const { after, last, next } = await idBatch(sql, statements, step.after, step.batchSize);
+    const { after, last, next } = await idBatch(sql, statements, step.cursor, step.batchSize);
     if (last === null) return { rows: [], next };
-    const values = [after, last, now, now, ...(activeSince === null ? [] : [activeSince])];
-    return { rows: (await sql.all(statements.walk(step), values)).map(rowOf), next };
+    const values = [after, last, now, now, ...(activeSince === null ? [] : [activeSince]), limit];
+    const rows = (await sql.all(statements.walk(step), values)).map(rowOf);
+    const end = rows.length < limit ? undefined : rows.at(-1);
+    return { rows, next: end && end.id !== last ? end.id : next };
   });
 }

@@ -214,7 +214,7 @@ onEachDatabase('a TypeOrmSessionBackend with a pool', SERVER_KINDS, (kind) => {
       ]);
       if (index % 5 === 0) await backend.delete({ userId: `u${index % 2}` });
       if (index % 7 === 0) await backend.delete({ ids: [id, `s${index - 2}`, `s${index - 3}`] });
-      if (index % 3 === 0) await backend.prune({ now: NOW + 5, after: null, batchSize: 50 });
+      if (index % 3 === 0) await backend.prune({ now: NOW + 5, cursor: null, batchSize: 50 });
     };
     await Promise.all(
       Array.from({ length: 200 }, (_, index) => turn(index).catch((error: unknown) => failures.push(error))),

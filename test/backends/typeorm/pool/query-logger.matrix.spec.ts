@@ -2,7 +2,13 @@ import { jest } from '@jest/globals';
 import { inspect } from 'node:util';
 import { AbstractLogger, EventSubscriber, type DataSource, type LogMessage } from 'typeorm';
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
-import { inserting, MINUTE, NOW, row } from '../../../../src/testing/backend-contract/contract-rule.js';
+import {
+  inserting,
+  MINUTE,
+  NOW,
+  row,
+  deleteActive,
+} from '../../../../src/testing/backend-contract/contract-rule.js';
 import { evict } from '../../../../src/testing/backend-contract/limit-fixtures.js';
 import {
   DATABASE_KINDS,
@@ -103,14 +109,21 @@ onEachDatabase('the log of an app whose data source has sessions', DATABASE_KIND
     const next = { ...row('d', { ...SESSION, tokenHash: NEXT_HASH, supersededHash: HASH }) };
     expect(await backend.changeToken({ id: 'd', now: NOW, expected: row('d', SESSION), next })).toBe(true);
     await backend.list({ userId: SESSION.userId, now: NOW, orderBy: 'createdAt', limit: 2 });
-    await backend.walk({ now: NOW, after: null, batchSize: 9, activeSince: NOW, authenticated: true });
-    await backend.countByKey(NOW);
+    await backend.walk({
+      now: NOW,
+      cursor: null,
+      batchSize: 9,
+      limit: 9,
+      activeSince: NOW,
+      authenticated: true,
+    });
+    await backend.keysInUse();
     await backend.delete({ ids: ['d'], userId: SESSION.userId });
     await backend.delete({ userId: SESSION.userId, exceptId: 'e' });
-    await backend.prune({ now: NOW + 1e12, after: null, batchSize: 5 });
+    await backend.prune({ now: NOW + 1e12, cursor: null, batchSize: 5 });
     const tooLong = row('x'.repeat(2_000), SESSION);
     if (isServer) await expect(backend.insert(inserting(tooLong))).rejects.toThrow(/too long/);
-    await backend.delete('all');
+    await deleteActive(backend);
   }
 
   function expectNoSecret(): void {

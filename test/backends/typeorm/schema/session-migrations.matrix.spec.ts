@@ -77,7 +77,7 @@ onEachDatabase('the migrations of sessions', DATABASE_KINDS, (kind) => {
 
   it('make the table that init() makes', async () => {
     const { dataSource, ran } = await migrated();
-    expect(ran).toHaveLength(2);
+    expect(ran).toHaveLength(3);
     const other = await (await newDatabase(kind)).open();
     await new TypeOrmSessionBackend(other, NAMED).init();
     const schema = await schemaOf(dataSource);
@@ -116,14 +116,18 @@ onEachDatabase('the migrations of sessions', DATABASE_KINDS, (kind) => {
     const { dataSource, database } = await migrated();
     await dataSource.undoLastMigration();
     const runner = dataSource.createQueryRunner();
+    const indexed = async () =>
+      (await runner.getTable('sessions'))?.indices.map(({ columnNames }) => columnNames.join()).toSorted();
+    expect(await indexed()).toEqual(['user_id']);
+    await dataSource.undoLastMigration();
     expect(await runner.hasColumn('sessions', 'token_generation')).toBe(false);
     await dataSource.runMigrations();
+    expect(await indexed()).toEqual(['key_id', 'user_id']);
     expect(await planned(await database.open({ entities: [SessionEntity] }))).toEqual([]);
-    await dataSource.undoLastMigration();
-    await dataSource.undoLastMigration();
+    for (let undone = 0; undone < 3; undone++) await dataSource.undoLastMigration();
     expect(await runner.hasTable('sessions')).toBe(false);
     await runner.release();
-    expect(await dataSource.runMigrations()).toHaveLength(2);
+    expect(await dataSource.runMigrations()).toHaveLength(3);
     expect(await dataSource.runMigrations()).toHaveLength(0);
   });
 
@@ -133,7 +137,7 @@ onEachDatabase('the migrations of sessions', DATABASE_KINDS, (kind) => {
     const backend = new TypeOrmSessionBackend(dataSource, NAMED);
     await backend.init();
     await store(backend, row('a'));
-    expect(await dataSource.runMigrations()).toHaveLength(2);
+    expect(await dataSource.runMigrations()).toHaveLength(3);
     expect(await backend.find(['a'])).toEqual([row('a')]);
   });
 
@@ -158,6 +162,8 @@ onEachDatabase('the migrations of sessions', DATABASE_KINDS, (kind) => {
       'NestSessionsCreate_admin_sessions_',
       'NestSessionsCountTokens_web_sessions_',
       'NestSessionsCountTokens_admin_sessions_',
+      'NestSessionsIndexKeys_web_sessions_',
+      'NestSessionsIndexKeys_admin_sessions_',
     ]);
     for (const tableName of ['web_sessions', 'admin_sessions'])
       await new TypeOrmSessionBackend(dataSource, { ...NAMED, tableName, createTable: false }).init();

@@ -2,7 +2,7 @@ import { DataSource, type DataSourceOptions } from 'typeorm';
 import { SessionEntity } from '../../../../src/backends/typeorm/schema/session.entity.js';
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
 import { SessionOptionsError } from '../../../../src/core/session-errors.js';
-import { row, store } from '../../../../src/testing/backend-contract/contract-rule.js';
+import { row, store, deleteActive } from '../../../../src/testing/backend-contract/contract-rule.js';
 import {
   DATABASE_KINDS,
   onEachDatabase,
@@ -70,12 +70,21 @@ onEachDatabase('the table of sessions', DATABASE_KINDS, (kind) => {
     }
   });
 
-  it('has an index besides the primary key on nothing that changes', async () => {
+  async function dropKeyIndex(): Promise<void> {
+    const runner = sessions.createQueryRunner();
+    const table = await runner.getTable('sessions');
+    const index = table?.indices.find(({ columnNames }) => columnNames.join() === 'key_id');
+    if (table && index) await runner.dropIndex(table, index);
+    await runner.release();
+  }
+
+  it('has indexes besides the primary key on nothing that a touch or a save with the same key changes', async () => {
     await backend.init();
     const runner = sessions.createQueryRunner();
     const table = await runner.getTable('sessions');
     await runner.release();
-    expect(table?.indices.map(({ columnNames }) => columnNames)).toEqual([['user_id']]);
+    const indexed = table?.indices.map(({ columnNames }) => columnNames.join()).toSorted();
+    expect(indexed).toEqual(['key_id', 'user_id']);
     expect(table?.primaryColumns.map(({ name }) => name)).toEqual(['id']);
   });
 
@@ -95,9 +104,10 @@ onEachDatabase('the table of sessions', DATABASE_KINDS, (kind) => {
     expect(await sessions.query('SELECT * FROM sessions')).toEqual([{ id: 1, json: 2, user_id: 3 }]);
   });
 
-  it('of an earlier version gets the columns of this one, and keeps its rows; the log says so', async () => {
+  it('of an earlier version gets the columns and the index of this one, and keeps its rows; the log says so', async () => {
     await backend.init();
     await store(backend, row('a'));
+    await dropKeyIndex();
     for (const column of ['token_generation', 'replaced_tokens'])
       await sessions.query(`ALTER TABLE sessions DROP COLUMN ${column}`);
     const logger = new RecordingLogger();
@@ -111,12 +121,25 @@ onEachDatabase('the table of sessions', DATABASE_KINDS, (kind) => {
     expect(await planned(await database.open({ entities: [SessionEntity] }))).toEqual([]);
   });
 
+  it('without the index on the id of the key gets it, and keeps its rows', async () => {
+    await backend.init();
+    await store(backend, row('a'));
+    await dropKeyIndex();
+    const refusing = new TypeOrmSessionBackend(database.options(), { ...NAMED, createTable: false });
+    await expect(refusing.init()).rejects.toThrow('Run the latest of `sessionMigrations()` first');
+    await refusing.close();
+    const other = new TypeOrmSessionBackend(database.options(), NAMED);
+    expect(await other.find(['a'])).toEqual([row('a')]);
+    await other.close();
+    expect(await planned(await database.open({ entities: [SessionEntity] }))).toEqual([]);
+  });
+
   it('stands beside others of the same database, which do not meet', async () => {
     const names = ['sessions', 'admin_sessions', 'Order'];
     const backends = names.map((tableName) => new TypeOrmSessionBackend(sessions, { ...NAMED, tableName }));
     for (const each of backends) await each.init();
     for (const [version, each] of backends.entries()) await store(each, row('a', { version }));
-    await backends[0]?.delete('all');
+    for (const one of backends.slice(0, 1)) await deleteActive(one);
     expect(await backends[0]?.find(['a'])).toEqual([null]);
     expect(await backends[1]?.find(['a'])).toEqual([row('a', { version: 1 })]);
     expect(await backends[2]?.find(['a'])).toEqual([row('a', { version: 2 })]);

@@ -1,7 +1,14 @@
 import { AbstractLogger, type DataSource } from 'typeorm';
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
 import type { InsertRequest } from '../../../../src/core/session-backend.js';
-import { idsOf, inserting, NOW, row, store } from '../../../../src/testing/backend-contract/contract-rule.js';
+import {
+  idsOf,
+  inserting,
+  NOW,
+  row,
+  store,
+  deleteActive,
+} from '../../../../src/testing/backend-contract/contract-rule.js';
 import { evict } from '../../../../src/testing/backend-contract/limit-fixtures.js';
 import { onEachDatabase, openDatabase, SERVER_KINDS, type TestDatabase } from '../../../support/databases.js';
 import { OPTIONS } from '../support/open-backend.js';
@@ -30,7 +37,7 @@ onEachDatabase('sign-ins of one user at once', SERVER_KINDS, (kind) => {
     await backend.init();
   });
   beforeEach(async () => {
-    await backend.delete('all');
+    await deleteActive(backend);
     log.statements.length = 0;
   });
   afterAll(() => database.drop());

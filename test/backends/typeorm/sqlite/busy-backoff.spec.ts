@@ -72,7 +72,7 @@ describe('while another process holds the lock of the file', () => {
       backend.touch([use]),
       backend.save([{ ...use, expectedVersion: 1, version: 2, keyId: 'k1', payload: Buffer.from('x') }]),
       backend.delete({ ids: ['a'] }),
-      backend.prune({ now: NOW + 9_000 * MINUTE, after: null, batchSize: 10 }),
+      backend.prune({ now: NOW + 9_000 * MINUTE, cursor: null, batchSize: 10 }),
     ]);
     const took = performance.now() - began;
     for (const result of results) {

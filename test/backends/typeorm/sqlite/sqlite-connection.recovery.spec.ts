@@ -9,6 +9,7 @@ import {
   inserting,
   row,
   store,
+  deleteActive,
 } from '../../../../src/testing/backend-contract/contract-rule.js';
 import { OPTIONS, backendIn, otherFile, sessionsFile } from '../support/open-backend.js';
 import { removeTempFolders, tempFolder } from '../support/temp-folder.js';
@@ -50,7 +51,7 @@ describe('the file of sessions, while the app runs,', () => {
     'list',
     'walk',
     'prune',
-    'countByKey',
+    'keysInUse',
   ] as const)('deleted: %s acknowledges nothing that would go to a file nobody can see', async (method) => {
     const { file, backend } = await running();
     rmSync(file);
@@ -61,12 +62,19 @@ describe('the file of sessions, while the app runs,', () => {
         backend.save([{ ...change, expectedVersion: 1, version: 2, keyId: 'k', payload: Buffer.from('p') }]),
       touch: () => backend.touch([change]),
       changeToken: () => backend.changeToken({ id: 'a', now: NOW, expected: row('a'), next: row('b') }),
-      delete: () => backend.delete('all'),
+      delete: () => backend.delete({ userId: 'ada' }),
       list: () => backend.list({ userId: 'ada', now: NOW, orderBy: 'createdAt', limit: null }),
       walk: () =>
-        backend.walk({ now: NOW, after: null, batchSize: 9, activeSince: null, authenticated: null }),
-      prune: () => backend.prune({ now: NOW, after: null, batchSize: 9 }),
-      countByKey: () => backend.countByKey(NOW),
+        backend.walk({
+          now: NOW,
+          cursor: null,
+          batchSize: 9,
+          limit: 9,
+          activeSince: null,
+          authenticated: null,
+        }),
+      prune: () => backend.prune({ now: NOW, cursor: null, batchSize: 9 }),
+      keysInUse: () => backend.keysInUse(),
     };
     await expect(calls[method]()).rejects.toThrow(LOST);
     await backend.close();
@@ -104,7 +112,7 @@ describe('the file of sessions, while the app runs,', () => {
     renameSync(backup, file);
     await expect(backend.find(['a'])).rejects.toThrow(LOST);
     expect(await backend.find(['backup', 'a', 'later-49'])).toEqual([row('backup'), null, null]);
-    expect(await backend.delete('all')).toHaveLength(1);
+    expect(await deleteActive(backend)).toBe(1);
     await backend.close();
   });
 

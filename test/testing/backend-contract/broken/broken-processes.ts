@@ -123,7 +123,7 @@ export const BROKEN_PROCESSES: readonly Flaw[] = [
     caughtBy:
       'insert with a limit that evicts › is never exceeded by 50 inserts at once, and the last built remain',
   },
-  { Backend: CachesRows, caughtBy: 'touch › keeps the latest of many at once' },
+  { Backend: CachesRows, caughtBy: 'find › sees what was acknowledged before it, whoever did it' },
   { Backend: IndexThatForgets, caughtBy: 'list › gives whole rows, most recently active first' },
   {
     Backend: KeysWithoutExpiry,

@@ -134,13 +134,13 @@ class DeleteReportsTwice extends MemorySessionBackend {
 
 class DeleteTakesOtherUsersRows extends MemorySessionBackend {
   override delete(selection: RowSelection): Promise<readonly EndedRow[]> {
-    return super.delete(selection !== 'all' && 'ids' in selection ? { ids: selection.ids } : selection);
+    return super.delete('ids' in selection ? { ids: selection.ids } : selection);
   }
 }
 
 class DeleteIgnoresTheException extends MemorySessionBackend {
   override delete(selection: RowSelection): Promise<readonly EndedRow[]> {
-    return super.delete(selection === 'all' || 'ids' in selection ? selection : { userId: selection.userId });
+    return super.delete('ids' in selection ? selection : { userId: selection.userId });
   }
 }
 
@@ -158,8 +158,8 @@ class DeleteLeavesTheOldToken extends MemorySessionBackend {
 
 class DeleteOfNoIdsDeletesAll extends MemorySessionBackend {
   override delete(selection: RowSelection): Promise<readonly EndedRow[]> {
-    const isEmpty = selection !== 'all' && 'ids' in selection && selection.ids.length === 0;
-    return super.delete(isEmpty ? 'all' : selection);
+    const isEmpty = 'ids' in selection && selection.ids.length === 0;
+    return super.delete(isEmpty ? { ids: [...this.rows.keys()] } : selection);
   }
 }
 
@@ -225,7 +225,7 @@ class PruneLeavesTheInstantOfExpiry extends MemorySessionBackend {
 class PruneNeverFinishes extends MemorySessionBackend {
   override async prune(step: PruneStep): Promise<PruneResult> {
     const result = await super.prune(step);
-    return { ...result, next: result.next ?? step.after ?? '' };
+    return { ...result, next: result.next ?? step.cursor ?? '' };
   }
 }
 
@@ -250,16 +250,30 @@ class PruneIgnoresTheBatchSize extends MemorySessionBackend {
   }
 }
 
-class CountsExpiredRows extends MemorySessionBackend {
-  override countByKey(): Promise<ReadonlyMap<string, number>> {
-    return super.countByKey(0);
+class KeysOfTheNewestRows extends MemorySessionBackend {
+  override async keysInUse(): Promise<ReadonlySet<string>> {
+    return new Set([...this.rows.values()].slice(-3).map(({ keyId }) => keyId));
   }
 }
 
-class CountsTheOldestForTheNewest extends MemorySessionBackend {
-  override async countByKey(now: number, newest?: number): Promise<ReadonlyMap<string, number>> {
-    const counts = await super.countByKey(now);
-    return newest === undefined ? counts : new Map([...counts].slice(0, 1));
+class KeysInAnyCase extends MemorySessionBackend {
+  override async keysInUse(): Promise<ReadonlySet<string>> {
+    return new Set([...this.rows.values()].map(({ keyId }) => keyId.toLowerCase()));
+  }
+}
+
+/** A list of keys that only new rows are written to. */
+class KeysOfInsertsAlone extends MemorySessionBackend {
+  readonly #keys = new Set<string>();
+
+  override async insert(request: InsertRequest): Promise<InsertResult> {
+    const result = await super.insert(request);
+    if (result.status === 'inserted') this.#keys.add(result.row.keyId);
+    return result;
+  }
+
+  override async keysInUse(): Promise<ReadonlySet<string>> {
+    return this.#keys;
   }
 }
 
@@ -341,13 +355,14 @@ export const BROKEN_READS_AND_DELETES: readonly Flaw[] = [
   { Backend: PruneStopsAtALiveBatch, caughtBy: 'prune › walks on over batches in which nothing has expired' },
   { Backend: PruneIgnoresTheBatchSize, caughtBy: 'prune › looks at no more rows than a batch in one step' },
   {
-    Backend: CountsExpiredRows,
-    caughtBy: 'countByKey › does not count expired rows, also at the very instant',
+    Backend: KeysOfTheNewestRows,
+    caughtBy: 'keysInUse › gives the key of one active row among many of another key, whichever comes first',
   },
   {
-    Backend: CountsTheOldestForTheNewest,
-    caughtBy: 'countByKey › may leave out all but the newest when asked for them',
+    Backend: KeysInAnyCase,
+    caughtBy: 'keysInUse › gives the key ids of the active rows, each once and byte for byte',
   },
+  { Backend: KeysOfInsertsAlone, caughtBy: 'keysInUse › gives the key that a row was sealed by anew' },
   {
     Backend: InitClearsTheTable,
     caughtBy: 'init and close › init leaves stored rows alone when it is called again',

@@ -14,12 +14,12 @@ onEachDatabase('two apps with different keys in one table', DATABASE_KINDS, (kin
       new SessionStore(new TypeOrmSessionBackend(database.options(), OPTIONS), { key, clock }, logger);
     const [first, second] = [open(KEY), open(OTHER_KEY)];
     await first.initSchema();
-    first.parts.activeSessions.watch();
+    first.parts.keysInUse.watch();
     await first.manager.drain();
     expect(logger.warnings).toEqual([]);
     await first.create({}, 'ada');
     await second.initSchema();
-    second.parts.activeSessions.watch();
+    second.parts.keysInUse.watch();
     await second.manager.drain();
     expect(logger.warnings).toEqual([
       expect.stringMatching(
