@@ -10,7 +10,7 @@ const SENTENCE = 5;
 /** Functions that make a message of what they are given: `expected('ttl', 'a duration', 5)`. */
 const MAKERS = ['expected', 'oneOf', 'positiveInteger', 'requireObject', 'refuseUnknown'];
 
-const SQL = /^(?:SELECT|UPDATE|DELETE|WITH|BEGIN|SET|ON CONFLICT) /;
+const SQL = /^(?:SELECT|UPDATE|DELETE|WITH|BEGIN|SET|ON CONFLICT|SHOW) /;
 
 const EMPHASIS = /^`+ ?|(?: ?`+)$/g;
 

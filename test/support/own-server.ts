@@ -21,14 +21,15 @@ export class OwnServer {
     readonly kind: ServerKind,
     private readonly folder: string,
     readonly port: number,
+    private readonly settings: readonly string[],
   ) {}
 
-  /** A server that runs. */
-  static async make(kind: ServerKind): Promise<OwnServer> {
+  /** A server that runs. @param settings more arguments for its program */
+  static async make(kind: ServerKind, settings: readonly string[] = []): Promise<OwnServer> {
     const folder = await mkdtemp(join(tmpdir(), `nest-sessions-${kind}-`));
     const user = unprivileged();
     if (user) await chown(folder, user.uid, user.gid);
-    const server = new OwnServer(kind, folder, await freePort());
+    const server = new OwnServer(kind, folder, await freePort(), settings);
     const { program, args } = SERVERS[kind].install(join(folder, 'data'));
     await run(binary(program), args, { ...user, cwd: folder });
     await server.start();
@@ -57,7 +58,11 @@ export class OwnServer {
 
   async start(): Promise<void> {
     const { program, args } = SERVERS[this.kind].serve(join(this.folder, 'data'), this.port);
-    this.#process = spawn(binary(program), args, { ...unprivileged(), cwd: this.folder, stdio: 'ignore' });
+    this.#process = spawn(binary(program), [...args, ...this.settings], {
+      ...unprivileged(),
+      cwd: this.folder,
+      stdio: 'ignore',
+    });
     for (const end = performance.now() + 60_000; performance.now() < end; await sleep(50)) {
       if (await this.#answers()) return;
       if (this.#process.exitCode !== null) break;

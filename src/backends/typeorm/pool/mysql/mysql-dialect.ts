@@ -86,6 +86,12 @@ export const mysqlDialect: PoolDialect = {
         `\`dataSource\`: expected MySQL 8.0.1 or later, or MariaDB 10.6 or later, got '${row.version}'`,
       );
     }
+    if (logsStatements(await variablesOf(runner))) {
+      throw new SessionOptionsError(
+        '`dataSource`: expected a server with `binlog_format` ROW or MIXED, got STATEMENT, with which InnoDB refuses every ' +
+          'transaction at READ COMMITTED, and so every sign-in. Set binlog_format = MIXED or ROW on the server, and start again',
+      );
+    }
     if (countsFoundRows(await runner.connect())) return;
     throw new SessionOptionsError(
       "`dataSource`: expected the flag FOUND_ROWS, which is mysql2's default, got `flags` without it. Without it, a " +
@@ -141,6 +147,24 @@ function compareVersions(one: readonly number[], other: readonly number[]): numb
 function countsFoundRows(connection: unknown): boolean {
   const flags = property(property(connection, 'config'), 'clientFlags');
   return typeof flags !== 'number' || (flags & FOUND_ROWS) !== 0;
+}
+
+/** Variables of the server, by name, as they are for this connection. One that the server does not know is not there. */
+async function variablesOf(runner: QueryRunner): Promise<ReadonlyMap<string, string>> {
+  const rows: Array<Readonly<Record<'Variable_name' | 'Value', string>>> = await runner.query(
+    "SHOW VARIABLES WHERE Variable_name IN ('log_bin', 'sql_log_bin', 'binlog_format')",
+  );
+  return new Map(rows.map((row) => [row.Variable_name, row.Value]));
+}
+
+/**
+ * Whether the server writes the statements of this connection into its binary log as text.
+ *
+ * @see https://mariadb.com/kb/en/binary-log-formats/ ER_BINLOG_STMT_MODE_AND_ROW_ENGINE, 1665
+ */
+function logsStatements(variables: ReadonlyMap<string, string>): boolean {
+  const isLogged = variables.get('log_bin') === 'ON' && variables.get('sql_log_bin') !== 'OFF';
+  return isLogged && variables.get('binlog_format') === 'STATEMENT';
 }
 
 /** Ends a connection at the server: it would notice only when the statement that hangs there has ended. */
