@@ -2,6 +2,7 @@ export { SessionEntity, sessionEntity } from './backends/typeorm/schema/session.
 export type { TypeOrmSessionBackendOptions } from './backends/typeorm/typeorm-session-backend-options.js';
 export { TypeOrmSessionBackend } from './backends/typeorm/typeorm-session-backend.js';
 export type { ActiveSession, ActiveSessionPage, ListActiveOptions } from './core/active-sessions.js';
+export type { CleanupClaim } from './core/cleanup-lease.js';
 export { Clock } from './core/clock.js';
 export type { Duration } from './core/duration.js';
 export type { JsonObject, JsonValue } from './core/json-data.js';

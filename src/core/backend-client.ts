@@ -1,3 +1,4 @@
+import type { CleanupClaim } from './cleanup-lease.js';
 import type {
   InsertRequest,
   InsertResult,
@@ -127,6 +128,15 @@ export class BackendClient {
 
   prune(step: PruneStep): Promise<PruneResult> {
     return this.#call('write', 'delete expired sessions', () => this.#backend.prune(step));
+  }
+
+  /** Whether storage keeps all processes but one from cleaning up. */
+  get leasesCleanup(): boolean {
+    return this.#backend.leasesCleanup;
+  }
+
+  claimCleanup(claim: CleanupClaim): Promise<boolean> {
+    return this.#call('write', 'delete expired sessions', () => this.#backend.claimCleanup(claim));
   }
 
   /** For a report in the background: a failure is no outage, and is not logged. */

@@ -1,3 +1,4 @@
+import type { CleanupClaim } from './cleanup-lease.js';
 import type { SessionBus } from './session-bus.js';
 import type { SessionLimit } from './session-limit.js';
 import type { EndedRow, EpochMs, LiveRow, SessionRow, TokenState } from './session-row.js';
@@ -318,4 +319,21 @@ export abstract class SessionBackend {
    * none for longer than those rows could have lasted or are stored.
    */
   abstract keysInUse(now: EpochMs): Promise<ReadonlySet<string>>;
+
+  /**
+   * Whether `claimCleanup` keeps all processes but one from cleaning up. `false`, unless it is overridden: then each of them
+   * does, and their walks are spread over a minute at most.
+   */
+  readonly leasesCleanup: boolean = false;
+
+  /**
+   * Claims the lease on the clean-up, or claims it again: it then ends at `until`. Of several holders that claim it one has
+   * it, until its end; a lease that would end more than two hours after `now` was written by a clock that is wrong, and
+   * keeps nobody off. Where the lease is kept, it is no session: no other method gives, counts or deletes it. Atomic.
+   *
+   * @returns whether the holder has it, or had it and has given it back. `true`, unless it is overridden
+   */
+  async claimCleanup(_claim: CleanupClaim): Promise<boolean> {
+    return true;
+  }
 }

@@ -39,7 +39,7 @@ export interface SessionHealth {
   readonly warnings: readonly SessionWarning[];
   /** Milliseconds that storage took to answer; `null` when it did not. */
   readonly latencyMs: number | null;
-  /** How the last clean-up of this process went; `null` before the first. */
+  /** How the last clean-up of this process went, or that it rested while another one cleaned up; `null` before the first. */
   readonly lastCleanup: CleanupResult | null;
   /**
    * Ids of the keys that stored sessions are sealed by, sorted, looked for at most once a minute. Sessions that have expired

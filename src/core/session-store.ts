@@ -292,7 +292,7 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
     return this.manager.endAll('revoked');
   }
 
-  /** Deletes expired sessions in batches; how many. Concurrent calls share the work. */
+  /** Deletes expired sessions in batches, whatever other processes do; how many. Concurrent calls share the work. */
   cleanupExpired(batchSize: number = DEFAULT_BATCH_SIZE): Promise<number> {
     return this.parts.pruning.run(batchSize);
   }
@@ -302,9 +302,13 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
     return this.cleanupExpired();
   }
 
-  /** Cleans up every `interval` until stopped. Failures are logged and tried again. For use without Nest. */
+  /**
+   * Cleans up every `interval` until stopped; where several processes do so in one storage, one of them, and the others
+   * rest. Failures are logged and tried again. For use without Nest.
+   */
   startCleanup(interval: Duration): Stoppable {
-    return startTimer(interval, () => this.cleanupExpired(), this.parts.logger);
+    const { pruning, logger } = this.parts;
+    return startTimer(interval, (every) => pruning.takeTurn(DEFAULT_BATCH_SIZE, every), logger);
   }
 
   /** Creates table and indexes if absent. Idempotent, and safe from several processes at once. */

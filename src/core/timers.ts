@@ -29,8 +29,12 @@ const { now } = Object.getPrototypeOf(ofNode) as { readonly now: () => number };
 /** The clock of `performance.now()`: milliseconds since Node started, which no change of the date moves. */
 export const performance = { now: (): number => now.call(ofNode) };
 
-/** Resolves after so many milliseconds; rejects with the reason of the signal when that comes first. */
-export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+/**
+ * Resolves after so many milliseconds; rejects with the reason of the signal when that comes first.
+ *
+ * @param keepsAlive whether the process waits for it
+ */
+export function sleep(milliseconds: number, signal?: AbortSignal, keepsAlive = true): Promise<void> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const abort = (): void => {
@@ -41,6 +45,7 @@ export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
       signal?.removeEventListener('abort', abort);
       resolve();
     }, milliseconds);
+    if (!keepsAlive) timer.unref();
     signal?.addEventListener('abort', abort, { once: true });
   });
 }

@@ -17,7 +17,8 @@ export const CLEANUP_JOB = 'session-cleanup';
 const MISSED_TURNS = 2;
 
 /**
- * Deletes expired sessions on a schedule, as the `cleanup` option says. In an app with `ScheduleModule` it is one of its
+ * Deletes expired sessions on a schedule, as the `cleanup` option says. Where several processes do so in one storage, one
+ * of them cleans up at each turn, and the others rest. In an app with `ScheduleModule` it is one of its
  * jobs, `session-cleanup`; without, it keeps a timer of its own, which does not keep the process alive. Inject it to look
  * at it, or to run it by hand.
  *
@@ -55,7 +56,7 @@ export class SessionCleanup implements OnApplicationBootstrap, OnApplicationShut
     if (options) this.#declareJob(options.cron);
   }
 
-  /** How the last clean-up of this process went; `null` before the first has ended. */
+  /** How the last turn of this process went, or its last clean-up by hand; `null` before the first has ended. */
   get last(): CleanupResult | null {
     return this.#store.parts.pruning.last;
   }
@@ -74,19 +75,26 @@ export class SessionCleanup implements OnApplicationBootstrap, OnApplicationShut
     return clock.now() >= this.#due.at;
   }
 
-  /** Cleans up now. A failure is logged and swallowed: the next turn tries again. */
+  /** Cleans up now, whatever other processes do. A failure is logged and swallowed: the next turn tries again. */
   async run(): Promise<void> {
     const batchSize = this.#options ? this.#options.batchSize : undefined;
-    await this.#store
-      .cleanupExpired(batchSize)
-      .catch((error: unknown) => this.#logger.warn(`Expired sessions were not deleted: ${String(error)}`));
+    await this.#logFailure(this.#store.cleanupExpired(batchSize));
+  }
+
+  /** @internal Cleans up because the schedule says so, unless another process does. A failure is logged and swallowed. */
+  async takeTurn(): Promise<void> {
+    if (!this.#options) return;
+    const { pruning, clock } = this.#store.parts;
+    const now = clock.now();
+    const untilNext = cronTurn(this.#options.cron, now, 1) - now;
+    await this.#logFailure(pruning.takeTurn(this.#options.batchSize, untilNext));
   }
 
   onApplicationBootstrap(): void {
     if (!this.#options || this.#scheduler()) return;
     this.#ownJob = CronJob.from({
       cronTime: this.#options.cron,
-      onTick: () => this.run(),
+      onTick: () => this.takeTurn(),
       start: true,
       unrefTimeout: true,
     });
@@ -96,11 +104,17 @@ export class SessionCleanup implements OnApplicationBootstrap, OnApplicationShut
     void this.#ownJob?.stop();
   }
 
-  /** As `@Cron()` on `run` would, with the expression that this instance was given. */
+  async #logFailure(cleanup: Promise<unknown>): Promise<void> {
+    await cleanup.catch((error: unknown) =>
+      this.#logger.warn(`Expired sessions were not deleted: ${String(error)}`),
+    );
+  }
+
+  /** As `@Cron()` on `takeTurn` would, with the expression that this instance was given. */
   #declareJob(cron: string): void {
-    const run = (): Promise<void> => SessionCleanup.prototype.run.call(this);
-    Cron(cron, { name: CLEANUP_JOB })(this, 'run', { value: run });
-    Object.defineProperty(this, 'run', { value: run });
+    const takeTurn = (): Promise<void> => SessionCleanup.prototype.takeTurn.call(this);
+    Cron(cron, { name: CLEANUP_JOB })(this, 'takeTurn', { value: takeTurn });
+    Object.defineProperty(this, 'takeTurn', { value: takeTurn });
   }
 
   #isScheduled(): boolean {

@@ -14,7 +14,10 @@ import { withTimeout } from '../core/timeout.js';
 export type SessionsUp = {
   /** How long storage took to answer, in milliseconds. */
   readonly latencyMs: number | null;
-  /** When the last clean-up ended, how many sessions it deleted, and whether it failed; `null` before the first. */
+  /**
+   * When the last clean-up ended, how many sessions it deleted, and whether it failed; `rested`: another process has cleaned
+   * up. `null` before the first.
+   */
   readonly lastCleanup: (Omit<CleanupResult, 'error'> & { readonly failed?: true }) | null;
   /** What somebody should look at, if anything. Details are in the log and in `SessionStore.checkHealth()`. */
   readonly warnings?: readonly SessionWarningCode[];

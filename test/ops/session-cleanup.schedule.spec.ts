@@ -156,6 +156,22 @@ describe('on a schedule', () => {
     expect(app.get(SessionCleanup).isOverdue).toBe(false);
   });
 
+  it('of three replicas one cleans up at each turn, and the others are not overdue for it', async () => {
+    const backend = new CountingBackend();
+    const replicas = await Promise.all([1, 2, 3].map(() => start({}, { backend })));
+    await hours(4);
+    const at = (hour: number) => new Date(`2030-01-01T${hour}:00Z`);
+    expect(backend.prunedAt).toEqual([at(13), at(14), at(15), at(16)]);
+    for (const { app } of replicas) {
+      const cleanup = app.get(SessionCleanup);
+      expect([cleanup.last?.at, cleanup.isOverdue]).toEqual([at(16), false]);
+    }
+    const rested = replicas.filter(({ app }) => app.get(SessionCleanup).last?.rested);
+    expect(rested).toHaveLength(2);
+    for (const { app } of replicas) await app.get(SessionCleanup).run();
+    expect(backend.prunedAt).toHaveLength(7); // by hand it is done whoever has the lease
+  });
+
   it('a worker without HTTP cleans up, too', async () => {
     const backend = new CountingBackend();
     @Module({ imports: [SessionModule.forRoot({ key: KEY, backend })] })

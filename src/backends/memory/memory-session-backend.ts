@@ -13,6 +13,7 @@ import {
   type WalkStep,
 } from '../../core/session-backend.js';
 import { type SessionLimit, chooseVictims, isCounted } from '../../core/session-limit.js';
+import { type CleanupClaim, type CleanupLease, isHeldByAnother } from '../../core/cleanup-lease.js';
 import { compareIds } from '../../core/identifiers.js';
 import { isActive } from '../../core/session-expiry.js';
 import { tokenState } from '../../core/rotation-policy.js';
@@ -26,11 +27,14 @@ import type { EndedRow, EpochMs, LiveRow, SessionRow } from '../../core/session-
  */
 export class MemorySessionBackend extends SessionBackend {
   protected readonly rows: Map<string, SessionRow>;
+  override readonly leasesCleanup: boolean = true;
+  readonly #lease: { held: CleanupLease | null };
 
   /** @param beside another backend, whose rows this one has too, as a second process would. @default rows of its own */
   constructor(beside?: MemorySessionBackend) {
     super();
     this.rows = beside?.rows ?? new Map<string, SessionRow>();
+    this.#lease = beside === undefined ? { held: null } : beside.#lease;
   }
 
   /** Nothing to create. */
@@ -133,6 +137,12 @@ export class MemorySessionBackend extends SessionBackend {
 
   async keysInUse(): Promise<ReadonlySet<string>> {
     return new Set([...this.rows.values()].map(({ keyId }) => keyId));
+  }
+
+  override async claimCleanup(claim: CleanupClaim): Promise<boolean> {
+    if (isHeldByAnother(this.#lease.held, claim)) return false;
+    this.#lease.held = { holder: claim.holder, until: claim.until };
+    return true;
   }
 
   /** The next rows in order of id, and where those behind them begin. */

@@ -1,4 +1,5 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
+import type { CleanupClaim } from '../../core/cleanup-lease.js';
 import {
   SessionBackend,
   type InsertRequest,
@@ -23,6 +24,7 @@ import { checkTableName, tablePath } from './schema/table-name.js';
 import { aliveRows } from './sql/alive.js';
 import { BatchedFind } from './sql/batched-find.js';
 import { changeToken } from './sql/change-token.js';
+import { claimCleanup } from './sql/claim-cleanup.js';
 import { keysInUse } from './sql/keys-in-use.js';
 import { deleteSelection } from './sql/delete.js';
 import { findRows } from './sql/find.js';
@@ -41,6 +43,7 @@ import type { TypeOrmSessionBackendOptions } from './typeorm-session-backend-opt
  * of the pool.
  */
 export class TypeOrmSessionBackend extends SessionBackend {
+  override readonly leasesCleanup: boolean = true;
   readonly #checkEntities: () => void;
   readonly #statements: SessionStatements;
   readonly #connection: SqlConnection;
@@ -135,5 +138,9 @@ export class TypeOrmSessionBackend extends SessionBackend {
 
   keysInUse(): Promise<ReadonlySet<string>> {
     return keysInUse(this.#connection, this.#statements);
+  }
+
+  override claimCleanup(claim: CleanupClaim): Promise<boolean> {
+    return claimCleanup(this.#connection, this.#statements, claim);
   }
 }

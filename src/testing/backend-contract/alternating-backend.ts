@@ -1,3 +1,4 @@
+import type { CleanupClaim } from '../../core/cleanup-lease.js';
 import {
   type InsertRequest,
   type InsertResult,
@@ -20,11 +21,13 @@ import type { EndedRow, EpochMs, LiveRow, SessionRow } from '../../core/session-
  */
 export class AlternatingBackend extends SessionBackend {
   readonly #backends: readonly [SessionBackend, SessionBackend];
+  override readonly leasesCleanup: boolean;
   #calls = 0;
 
   constructor(backends: readonly [SessionBackend, SessionBackend]) {
     super();
     this.#backends = backends;
+    this.leasesCleanup = backends[0].leasesCleanup;
   }
 
   /** Both at once, as processes that start together. */
@@ -78,6 +81,10 @@ export class AlternatingBackend extends SessionBackend {
 
   keysInUse(now: EpochMs): Promise<ReadonlySet<string>> {
     return this.#next.keysInUse(now);
+  }
+
+  override claimCleanup(claim: CleanupClaim): Promise<boolean> {
+    return this.#next.claimCleanup(claim);
   }
 
   get #next(): SessionBackend {

@@ -1,5 +1,6 @@
 import { aliveRules } from './alive-rules.js';
 import { changeTokenRules } from './change-token-rules.js';
+import { claimCleanupRules } from './claim-cleanup-rules.js';
 import type { ContractRule } from './contract-rule.js';
 import { deleteRules } from './delete-rules.js';
 import { evictRules } from './evict-rules.js';
@@ -31,4 +32,5 @@ export const sessionBackendContract: readonly ContractRule[] = [
   ...walkRules,
   ...pruneRules,
   ...keysInUseRules,
+  ...claimCleanupRules,
 ];

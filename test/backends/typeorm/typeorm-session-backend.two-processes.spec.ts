@@ -79,6 +79,18 @@ onEachDatabase('two processes', ['sqlite', 'postgres', 'mariadb'], (kind) => {
     expect((await store.load(session.id))?.data).toEqual({ count: 200 });
   });
 
+  it('clean up at the same minute: one does, the other rests, and either does when asked', async () => {
+    await Promise.all(replicas.map((replica) => replica.call('init')));
+    for (let made = 0; made < 25; made++) await store.put(`old-${made}`, { userId: null, data: {} }, '1ms');
+    const [one, other] = await Promise.all(replicas.map((replica) => replica.call('takeTurns', 5)));
+    const isDone = [one?.every((each) => each === 25), other?.every((each) => each === 25)];
+    expect(isDone.filter(Boolean)).toHaveLength(1);
+    expect([one, other]).toContainEqual([null, null, null, null, null]);
+    await store.put('later', { userId: null, data: {} }, '1ms');
+    expect(await store.parts.pruning.takeTurn(10, 3_600_000)).toBeNull();
+    expect(await store.cleanupExpired()).toBe(1);
+  });
+
   it('cycle one session with one winner', async () => {
     await store.put('old', { userId: 'ada', data: {} }, '1h');
     const said = await Promise.all(

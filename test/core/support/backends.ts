@@ -1,4 +1,5 @@
 import { MemorySessionBackend } from '../../../src/backends/memory/memory-session-backend.js';
+import type { CleanupClaim } from '../../../src/core/cleanup-lease.js';
 import {
   type InsertRequest,
   type ListRequest,
@@ -50,12 +51,14 @@ export type Around = <T>(method: BackendMethod, call: () => Promise<T>) => Promi
 export class WrappedBackend extends SessionBackend {
   /** Calls so far, by name. */
   readonly calls: BackendMethod[] = [];
+  override readonly leasesCleanup: boolean;
 
   constructor(
     readonly inner: SessionBackend,
     public around: Around = (_method, call) => call(),
   ) {
     super();
+    this.leasesCleanup = inner.leasesCleanup;
   }
 
   count(method: BackendMethod): number {
@@ -103,6 +106,10 @@ export class WrappedBackend extends SessionBackend {
   }
   keysInUse(now: EpochMs) {
     return this.#call('keysInUse', () => this.inner.keysInUse(now));
+  }
+
+  override claimCleanup(claim: CleanupClaim) {
+    return this.#call('claimCleanup', () => this.inner.claimCleanup(claim));
   }
 
   #call<T>(method: BackendMethod, call: () => Promise<T>): Promise<T> {

@@ -3,6 +3,7 @@ import type { TwoBackends } from '../../../src/testing/backend-contract/contract
 import { sessionBackendContract } from '../../../src/testing/backend-contract/session-backend-contract.js';
 import { BROKEN_CHANGES } from './broken/broken-changes.js';
 import { BROKEN_INSERTS } from './broken/broken-inserts.js';
+import { BROKEN_LEASES } from './broken/broken-leases.js';
 import { BROKEN_LIMITS, RightOwnLimit } from './broken/broken-limits.js';
 import { BROKEN_READS_AND_DELETES } from './broken/broken-reads-and-deletes.js';
 import { BROKEN_PROCESSES } from './broken/broken-processes.js';
@@ -16,6 +17,7 @@ const FLAWS = [
   ...BROKEN_READS_AND_DELETES,
   ...BROKEN_WALKS,
   ...BROKEN_PROCESSES,
+  ...BROKEN_LEASES,
 ];
 
 /** The rules that a backend breaks, as `group › name`. */

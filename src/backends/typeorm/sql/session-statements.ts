@@ -1,5 +1,6 @@
 import { aliveStatements } from './alive.js';
 import { changeTokenStatements } from './change-token.js';
+import { claimCleanupStatements } from './claim-cleanup.js';
 import { deleteStatements } from './delete.js';
 import { findStatements } from './find.js';
 import { idBatchStatements } from './id-batch.js';
@@ -35,6 +36,7 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
     ...walkStatements(table, syntax),
     ...pruneStatements(table, syntax),
     ...keysInUseStatements(table),
+    ...claimCleanupStatements(table),
   };
 }
 

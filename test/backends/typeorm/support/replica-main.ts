@@ -70,6 +70,8 @@ const calls: ReplicaCalls = {
     );
     return results.filter((result) => typeof result === 'string');
   },
+  takeTurns: (count) =>
+    Promise.all(Array.from({ length: count }, () => opened().parts.pruning.takeTurn(10, 3_600_000))),
   storm: (seconds, users): Promise<Failures> => storm(opened(), seconds, users),
 };
 

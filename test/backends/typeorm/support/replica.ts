@@ -22,6 +22,8 @@ export interface ReplicaCalls {
   cycle(oldId: string, prefix: string, count: number): Promise<string[]>;
   /** Adds one to a counter of a session; the failures. */
   increment(id: string, count: number): Promise<string[]>;
+  /** The turn of a schedule that comes each hour, so many times at once; `null` for each that rested. */
+  takeTurns(count: number): Promise<(number | null)[]>;
   /** Everything at once, for so long. */
   storm(seconds: number, users: number): Promise<Failures>;
 }
