@@ -9,6 +9,7 @@ export type { JsonObject, JsonValue } from './core/json-data.js';
 export type { KeyInput } from './core/key-ring.js';
 export type { KeyOptions, KeyValueStore, SessionStateInput } from './core/key-value-store.js';
 export {
+  type BackendHealth,
   type InsertRequest,
   type InsertResult,
   type ListRequest,

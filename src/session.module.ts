@@ -221,7 +221,9 @@ export class SessionModule
     this.#store.manager.live.start();
     try {
       await this.#store.initSchema();
-      this.#store.parts.keysInUse.watch(); // not waited for: a warning is all that may come of it
+      const { keysInUse, storageHealth } = this.#store.parts;
+      keysInUse.watch(); // not waited for: a warning is all that may come of it
+      storageHealth.watch();
     } catch (error) {
       if (!(error instanceof SessionStoreError)) throw error; // the store has logged it
     }

@@ -1,5 +1,6 @@
 import type { CleanupClaim } from './cleanup-lease.js';
 import type {
+  BackendHealth,
   InsertRequest,
   InsertResult,
   ListRequest,
@@ -137,6 +138,10 @@ export class BackendClient {
 
   claimCleanup(claim: CleanupClaim): Promise<boolean> {
     return this.#call('write', 'delete expired sessions', () => this.#backend.claimCleanup(claim));
+  }
+
+  health(): Promise<BackendHealth> {
+    return this.#call('read', 'check the storage', () => this.#backend.health());
   }
 
   /** For a report in the background: a failure is no outage, and is not logged. */

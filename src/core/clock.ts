@@ -7,6 +7,8 @@ import { randomBytes } from 'node:crypto';
 export abstract class Clock {
   /** Milliseconds since the Unix epoch. */
   abstract now(): number;
+  /** `true`: it moves only when somebody sets it, so it is compared with no other clock. @default false */
+  readonly standsStill?: boolean;
 }
 
 const names = new WeakMap<Clock, string>();

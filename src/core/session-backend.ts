@@ -154,6 +154,16 @@ export interface PruneResult {
   readonly next: string | null;
 }
 
+/** What a storage knows of its own state. */
+export interface BackendHealth {
+  /** What is wrong with it, though it answers: sessions are not to be relied on. Sentences for the log. */
+  readonly problems: readonly string[];
+  /** What somebody should look at. Sentences for the log. */
+  readonly warnings: readonly string[];
+  /** What its clock says at the moment when the promise resolves; `null`: it has none of its own, or cannot tell. */
+  readonly now: EpochMs | null;
+}
+
 /**
  * The port to storage: rows in, rows out. Extend it to keep sessions somewhere else. A backend sees token hashes and
  * sealed payloads, never a token, a key or plaintext, and it decides nothing about sessions beyond what each method says.
@@ -335,5 +345,14 @@ export abstract class SessionBackend {
    */
   async claimCleanup(_claim: CleanupClaim): Promise<boolean> {
     return true;
+  }
+
+  /**
+   * Says how the storage is, for health reports and once at startup.
+   *
+   * @returns that there is nothing to say, unless it is overridden
+   */
+  async health(): Promise<BackendHealth> {
+    return { problems: [], warnings: [], now: null };
   }
 }

@@ -7,7 +7,7 @@ import { performance } from './timers.js';
  */
 
 /** What is wrong, in a form that code can compare and that may be shown to anybody. */
-export type SessionProblemCode = 'unreachable' | 'unknown-key' | 'sealing';
+export type SessionProblemCode = 'unreachable' | 'unknown-key' | 'sealing' | 'clock' | 'storage';
 
 /** One thing that is wrong. */
 export interface SessionProblem {
@@ -17,12 +17,12 @@ export interface SessionProblem {
 }
 
 /** What somebody should look at, in a form that code can compare and that may be shown to anybody. */
-export type SessionWarningCode = 'unknown-key';
+export type SessionWarningCode = 'unknown-key' | 'clock' | 'storage';
 
 /** One thing that somebody should look at, though every request is served. */
 export interface SessionWarning {
   readonly code: SessionWarningCode;
-  /** For the log: it names key ids. */
+  /** For the log: it may name hosts, settings and key ids. */
   readonly message: string;
 }
 
@@ -30,11 +30,16 @@ export interface SessionWarning {
 export interface SessionHealth {
   /** Whether there are no problems. Warnings do not count. */
   readonly healthy: boolean;
-  /** `unknown-key`: in the last five minutes genuine tokens were refused, since the key of their payload is missing. */
+  /**
+   * `unknown-key`: in the last five minutes genuine tokens were refused, since the key of their payload is missing. `clock`:
+   * the clock of this process and that of the storage differ by more than `rotation.grace`, and by more than a second.
+   * `storage`: storage says of itself that it is not to be relied on.
+   */
   readonly problems: readonly SessionProblem[];
   /**
    * `unknown-key`: stored sessions, looked for at most once a minute, are sealed by a key that is not configured. They may
-   * be those of another app in the same table, whose tokens this one does not recognise, or have expired.
+   * be those of another app in the same table, whose tokens this one does not recognise, or have expired. `clock`: the clocks differ by more than a second. `storage`:
+   * storage says of itself that somebody should look at it.
    */
   readonly warnings: readonly SessionWarning[];
   /** Milliseconds that storage took to answer; `null` when it did not. */
@@ -55,8 +60,8 @@ const NO_TOUCH = { id: 'nest-sessions health', lastActiveAt: 0, expiresAt: 0, no
 
 /** Looks at everything that a request depends on. Never rejects. */
 export async function examine(parts: SessionParts): Promise<SessionHealth> {
-  const { backend, issuer, pruning } = parts;
-  const problems = [...sealingProblems(parts), ...keyProblems(parts)];
+  const { backend, issuer, pruning, storageHealth } = parts;
+  const problems: SessionProblem[] = [...sealingProblems(parts), ...keyProblems(parts)];
   const warnings: SessionWarning[] = [];
   let keysInUse: readonly string[] = [];
   let latencyMs: number | null = null;
@@ -64,6 +69,9 @@ export async function examine(parts: SessionParts): Promise<SessionHealth> {
     const begun = performance.now();
     await backend.touch([NO_TOUCH]);
     latencyMs = Math.round((performance.now() - begun) * 100) / 100;
+    const storage = await storageHealth.check();
+    problems.push(...storage.problems);
+    warnings.push(...storage.warnings);
     keysInUse = await parts.keysInUse.ids();
     for (const keyId of parts.keysInUse.unknown) {
       warnings.push({

@@ -206,12 +206,12 @@ export class SessionManager {
   }
 
   /**
-   * Waits until nothing runs in the background any more: touches are written, ends are published, storage has said which keys are in
-   * use or has taken a second.
+   * Waits until nothing runs in the background any more: touches are written, ends are published, storage has said what it was
+   * asked for health, or has taken a second.
    */
   async drain(): Promise<void> {
-    const { touches, keysInUse, live } = this.#parts;
-    await Promise.all([touches.drain(), keysInUse.drain(), live.drain()]);
+    const { touches, keysInUse, storageHealth, live } = this.#parts;
+    await Promise.all([touches.drain(), keysInUse.drain(), storageHealth.drain(), live.drain()]);
   }
 
   #openForListing(row: SessionRow): StoredSession['content'] | 'tampered' | 'unknown-key' {

@@ -10,6 +10,7 @@ import { LiveSessions } from './live-sessions.js';
 import { processLogger, type SessionLogger } from './session-logger.js';
 import type { ResolvedStoreOptions, SessionConfig } from './session-options.js';
 import { SessionPruning } from './session-pruning.js';
+import { StorageHealth } from './storage-health.js';
 import { TokenResolver } from './token-resolver.js';
 import { TokenIssuer } from './session-token.js';
 import { SessionTouches } from './session-touches.js';
@@ -37,6 +38,7 @@ export class SessionParts {
   readonly pruning: SessionPruning;
   readonly touches: SessionTouches;
   readonly keysInUse: KeysInUse;
+  readonly storageHealth: StorageHealth;
   readonly live: LiveSessions;
   readonly unknownKeys: UnknownKeys;
 
@@ -90,6 +92,7 @@ export class SessionParts {
       config.timeout,
     );
     this.keysInUse = new KeysInUse(this.backend, clock, ring, logger);
+    this.storageHealth = new StorageHealth(this.backend, clock, config.rotation.grace, logger);
   }
 
   #busOf(backend: SessionBackend): SessionBus | null {

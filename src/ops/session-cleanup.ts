@@ -84,10 +84,10 @@ export class SessionCleanup implements OnApplicationBootstrap, OnApplicationShut
   /** @internal Cleans up because the schedule says so, unless another process does. A failure is logged and swallowed. */
   async takeTurn(): Promise<void> {
     if (!this.#options) return;
-    const { pruning, clock } = this.#store.parts;
-    const now = clock.now();
-    const untilNext = cronTurn(this.#options.cron, now, 1) - now;
-    await this.#logFailure(pruning.takeTurn(this.#options.batchSize, untilNext));
+    const { cron, batchSize } = this.#options;
+    const now = Date.now(); // what the schedule goes by, whatever clock sessions have
+    const untilNext = cronTurn(cron, now, 1) - now;
+    await this.#logFailure(this.#store.parts.pruning.takeTurn(batchSize, untilNext));
   }
 
   onApplicationBootstrap(): void {

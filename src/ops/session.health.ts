@@ -34,8 +34,8 @@ const DEFAULT_TIMEOUT = 1000;
 
 /**
  * The health of sessions, for Terminus. Down when storage does not answer within the timeout, a payload that the keys
- * sealed does not open, genuine tokens are refused because the key of their payload is not configured, or the clean-up
- * is overdue. Put `@SkipSession()` on its route, so that it answers while storage is down.
+ * sealed does not open, genuine tokens are refused because the key of their payload is not configured, the clock of this
+ * process is far from that of the storage, storage says that it is not to be relied on, or the clean-up is overdue. Put `@SkipSession()` on its route, so that it answers while storage is down.
  *
  * @example
  * ```ts

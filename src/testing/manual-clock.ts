@@ -15,6 +15,8 @@ import { SessionOptionsError } from '../core/session-errors.js';
  * ```
  */
 export class ManualClock extends Clock {
+  /** So that no clock of a database is compared with it. */
+  override readonly standsStill = true;
   #now: number;
 
   /**

@@ -1,3 +1,4 @@
+import type { BackendHealth } from '../../core/session-backend.js';
 import type { SessionBus } from '../../core/session-bus.js';
 
 /**
@@ -24,6 +25,8 @@ export interface SqlConnection {
    * it throws is rethrown, and everything is rolled back.
    */
   transaction<T>(work: (sql: SqlRunner) => Promise<T>, options?: TransactionOptions<T>): Promise<T>;
+  /** What the database says of itself, and its clock. */
+  health(): Promise<BackendHealth>;
   /** Ends what was opened, after the work under way. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { CleanupClaim } from '../../core/cleanup-lease.js';
 import {
+  type BackendHealth,
   SessionBackend,
   type InsertRequest,
   type InsertResult,
@@ -138,6 +139,11 @@ export class TypeOrmSessionBackend extends SessionBackend {
 
   keysInUse(): Promise<ReadonlySet<string>> {
     return keysInUse(this.#connection, this.#statements);
+  }
+
+  /** On a server its clock. A file of SQLite has none of its own. */
+  override health(): Promise<BackendHealth> {
+    return this.#connection.health();
   }
 
   override claimCleanup(claim: CleanupClaim): Promise<boolean> {

@@ -1,5 +1,6 @@
 import type { CleanupClaim } from '../../core/cleanup-lease.js';
 import {
+  type BackendHealth,
   type InsertRequest,
   type InsertResult,
   type ListRequest,
@@ -85,6 +86,10 @@ export class AlternatingBackend extends SessionBackend {
 
   override claimCleanup(claim: CleanupClaim): Promise<boolean> {
     return this.#next.claimCleanup(claim);
+  }
+
+  override health(): Promise<BackendHealth> {
+    return this.#next.health();
   }
 
   get #next(): SessionBackend {

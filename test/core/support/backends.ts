@@ -112,6 +112,10 @@ export class WrappedBackend extends SessionBackend {
     return this.#call('claimCleanup', () => this.inner.claimCleanup(claim));
   }
 
+  override health() {
+    return this.#call('health', () => this.inner.health());
+  }
+
   #call<T>(method: BackendMethod, call: () => Promise<T>): Promise<T> {
     this.calls.push(method);
     return this.around(method, call);

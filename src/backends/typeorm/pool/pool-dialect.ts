@@ -43,6 +43,8 @@ export interface PoolDialect {
   cancelStatement(connection: unknown, dataSource: DataSource): void;
   /** @throws SessionOptionsError when the server is one that sessions cannot rely on */
   checkServer(runner: QueryRunner): Promise<void>;
+  /** A SELECT of the server's clock as `now`: milliseconds since the Unix epoch, with a fraction. */
+  readonly clock: string;
   /** What the server has to tell other processes something. `null`: nothing. */
   readonly bus: ((access: BusAccess) => SessionBus) | null;
   /** Statements that follow the creation of a table, whose name is given in quotes. */

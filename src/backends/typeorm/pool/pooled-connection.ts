@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DataSource, Table } from 'typeorm';
+import type { BackendHealth } from '../../../core/session-backend.js';
 import type { SessionBus } from '../../../core/session-bus.js';
 import { SessionOptionsError } from '../../../core/session-errors.js';
 import { Deadline, DeadlineError } from '../deadline.js';
@@ -17,6 +18,7 @@ import { tablePath } from '../schema/table-name.js';
 import type { SqlDialect } from '../sql-dialect.js';
 import type { SqlConnection, SqlRunner, TransactionOptions } from '../sql-connection.js';
 import type { TypeOrmSessionBackendOptions } from '../typeorm-session-backend-options.js';
+import { readClock } from './database-clock.js';
 import { DatabaseFailure } from './database-failure.js';
 import type { LockKey, PoolDialect } from './pool-dialect.js';
 import { RetryPolicy } from './retry-policy.js';
@@ -76,6 +78,11 @@ export class PooledConnection implements SqlConnection {
   transaction<T>(work: (sql: SqlRunner) => Promise<T>, options?: TransactionOptions<T>): Promise<T> {
     const userId = options?.userId ?? null;
     return this.#inTransaction(userId === null ? null : this.#lockKey(`user ${userId}`), work, options);
+  }
+
+  async health(): Promise<BackendHealth> {
+    const now = await this.read((sql) => readClock(sql, this.#dialect.clock));
+    return { problems: [], warnings: [], now };
   }
 
   async close(): Promise<void> {

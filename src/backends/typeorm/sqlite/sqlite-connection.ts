@@ -1,6 +1,7 @@
 import type { QueryRunner, Table } from 'typeorm';
 import { SessionOptionsError } from '../../../core/session-errors.js';
 import { sessionTable, UPGRADE_NOTICE } from '../schema/session-table.js';
+import type { BackendHealth } from '../../../core/session-backend.js';
 import type { SqlConnection, SqlRunner, TransactionOptions } from '../sql-connection.js';
 import type { TypeOrmSessionBackendOptions } from '../typeorm-session-backend-options.js';
 import { Deadline, DeadlineError } from '../deadline.js';
@@ -79,6 +80,11 @@ export class SqliteConnection implements SqlConnection {
   transaction<T>(work: (sql: SqlRunner) => Promise<T>, options?: TransactionOptions<T>): Promise<T> {
     const commits = options?.commitIf ?? (() => true);
     return this.#perform((deadline) => this.#writes.add({ deadline, work, isAtomic: true, commits }));
+  }
+
+  /** The clock of SQLite is that of this machine. */
+  async health(): Promise<BackendHealth> {
+    return { problems: [], warnings: [], now: null };
   }
 
   close(): Promise<void> {

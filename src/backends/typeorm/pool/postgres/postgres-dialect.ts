@@ -35,6 +35,7 @@ export const postgresDialect: PoolDialect = {
   // undefined_table, undefined_column
   missingTableCodes: ['42P01', '42703'],
   duplicateKeyCode: null,
+  clock: 'SELECT EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS now',
   bus: (access) => new ListenNotify(access),
 
   driverSql(sql) {
