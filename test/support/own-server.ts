@@ -21,17 +21,12 @@ export class OwnServer {
     readonly kind: ServerKind,
     private readonly folder: string,
     readonly port: number,
-    private readonly settings: readonly string[],
+    private readonly more: readonly string[],
   ) {}
 
-  /** A server that runs. @param settings more arguments for its program */
-  static async make(kind: ServerKind, settings: readonly string[] = []): Promise<OwnServer> {
-    const folder = await mkdtemp(join(tmpdir(), `nest-sessions-${kind}-`));
-    const user = unprivileged();
-    if (user) await chown(folder, user.uid, user.gid);
-    const server = new OwnServer(kind, folder, await freePort(), settings);
-    const { program, args } = SERVERS[kind].install(join(folder, 'data'));
-    await run(binary(program), args, { ...user, cwd: folder });
+  /** A server that runs. @param more arguments of its program */
+  static async make(kind: ServerKind, more: readonly string[] = []): Promise<OwnServer> {
+    const server = await OwnServer.installed(kind, SERVERS[kind].install, more);
     await server.start();
     const admin = await new DataSource({
       ...server.options(),
@@ -40,6 +35,24 @@ export class OwnServer {
     await admin.query('CREATE DATABASE sessions_test');
     await admin.destroy();
     return server;
+  }
+
+  /**
+   * A server whose data somebody else's command makes.
+   *
+   * @param install the command, by the folder that it fills
+   */
+  static async installed(
+    kind: ServerKind,
+    install: (data: string) => Command,
+    more: readonly string[] = [],
+  ): Promise<OwnServer> {
+    const folder = await mkdtemp(join(tmpdir(), `nest-sessions-${kind}-`));
+    const user = unprivileged();
+    if (user) await chown(folder, user.uid, user.gid);
+    const { program, args } = install(join(folder, 'data'));
+    await run(binary(program), args, { ...user, cwd: folder });
+    return new OwnServer(kind, folder, await freePort(), more);
   }
 
   /** Options of a data source on its one database. */
@@ -58,7 +71,7 @@ export class OwnServer {
 
   async start(): Promise<void> {
     const { program, args } = SERVERS[this.kind].serve(join(this.folder, 'data'), this.port);
-    this.#process = spawn(binary(program), [...args, ...this.settings], {
+    this.#process = spawn(binary(program), [...args, ...this.more], {
       ...unprivileged(),
       cwd: this.folder,
       stdio: 'ignore',
@@ -126,7 +139,8 @@ function send(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-interface Command {
+/** A program and what it is given. */
+export interface Command {
   readonly program: string;
   readonly args: readonly string[];
 }

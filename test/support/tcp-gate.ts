@@ -1,6 +1,11 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** A way to a server that can be shut and opened again, and that can stop carrying anything while it stays open. */
 export class TcpGate {
   readonly #sockets = new Set<Socket>();
@@ -13,7 +18,7 @@ export class TcpGate {
   #meanwhile: () => Promise<unknown> = () => Promise.resolve();
   readonly #held = new Set<Socket>();
 
-  constructor(private readonly target: { readonly host: string; readonly port: number }) {}
+  constructor(private target: Address) {}
 
   /** Where it is; known once it has been open. */
   get port(): number {
@@ -33,6 +38,11 @@ export class TcpGate {
     this.#server = null;
     for (const socket of this.#sockets) socket.destroy();
     if (server) await new Promise((resolve) => server.close(resolve));
+  }
+
+  /** From now on new connections lead there, as when a name has got another address. */
+  lead(target: Address): void {
+    this.target = target;
   }
 
   /** From now on nothing comes through, as if the cable had been cut. */

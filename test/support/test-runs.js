@@ -12,6 +12,7 @@ export const LEFT_OUT = [
   'behaviour/outage/', // servers that go and come
   'backends/typeorm/pool/', // only servers have pools of connections
   'backends/typeorm/sql/insert-queue.spec.ts',
+  'backends/typeorm/sql/server-state.spec.ts',
   'session.module.data-source.matrix.spec.ts',
   'docs/databases.spec.ts',
 

@@ -4,7 +4,7 @@
 
 /** What a driver says of a failure. */
 export interface DriverError {
-  /** The database's or the system's name for it; empty when there is none. */
+  /** The database's or the system's name for it, or its number where the driver knows no name; empty when there is neither. */
   readonly code: string;
   /** Never holds the values bound. */
   readonly message: string;
@@ -15,13 +15,18 @@ export interface DriverError {
 /** Reads what TypeORM or a driver threw. */
 export function driverErrorOf(error: unknown): DriverError {
   const cause = property(error, 'driverError') ?? error;
-  const code = property(cause, 'code');
+  const code = property(cause, 'code') ?? numberOf(property(cause, 'errno'));
   const message = property(cause, 'message');
   return {
     code: typeof code === 'string' ? code : '',
     message: withCode(typeof message === 'string' ? message : String(cause), code),
     cause,
   };
+}
+
+/** `mysql2` knows no name for some errors of MariaDB. */
+function numberOf(errno: unknown): string | undefined {
+  return typeof errno === 'number' ? String(errno) : undefined;
 }
 
 /** A property of whatever it is. */

@@ -13,6 +13,8 @@ export interface PoolDialect {
   readonly syntax: SqlSyntax;
   /** Codes of failures after which the database asks for another try. Nothing has been changed then. */
   readonly retryCodes: readonly string[];
+  /** Codes of what a server says that takes no writes, the usual one first. Nothing has been changed then. */
+  readonly readOnlyCodes: readonly [string, ...string[]];
   /** Codes of failures with which the server ends the connection. */
   readonly connectionLostCodes: readonly string[];
   /** Codes of a statement that failed because the table is missing, or is another than before. */
@@ -30,7 +32,8 @@ export interface PoolDialect {
   query(connection: unknown, sql: string, values: readonly unknown[]): Promise<PoolResult>;
   /**
    * Begins a transaction at READ COMMITTED, whatever the default: every statement sees what has been committed before
-   * it began. With a lock, that is taken before the first statement of the work, and given back with the transaction.
+   * it began, on a server that takes writes. With a lock, that is taken before the first statement of the work, and given
+   * back with the transaction.
    *
    * @param left milliseconds after which the server is to give up as well
    */

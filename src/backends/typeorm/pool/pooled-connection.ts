@@ -68,7 +68,12 @@ export class PooledConnection implements SqlConnection {
   }
 
   read<T>(work: (sql: SqlRunner) => Promise<T>): Promise<T> {
-    return this.#perform(null, { attempt: work });
+    const attempt = async (runner: PooledRunner): Promise<T> => {
+      const result = await work(runner);
+      await runner.expectWritable();
+      return result;
+    };
+    return this.#perform(null, { attempt });
   }
 
   write<T>(work: (sql: SqlRunner) => Promise<T>, hasHit?: (result: T) => boolean): Promise<T> {

@@ -1,10 +1,13 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { SessionOptionsError } from '../../../core/session-errors.js';
+import { performance } from '../../../core/timers.js';
 import type { Deadline } from '../deadline.js';
+import { READ_ONLY, stateIn, stateStatement } from '../sql/server-state.js';
 import type { SqlRow, SqlRunner, SqlValue } from '../sql-connection.js';
 import { handleErrorsOf } from './connection-errors.js';
 import { DatabaseFailure } from './database-failure.js';
 import type { PoolDialect, PoolResult, TransactionControl } from './pool-dialect.js';
+import { type PoolTrust, trustOf } from './pool-trust.js';
 import { QueryLogger } from './query-logger.js';
 
 /**
@@ -19,10 +22,16 @@ export class PooledRunner implements SqlRunner, TransactionControl {
   readonly #dataSource: DataSource;
   readonly #dialect: PoolDialect;
   readonly #deadline: Deadline;
-  readonly #runner: QueryRunner;
+  readonly #trust: PoolTrust;
   readonly #logger: QueryLogger;
+  #runner: QueryRunner;
   #connection: unknown = null;
   #underWay = 0;
+  /** When the last statement was sent and when the last answer came, on the clock of `performance.now()`. */
+  #sentAt = 0;
+  #heardAt = 0;
+  /** Whether the last answer said that the server takes writes. */
+  #isWritable = false;
   #isToDiscard = false;
   #isReleased = false;
 
@@ -32,19 +41,31 @@ export class PooledRunner implements SqlRunner, TransactionControl {
     this.#deadline = deadline;
     this.isCommitting = isCommitting;
     this.#runner = dataSource.createQueryRunner('master');
-    this.#logger = new QueryLogger(dataSource, this.#runner);
+    this.#trust = trustOf(dataSource);
+    this.#logger = new QueryLogger(dataSource, () => this.#runner);
   }
 
   /** Waits for a connection. One that comes after `release()` goes straight back. */
   async connect(): Promise<void> {
     this.#deadline.stage = 'no connection of the pool became free';
-    const connection: unknown = await this.#runner.connect().catch((error: unknown) => {
-      throw DatabaseFailure.of(error);
-    });
+    let connection = await this.#take();
+    while (this.#trust.isDoubtful(connection) && !this.#isReleased) {
+      this.#dialect.discard(connection);
+      await this.#runner.release();
+      this.#runner = this.#dataSource.createQueryRunner('master');
+      connection = await this.#take();
+    }
     this.#deadline.stage = 'the statement under way has not ended';
     if (this.#isReleased) await this.#runner.release();
     else this.#connection = connection;
+  }
+
+  async #take(): Promise<unknown> {
+    const connection: unknown = await this.#runner.connect().catch((error: unknown) => {
+      throw DatabaseFailure.of(error);
+    });
     handleErrorsOf(connection);
+    return connection;
   }
 
   async all(sql: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]> {
@@ -68,6 +89,16 @@ export class PooledRunner implements SqlRunner, TransactionControl {
     await this.#deadline.execute(() => this.execute(sql));
   }
 
+  /**
+   * Makes sure that what has been read comes from a server that takes writes. It asks only where the last answer did not say so.
+   *
+   * @throws DatabaseFailure when it takes none: its rows may be those of yesterday
+   */
+  async expectWritable(): Promise<void> {
+    const { isReadOnly } = this.#dialect.syntax;
+    if (!this.#isWritable && isReadOnly !== null) await this.execute(stateStatement(isReadOnly));
+  }
+
   discardAfterUse(): void {
     this.#isToDiscard = true;
   }
@@ -83,6 +114,8 @@ export class PooledRunner implements SqlRunner, TransactionControl {
     this.#isReleased = true;
     const connection = this.#connection;
     if (connection === null) return; // still to come, or never
+    if (this.#heardAt > 0) this.#trust.noteAnswer(connection, this.#heardAt);
+    if (this.#underWay > 0) this.#trust.noteSilence(this.#sentAt);
     if (this.#underWay > 0 || this.isInTransaction || this.#isToDiscard) this.#dialect.discard(connection);
     if (this.#underWay > 0) this.#dialect.cancelStatement(connection, this.#dataSource);
     await this.#runner.release();
@@ -95,19 +128,32 @@ export class PooledRunner implements SqlRunner, TransactionControl {
 
   #send(sql: string, bound: readonly unknown[]): Promise<PoolResult> {
     const execute = () => this.#dialect.query(this.#connection, sql, bound);
-    return this.#use(() => this.#logger.log(sql, bound, execute));
+    return this.#use(async () => {
+      const result = await this.#logger.log(sql, bound, execute);
+      const state = stateIn(result.records);
+      this.#isWritable = state === 'writable';
+      if (state === 'read-only') throw new DatabaseFailure(this.#dialect.readOnlyCodes[0], READ_ONLY);
+      return result;
+    });
   }
 
   async #use<T>(work: () => Promise<T>): Promise<T> {
     this.#deadline.check();
     if (this.#isReleased) throw new DatabaseFailure('', 'the call has been given up');
     this.#underWay++;
+    this.#sentAt = performance.now();
     try {
-      return await work();
+      const result = await work();
+      this.#heardAt = performance.now();
+      return result;
     } catch (error) {
       if (error instanceof SessionOptionsError) throw error;
       const failure = DatabaseFailure.of(error, this.isCommitting);
-      if (failure.isConnectionLost(this.#dialect.connectionLostCodes)) this.discardAfterUse();
+      const { connectionLostCodes, readOnlyCodes } = this.#dialect;
+      if (failure.isConnectionLost(connectionLostCodes)) this.discardAfterUse();
+      else this.#heardAt = performance.now();
+      if (readOnlyCodes.includes(failure.code) && this.#trust.noteReadOnly(this.#connection))
+        this.discardAfterUse();
       throw failure;
     } finally {
       this.#underWay--;

@@ -8,6 +8,7 @@ export class RetryPolicy {
   readonly #dialect: PoolDialect;
   #mayRestore: boolean;
   #lost = 0;
+  #readOnly = 0;
 
   /** @param mayRestore whether a table that is missing is to be created, which is tried once */
   constructor(dialect: PoolDialect, mayRestore: boolean) {
@@ -17,8 +18,9 @@ export class RetryPolicy {
 
   /** @param canTell whether the next attempt can tell that those before have changed nothing */
   after(failure: DatabaseFailure, canTell: boolean): NextStep {
-    const { retryCodes, missingTableCodes, connectionLostCodes } = this.#dialect;
+    const { retryCodes, readOnlyCodes, missingTableCodes, connectionLostCodes } = this.#dialect;
     if (retryCodes.includes(failure.code)) return 'retry';
+    if (readOnlyCodes.includes(failure.code)) return this.#readOnly++ === 0 ? 'retry' : 'give-up';
     if (missingTableCodes.includes(failure.code)) return this.#restoreOnce();
     if (!failure.isConnectionLost(connectionLostCodes) || this.#lost++ >= MAX_LOST) return 'give-up';
     if (!failure.isOutcomeUnknown) return 'retry';

@@ -3,16 +3,17 @@ import type { SqlConnection } from '../sql-connection.js';
 import { IS_ACTIVE } from './expiry-condition.js';
 import { chunked, placeholders, statementByCount } from './placeholders.js';
 import { ENDED_COLUMNS, endedRowOf } from './row-mapping.js';
+import { serverState } from './server-state.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
 /** Which of some sessions are active, without their payloads. */
-export function aliveStatements(table: string, { jsonLookup }: SqlSyntax) {
+export function aliveStatements(table: string, { jsonLookup, isReadOnly }: SqlSyntax) {
+  const ended = ENDED_COLUMNS + serverState({ isReadOnly });
   const columns = ENDED_COLUMNS.split(', ').map((column) => `s.${column}`);
   return {
     /** id, …, now, now */
     alive: statementByCount(
-      (count) =>
-        `SELECT ${ENDED_COLUMNS} FROM ${table} WHERE id IN (${placeholders(count)}) AND ${IS_ACTIVE}`,
+      (count) => `SELECT ${ended} FROM ${table} WHERE id IN (${placeholders(count)}) AND ${IS_ACTIVE}`,
     ),
     /** ids as a JSON array, now, now. `null` where that is not possible; `find.ts` says why there is a `CROSS JOIN` */
     aliveByJson: jsonLookup

@@ -2,16 +2,16 @@ import type { SessionRow } from '../../../core/session-row.js';
 import type { SqlConnection } from '../sql-connection.js';
 import { chunked, placeholders, statementByCount } from './placeholders.js';
 import { ALL_COLUMNS, JSON_COLUMNS, rowOf } from './row-mapping.js';
+import { serverState } from './server-state.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
 /** Rows by their ids, as the comments name what each statement binds. `batched-find.ts` lets callers share one. */
-export function findStatements(table: string, { forUpdate, jsonLookup }: SqlSyntax) {
+export function findStatements(table: string, { forUpdate, jsonLookup, isReadOnly }: SqlSyntax) {
+  const columns = ALL_COLUMNS + serverState({ isReadOnly });
   const packed = JSON_COLUMNS.map((column) => `s.${column}`).join(', ');
   return {
     /** id, … */
-    find: statementByCount(
-      (count) => `SELECT ${ALL_COLUMNS} FROM ${table} WHERE id IN (${placeholders(count)})`,
-    ),
+    find: statementByCount((count) => `SELECT ${columns} FROM ${table} WHERE id IN (${placeholders(count)})`),
     /**
      * ids as a JSON array, each once; whole rows for `rowOfJson`. `null` where that is not possible. `CROSS JOIN` keeps
      * the order: SQLite would put the ids of an `IN` into a table of their own first.

@@ -4,13 +4,16 @@ import { COLUMNS } from '../schema/columns.js';
 import type { SqlConnection } from '../sql-connection.js';
 import { IS_ACTIVE } from './expiry-condition.js';
 import { ALL_COLUMNS, rowOf } from './row-mapping.js';
+import { serverState } from './server-state.js';
+import type { SqlSyntax } from './sql-syntax.js';
 
 /** The active sessions of a user, those with the latest instant first. */
-export function listStatements(table: string) {
+export function listStatements(table: string, syntax: SqlSyntax) {
+  const columns = ALL_COLUMNS + serverState(syntax);
   return {
     /** user id, now, now, limit if any */
     list: (orderBy: ListRequest['orderBy'], isLimited: boolean) =>
-      `SELECT ${ALL_COLUMNS} FROM ${table} WHERE user_id = ? AND ${IS_ACTIVE} ` +
+      `SELECT ${columns} FROM ${table} WHERE user_id = ? AND ${IS_ACTIVE} ` +
       `ORDER BY ${COLUMNS[orderBy].name} DESC, id DESC${isLimited ? ' LIMIT ?' : ''}`,
   };
 }

@@ -31,7 +31,7 @@ export function sessionStatements(path: readonly string[], syntax: SqlSyntax) {
     ...changeTokenStatements(table),
     ...deleteStatements(table, syntax),
     ...lockStatements(table, syntax),
-    ...listStatements(table),
+    ...listStatements(table, syntax),
     ...idBatchStatements(table),
     ...walkStatements(table, syntax),
     ...pruneStatements(table, syntax),

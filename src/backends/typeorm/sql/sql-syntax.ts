@@ -4,6 +4,8 @@ import type { SessionColumnType } from '../schema/columns.js';
 export interface SqlSyntax {
   /** A name in quotes. */
   readonly quoteIdentifier: (name: string) => string;
+  /** An expression that is 1 on a server that takes no writes, and 0 on others. `null`: nothing can take them away. */
+  readonly isReadOnly: string | null;
   /** The function that gives the largest of its arguments. */
   readonly greatest: string;
   /** The function that gives the smallest of its arguments. */

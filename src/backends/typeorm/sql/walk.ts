@@ -3,14 +3,16 @@ import type { SqlConnection } from '../sql-connection.js';
 import { IS_ACTIVE } from './expiry-condition.js';
 import { idBatch, type idBatchStatements, IN_BATCH } from './id-batch.js';
 import { ALL_COLUMNS, rowOf } from './row-mapping.js';
+import { serverState } from './server-state.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
 /** Active rows of everybody, found by a walk over the primary key in batches. */
-export function walkStatements(table: string, { forcePrimaryKey }: SqlSyntax) {
+export function walkStatements(table: string, { forcePrimaryKey, isReadOnly }: SqlSyntax) {
+  const columns = ALL_COLUMNS + serverState({ isReadOnly });
   return {
     /** after, last id, now, now, active since if any, most rows */
     walk: ({ activeSince, authenticated }: Pick<WalkStep, 'activeSince' | 'authenticated'>) =>
-      `SELECT ${ALL_COLUMNS} FROM ${table}${forcePrimaryKey} WHERE ${IN_BATCH} AND ${IS_ACTIVE}` +
+      `SELECT ${columns} FROM ${table}${forcePrimaryKey} WHERE ${IN_BATCH} AND ${IS_ACTIVE}` +
       (activeSince === null ? '' : ' AND last_active_at >= ?') +
       (authenticated === null ? '' : ` AND user_id IS ${authenticated ? 'NOT ' : ''}NULL`) +
       ' ORDER BY id LIMIT ?',

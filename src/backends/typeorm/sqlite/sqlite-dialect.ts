@@ -8,6 +8,7 @@ export const sqliteDialect: SqlDialect = {
   drivers: ['sqlite', 'better-sqlite3'],
   syntax: {
     quoteIdentifier: (name) => `"${name}"`,
+    isReadOnly: null,
     greatest: 'MAX',
     least: 'MIN',
     onConflictDoNothing: ' ON CONFLICT (id) DO NOTHING',

@@ -2,6 +2,8 @@
 export interface Reply {
   readonly method: string;
   readonly status: number;
+  /** When it was sent, on the clock of `performance.now()`. */
+  readonly began: number;
   /** Milliseconds. */
   readonly took: number;
   readonly hasSetCookie: boolean;
@@ -54,6 +56,7 @@ export class Client {
     const reply: Reply = {
       method,
       status: response.status,
+      began,
       took: performance.now() - began,
       hasSetCookie: response.headers.getSetCookie().length > 0,
       retryAfter: response.headers.get('retry-after'),

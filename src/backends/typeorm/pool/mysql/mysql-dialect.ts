@@ -1,9 +1,16 @@
 import type { QueryRunner } from 'typeorm';
 import { SessionOptionsError } from '../../../../core/session-errors.js';
 import { property } from '../../driver-error.js';
+import { serverState } from '../../sql/server-state.js';
 import { DatabaseFailure } from '../database-failure.js';
 import type { LockKey, PoolDialect } from '../pool-dialect.js';
 import { clearTimeout, setTimeout } from '../../../../core/timers.js';
+
+/**
+ * A replica, or a primary that has been demoted, also for a user who may write there all the same. `CONCAT`, since the
+ * variables are numbers on some versions and words on others.
+ */
+const IS_READ_ONLY = "CONCAT(@@global.read_only, @@global.innodb_read_only) NOT IN ('00', 'OFF0', 'OFFOFF')";
 
 /** MySQL and MariaDB, through `mysql2`. They differ in nothing that is used here. */
 export const mysqlDialect: PoolDialect = {
@@ -11,6 +18,7 @@ export const mysqlDialect: PoolDialect = {
   drivers: ['mysql', 'mariadb'],
   syntax: {
     quoteIdentifier: (name) => `\`${name}\``,
+    isReadOnly: IS_READ_ONLY,
     greatest: 'GREATEST',
     least: 'LEAST',
     onConflictDoNothing: '', // not INSERT IGNORE, which would cut what is too long
@@ -33,6 +41,12 @@ export const mysqlDialect: PoolDialect = {
     'ER_CHECKREAD',
     'ER_USER_LOCK_DEADLOCK',
     'ER_LOCK_NOWAIT',
+  ],
+  // --read-only; a server that was started so; a transaction or a user that is read-only
+  readOnlyCodes: [
+    'ER_OPTION_PREVENTS_STATEMENT',
+    'ER_READ_ONLY_MODE',
+    'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
   ],
   connectionLostCodes: ['ER_SERVER_SHUTDOWN', 'ER_CONNECTION_KILLED', 'ER_CLIENT_INTERACTION_TIMEOUT'],
   missingTableCodes: ['ER_NO_SUCH_TABLE', 'ER_BAD_FIELD_ERROR', 'ER_TABLE_DEF_CHANGED'],
@@ -57,7 +71,7 @@ export const mysqlDialect: PoolDialect = {
   async begin(control, lock, left) {
     if (lock) {
       const [row] = await control.execute(
-        `SELECT GET_LOCK(${lockName(lock)}, ${Math.ceil(left / 1000)}) AS got`,
+        `SELECT GET_LOCK(${lockName(lock)}, ${Math.ceil(left / 1000)}) AS got${serverState({ isReadOnly: IS_READ_ONLY })}`,
       );
       if (Number(row?.got) !== 1) throw new DatabaseFailure('', 'the lock of the user was not to be had');
     }

@@ -5,7 +5,11 @@ import type { EndedSessions, SessionBus } from '../../../../core/session-bus.js'
 import { withTimeout } from '../../../../core/timeout.js';
 import { clearTimeout, setTimeout } from '../../../../core/timers.js';
 import { driverErrorOf, property } from '../../driver-error.js';
+import { READ_ONLY, stateIn, stateStatement } from '../../sql/server-state.js';
+import type { SqlRow } from '../../sql-connection.js';
 import type { BusAccess } from '../pool-dialect.js';
+import { trustOf } from '../pool-trust.js';
+import { IS_READ_ONLY } from './is-read-only.js';
 
 /** Bytes of a payload that PostgreSQL takes at most are 7,999. @see https://www.postgresql.org/docs/current/sql-notify.html */
 const MAX_PAYLOAD = 7_900;
@@ -106,9 +110,11 @@ class Listening {
    * @returns `'lost'`: it had heard what was sent to it; `'early'`: nobody knows whether it did; `'deaf'`: it did not
    */
   async #listen(): Promise<'lost' | 'early' | 'deaf'> {
-    const client = clientOf(await this.#access.open());
-    const connection = new Connection(client);
+    const dataSource = await this.#access.open();
+    const connection = new Connection(clientOf(dataSource));
     this.#interrupt = () => void connection.end();
+    // A primary that has been demoted hears nothing of what ends at the new one, and may not end its connections.
+    const stopWatching = trustOf(dataSource).onDemotion(() => void connection.end());
     try {
       await connection.open(this.#access.timeout);
       const heard = await this.#hears(connection);
@@ -126,6 +132,7 @@ class Listening {
       await connection.lost;
       return 'lost';
     } finally {
+      stopWatching();
       await connection.end();
     }
   }
@@ -144,6 +151,9 @@ class Listening {
       };
       void connection.lost.then(() => resolve(false));
     });
+    // The pool may notify elsewhere, which would be taken for deafness.
+    if (stateIn(await connection.query(stateStatement(IS_READ_ONLY))) === 'read-only')
+      throw new Error(READ_ONLY);
     await connection.query(`LISTEN "${this.#channel}"`);
     await this.#notify(test);
     return withTimeout(
@@ -211,8 +221,8 @@ class Connection {
     this.#client.unref?.(); // it keeps no process alive that has nothing else to do
   }
 
-  query(sql: string): Promise<unknown> {
-    return this.#client.query(sql);
+  async query(sql: string): Promise<readonly SqlRow[]> {
+    return (await this.#client.query(sql)).rows ?? [];
   }
 
   /** Ends it, whatever it does. Never rejects. */
@@ -232,7 +242,7 @@ class Connection {
 /** What is used of a connection of `pg`. */
 interface Client extends EventEmitter {
   connect(): Promise<unknown>;
-  query(sql: string): Promise<unknown>;
+  query(sql: string): Promise<{ readonly rows?: readonly SqlRow[] }>;
   end(): Promise<unknown>;
   unref?(): void;
   readonly connection?: {

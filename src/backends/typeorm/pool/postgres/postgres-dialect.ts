@@ -1,10 +1,14 @@
 import { EventEmitter } from 'node:events';
+import { Socket } from 'node:net';
 import { SessionOptionsError } from '../../../../core/session-errors.js';
+import { property } from '../../driver-error.js';
 import type { PoolDialect } from '../pool-dialect.js';
 import { POSTGRES_TYPES } from '../../schema/column-types.js';
 import { deleteByIds } from '../../sql/delete.js';
+import { stateStatement } from '../../sql/server-state.js';
 import type { SqlRow } from '../../sql-connection.js';
 import { ListenNotify } from './listen-notify.js';
+import { IS_READ_ONLY } from './is-read-only.js';
 import { cancelStatement } from './cancel-statement.js';
 
 /**
@@ -16,6 +20,7 @@ export const postgresDialect: PoolDialect = {
   drivers: ['postgres'],
   syntax: {
     quoteIdentifier: (name) => `"${name}"`,
+    isReadOnly: IS_READ_ONLY,
     greatest: 'GREATEST',
     least: 'LEAST',
     onConflictDoNothing: ' ON CONFLICT (id) DO NOTHING',
@@ -30,6 +35,8 @@ export const postgresDialect: PoolDialect = {
   },
   // serialization_failure, deadlock_detected, lock_not_available
   retryCodes: ['40001', '40P01', '55P03'],
+  // read_only_sql_transaction
+  readOnlyCodes: ['25006'],
   // admin_shutdown, crash_shutdown, idle_session_timeout; the connection exceptions, which poolers give too
   connectionLostCodes: ['57P01', '57P02', '57P05', '08000', '08003', '08006', '08P01'],
   // undefined_table, undefined_column
@@ -50,10 +57,8 @@ export const postgresDialect: PoolDialect = {
   driverValue: (value) => value,
 
   async query(connection, sql, values) {
-    const { rows = [], rowCount } = await (connection as Client).query(
-      sql,
-      values.length === 0 ? undefined : values,
-    );
+    const results = await (connection as Client).query(sql, values.length === 0 ? undefined : values);
+    const { rows = [], rowCount = null } = (Array.isArray(results) ? results.at(-1) : results) ?? {};
     return { records: rows, affected: rowCount ?? 0 };
   },
 
@@ -66,6 +71,7 @@ export const postgresDialect: PoolDialect = {
       `SET LOCAL idle_in_transaction_session_timeout = ${2 * milliseconds}`,
     ];
     if (lock) statements.push(`SELECT pg_advisory_xact_lock(${lock.readBigInt64BE()})`);
+    statements.push(stateStatement(IS_READ_ONLY));
     await control.execute(statements.join('; '));
   },
 
@@ -76,6 +82,9 @@ export const postgresDialect: PoolDialect = {
   discard(connection) {
     // TypeORM takes an error of the connection as the word not to give it back to the pool.
     if (connection instanceof EventEmitter) connection.emit('error', new Error('given up by nest-sessions'));
+    // The pool says goodbye and waits for the server to hang up, which one that is out of reach never does.
+    const stream = property(property(connection, 'connection'), 'stream');
+    if (stream instanceof Socket) stream.destroy();
   },
 
   async checkServer(runner) {
@@ -98,10 +107,12 @@ const NUMBERED = new Map<string, string>();
  */
 const FILLFACTOR = 80;
 
-/** What is used of a connection of `pg`. Several statements at once give an array, and nothing here reads that. */
+/** What is used of a connection of `pg`. Several statements at once give a result each. */
 interface Client {
-  query(
-    sql: string,
-    values: readonly unknown[] | undefined,
-  ): Promise<{ readonly rows?: readonly SqlRow[]; readonly rowCount?: number | null }>;
+  query(sql: string, values: readonly unknown[] | undefined): Promise<QueryResult | readonly QueryResult[]>;
+}
+
+interface QueryResult {
+  readonly rows?: readonly SqlRow[];
+  readonly rowCount?: number | null;
 }
