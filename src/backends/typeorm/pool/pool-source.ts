@@ -94,12 +94,36 @@ function connectionOptions(given: DataSourceOptions, timeout: number): DataSourc
   };
   if (given.type === 'postgres') {
     const extra = watchedFromTheStart(given.extra);
-    return { connectTimeoutMS: timeout, ...given, ...mute, extra, installExtensions: false };
+    return {
+      connectTimeoutMS: timeout,
+      ...masterAlone(given, [...ADDRESS, 'ssl']),
+      ...mute,
+      extra,
+      installExtensions: false,
+    };
   }
   if (given.type === 'mysql' || given.type === 'mariadb')
-    return { connectTimeout: timeout, ...given, ...mute };
+    return { connectTimeout: timeout, ...masterAlone(given, ADDRESS), ...mute };
   throw new TypeError(`Not a database with a pool: ${given.type}`);
 }
+
+/**
+ * Options without `replication`, that lead to its master: no replica is read, so none has to be up. Nor is there the cluster
+ * that TypeORM makes of it on MySQL, which drops a master for good after a few failures to connect.
+ *
+ * @param ofMaster what TypeORM takes from the master alone, even where the options beside `replication` say it too
+ */
+function masterAlone<T extends { readonly replication?: { readonly master: object } }>(
+  given: T,
+  ofMaster: readonly string[],
+): T {
+  if (given.replication === undefined) return given;
+  const unset = Object.fromEntries(ofMaster.map((name) => [name, undefined]));
+  return { ...given, ...unset, ...given.replication.master, replication: undefined };
+}
+
+/** Where a server is, and who asks. On PostgreSQL each also has its own `ssl`. */
+const ADDRESS = ['url', 'host', 'port', 'username', 'password', 'database', 'socketPath'] as const;
 
 /** Options of `pg-pool`, whose `verify` sees each new connection before TypeORM has given the pool out. */
 function watchedFromTheStart(given: unknown): object {
