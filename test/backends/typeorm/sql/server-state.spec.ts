@@ -14,9 +14,16 @@ const CALLS: Record<string, (backend: TypeOrmSessionBackend) => Promise<unknown>
   'a list': (backend) => backend.list({ userId: 'ada', now: NOW, orderBy: 'createdAt', limit: null }),
   'an empty list': (backend) => backend.list({ userId: 'bob', now: NOW, orderBy: 'createdAt', limit: 3 }),
   'a walk': (backend) =>
-    backend.walk({ now: NOW, after: null, batchSize: 10, activeSince: null, authenticated: null }),
-  'a count': (backend) => backend.countByKey(NOW),
-  'a clean-up': (backend) => backend.prune({ now: NOW, after: null, batchSize: 10 }),
+    backend.walk({
+      now: NOW,
+      cursor: null,
+      batchSize: 10,
+      limit: 10,
+      activeSince: null,
+      authenticated: null,
+    }),
+  'the keys in use': (backend) => backend.keysInUse(),
+  'a clean-up': (backend) => backend.prune({ now: NOW, cursor: null, batchSize: 10 }),
   'a sign-in that the limit would refuse': (backend) =>
     backend.insert(inserting(row('b'), { limit: { max: 1, onLimit: 'reject' } })),
 };
