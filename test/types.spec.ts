@@ -31,6 +31,7 @@ function problems(
   const paths = {
     'nest-sessions': ['./src/index.ts'],
     'nest-sessions/migrations': ['./src/backends/typeorm/schema/session-migrations.ts'],
+    'nest-sessions/redis': ['./src/backends/redis/index.ts'],
     'nest-sessions/testing': ['./src/testing/index.ts'],
   };
   const options = { ...starterOptions(strict), paths, pathsBasePath: ROOT };

@@ -17,6 +17,7 @@ const ENTRY_POINTS = [
   { from: 'nest-sessions', names: exportsOf('src/index.ts') },
   { from: 'nest-sessions/testing', names: exportsOf('src/testing/index.ts') },
   { from: 'nest-sessions/migrations', names: exportsOf('src/backends/typeorm/schema/session-migrations.ts') },
+  { from: 'nest-sessions/redis', names: exportsOf('src/backends/redis/index.ts') },
 ];
 
 /** And what the snippets of documents have around them: a session, a store, users to sign in. */

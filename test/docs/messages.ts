@@ -12,6 +12,9 @@ const MAKERS = ['expected', 'oneOf', 'positiveInteger', 'requireObject', 'refuse
 
 const SQL = /^(?:SELECT|UPDATE|DELETE|WITH|BEGIN|SET|ON CONFLICT|SHOW) /;
 
+/** What runs in Redis: a script has such a line in its first sentence. */
+const LUA = /\blocal \w+|\bredis\.call\(/;
+
 const EMPHASIS = /^`+ ?|(?: ?`+)$/g;
 
 /**
@@ -25,7 +28,8 @@ export function messagesOf(text: string): string[] {
     if (isText(node)) {
       const said = firstSentence(fixedText(node));
       const words = wordsOf(said).length;
-      if (!SQL.test(said) && (words >= SENTENCE || (isSaid(node) && words > 1))) found.push(said);
+      if (!SQL.test(said) && !LUA.test(said) && (words >= SENTENCE || (isSaid(node) && words > 1)))
+        found.push(said);
     }
     if (!isConcatenation(node)) ts.forEachChild(node, look);
   };

@@ -69,7 +69,7 @@ describe('messages of sources', () => {
     ]);
   });
 
-  it('are no statements of SQL, no codes, no names of modules, and nothing that a maker makes one of', () => {
+  it('are no statements of SQL, no scripts of Redis, no codes, no names of modules, and nothing that a maker makes one of', () => {
     expect(
       messagesOf(`
         import { a } from 'some module with a long name';
@@ -77,6 +77,7 @@ describe('messages of sources', () => {
         throw new AuthenticationRequiredException('authentication_required');
         throw expected('ttl', 'a duration that is not too long', got);
         run('SELECT id FROM sessions WHERE id IN ()');
+        script("local id = ARGV[1] if redis.call('EXISTS', id) == 1 then return 1 end");
       `),
     ).toEqual([]);
   });

@@ -33,6 +33,7 @@ const moduleNameMapper = {
   '^(\\.{1,2}/.*)\\.js$': '$1',
   '^nest-sessions$': '<rootDir>/src/index.ts',
   '^nest-sessions/migrations$': '<rootDir>/src/backends/typeorm/schema/session-migrations.ts',
+  '^nest-sessions/redis$': '<rootDir>/src/backends/redis/index.ts',
   '^nest-sessions/testing$': '<rootDir>/src/testing/index.ts',
   // Mercurius needs @fastify/static, that requires a module which is ESM only: Jest can do so from Node 24.9 on.
   '^content-disposition$': '<rootDir>/node_modules/content-disposition',

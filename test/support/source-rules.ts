@@ -31,6 +31,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   ]),
   'backends/memory/': { rooms: ['backends/memory/', 'core/'], packages: [NODE] },
   'backends/typeorm/': { rooms: ['backends/typeorm/', 'core/'], packages: [NODE, /^typeorm$/] },
+  'backends/redis/': { rooms: ['backends/redis/', 'core/'], packages: [NODE, /^ioredis$/] },
   'ops/': { rooms: ['ops/', 'core/'], packages: [NODE, NEST, /^@nestjs\/(schedule|terminus)$/, /^cron$/] },
   'testing/': { rooms: ['testing/', 'core/', 'http/', 'backends/memory/'], packages: [NODE, NEST] },
   'schematics/': { rooms: ['schematics/'], packages: [NODE, /^typescript$/] },

@@ -10,6 +10,7 @@
 export const LEFT_OUT = [
   'e2e/', // browsers
   'behaviour/outage/', // servers that go and come
+  'backends/redis/', // servers of their own
   'backends/typeorm/pool/', // only servers have pools of connections
   'backends/typeorm/sql/insert-queue.spec.ts',
   'backends/typeorm/sql/server-state.spec.ts',
@@ -92,6 +93,7 @@ export const PARTS = [
   { name: 'SQLite', has: isOn('sqlite', 'better-sqlite3') },
   { name: 'PostgreSQL', has: isOn('postgres') },
   { name: 'MariaDB', has: isOn('mariadb') },
+  { name: 'Redis', has: ({ spec }) => spec.startsWith('backends/redis/') },
   { name: 'TypeORM 0.3', has: ({ project }) => project.endsWith('typeorm-0.3') },
   { name: 'TypeORM 1', has: ({ project }) => project.endsWith('typeorm-1') },
   { name: 'browsers', has: ({ spec }) => spec.startsWith('e2e/') },

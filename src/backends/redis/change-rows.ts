@@ -1,0 +1,45 @@
+import type { PayloadChange, TokenChange, Touch } from '../../core/session-backend.js';
+import type { BucketClient } from './bucket-client.js';
+import { bucketOfId } from './buckets.js';
+import { textOf, type Word } from './connection/redis-connection.js';
+import { packPayload, tokenGenerationStart, tokenLine, tokenMark, tokenStart } from './row-packing.js';
+import type { RedisScript } from './scripts/redis-script.js';
+import { CHANGE_TOKEN, SAVE, TOUCH } from './scripts/change-row.js';
+
+/** Stores a payload; whether it hit. */
+export function saveRow(client: BucketClient, change: PayloadChange): Promise<boolean> {
+  const { id, now, expectedVersion, version, lastActiveAt, expiresAt, keyId } = change;
+  const numbers = [now, expectedVersion, version, lastActiveAt, expiresAt].map(String);
+  return changeRow(client, SAVE, [id, ...numbers, packPayload(change), keyId]);
+}
+
+/** Records use; whether it hit. */
+export function touchRow(client: BucketClient, touch: Touch): Promise<boolean> {
+  const { id, now, lastActiveAt, expiresAt, unlessActiveAfter } = touch;
+  const numbers = [now, lastActiveAt, expiresAt, unlessActiveAfter ?? ''].map(String);
+  return changeRow(client, TOUCH, [id, ...numbers]);
+}
+
+/** Swaps the token side; whether it hit. */
+export function changeRowToken(client: BucketClient, change: TokenChange): Promise<boolean> {
+  const { id, now, expected, next, authenticatedAt } = change;
+  const words = [
+    tokenStart(expected),
+    tokenGenerationStart(next),
+    tokenLine(next),
+    tokenMark(next),
+    String(authenticatedAt ?? ''),
+  ];
+  return changeRow(client, CHANGE_TOKEN, [id, String(now), ...words]);
+}
+
+/** Runs the script where the id leads, which its first reply may say. */
+async function changeRow(
+  client: BucketClient,
+  script: RedisScript,
+  words: readonly [string, ...Word[]],
+): Promise<boolean> {
+  const reply = await client.write(script, bucketOfId(words[0]), words);
+  if (typeof reply === 'number') return reply === 1;
+  return (await client.write(script, textOf(reply).slice(0, 2), words)) === 1;
+}

@@ -1,0 +1,115 @@
+import type { EventEmitter } from 'node:events';
+import { SessionOptionsError } from '../../../core/session-errors.js';
+import {
+  type ListenerEvents,
+  type RedisConnection,
+  type RedisListener,
+  type RedisServer,
+  type Reply,
+  type Word,
+} from './redis-connection.js';
+
+/** What is used of a client of `ioredis`, versions 5 and 6: a `Redis` or a `Cluster`. */
+export interface IoRedisClient {
+  /** Options of the client. */
+  readonly options: object;
+  /** Whether it is a `Cluster`. */
+  readonly isCluster?: boolean;
+  pipeline(): unknown;
+  duplicate(...overrides: never[]): unknown;
+  /** Sends `EVALSHA` and gives the reply as bytes. It is what tells these clients from others. */
+  evalshaBuffer?(...words: never[]): Promise<unknown>;
+}
+
+/** A method of a client that sends a command. */
+type SendsCommand = (...words: readonly Word[]) => Promise<Reply>;
+
+/** A list of commands that leave together. */
+interface Pipeline {
+  exec(): Promise<ReadonlyArray<readonly [Error | null, Reply]> | null>;
+}
+
+/** What is used of a client that listens. */
+interface Listener extends EventEmitter {
+  subscribe(channel: string): Promise<unknown>;
+  disconnect(): void;
+}
+
+/** Whether it is a client of `ioredis`. */
+export function isIoRedis(client: object): client is IoRedisClient {
+  return typeof Reflect.get(client, 'evalshaBuffer') === 'function' && 'options' in client;
+}
+
+/**
+ * A connection of `ioredis`. Commands are sent by the method of their name that gives bytes, and never by `callBuffer`, which
+ * loses the name of the command when `enableAutoPipelining` is on.
+ */
+export class IoRedisConnection implements RedisConnection {
+  readonly isCluster: boolean;
+  readonly #client: IoRedisClient;
+  readonly #isOwn: boolean;
+
+  constructor(client: IoRedisClient, isOwn: boolean) {
+    this.#client = client;
+    this.#isOwn = isOwn;
+    this.isCluster = client.isCluster === true;
+    const scaleReads: unknown = Reflect.get(client.options, 'scaleReads');
+    if (this.isCluster && scaleReads !== undefined && scaleReads !== 'master') {
+      throw new SessionOptionsError(
+        '`scaleReads` of the Cluster client: expected "master", since a replica may not know yet that a session has ended. ' +
+          'Give the sessions a client of their own',
+      );
+    }
+  }
+
+  async send(_key: string, words: readonly Word[]): Promise<Reply> {
+    return call(this.#client, words);
+  }
+
+  async sendTogether(_key: string, commands: ReadonlyArray<readonly Word[]>): Promise<readonly Reply[]> {
+    const pipeline = this.#client.pipeline() as Pipeline;
+    for (const words of commands) void call(pipeline, words);
+    const replies = (await pipeline.exec()) ?? [];
+    for (const [error] of replies) if (error) throw error;
+    return replies.map(([, reply]) => reply);
+  }
+
+  async masters(): Promise<readonly RedisServer[]> {
+    const nodes: unknown = this.isCluster
+      ? (Reflect.get(this.#client, 'nodes') as (role: string) => unknown).call(this.#client, 'master')
+      : [this.#client];
+    return (nodes as IoRedisClient[]).map((node) => ({
+      name: addressOf(node.options),
+      send: async (words) => call(node, words),
+    }));
+  }
+
+  async openListener(events: ListenerEvents): Promise<RedisListener> {
+    const listener = this.#client.duplicate() as Listener;
+    listener.on('message', (_: unknown, message: unknown) => events.onMessage(String(message)));
+    listener.on('ready', () => events.onReady());
+    listener.on('error', (error: unknown) => events.onError(error));
+    return {
+      subscribe: (channel) => listener.subscribe(channel),
+      close: async () => listener.disconnect(),
+    };
+  }
+
+  async publish(channel: string, message: string): Promise<unknown> {
+    return call(this.#client, ['PUBLISH', channel, message]);
+  }
+
+  async close(): Promise<void> {
+    if (this.#isOwn) (this.#client as unknown as Listener).disconnect();
+  }
+}
+
+function call(target: object, [name = '', ...words]: readonly Word[]): Promise<Reply> {
+  const method = Reflect.get(target, `${name.toString().toLowerCase()}Buffer`) as SendsCommand;
+  return method.call(target, ...words);
+}
+
+function addressOf(options: object): string {
+  const { host, port } = options as { readonly host?: string; readonly port?: number };
+  return `${host ?? '127.0.0.1'}:${port ?? 6379}`;
+}

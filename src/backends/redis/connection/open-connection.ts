@@ -1,0 +1,60 @@
+import { expected } from '../../../core/option-checks.js';
+import { SessionOptionsError } from '../../../core/session-errors.js';
+import { type IoRedisClient, IoRedisConnection, isIoRedis } from './ioredis-connection.js';
+import { isNodeRedis, type NodeRedisClient, NodeRedisConnection } from './node-redis-connection.js';
+import type { RedisConnection } from './redis-connection.js';
+
+/**
+ * Options of a client of our own, which `ioredis` makes: an address, or what its `Redis` takes, such as `host`, `port`,
+ * `username`, `password`, `db`, `tls`, and `sentinels` with `name`.
+ */
+export interface OwnClientOptions {
+  /** `redis://user:password@host:6379/0`, or `rediss://` for TLS. */
+  readonly url?: string;
+  readonly [option: string]: unknown;
+}
+
+/** What `RedisSessionBackend` is given: a client of the app, of `ioredis` or `redis`, or options of one of our own. */
+export type RedisClient = IoRedisClient | NodeRedisClient | OwnClientOptions;
+
+/** Milliseconds that a connection may stay silent while it owes replies, before it is given up. */
+const SILENCE = 10_000;
+
+/** @throws SessionOptionsError when it is none of these */
+export async function openConnection(client: RedisClient): Promise<RedisConnection> {
+  if (isIoRedis(client)) return new IoRedisConnection(client, false);
+  if (isNodeRedis(client)) return new NodeRedisConnection(client);
+  return new IoRedisConnection(await ownClient(client), true);
+}
+
+/** @throws SessionOptionsError for what is neither a client nor options */
+export function checkClient(client: unknown): void {
+  const isObject = typeof client === 'object' && client !== null;
+  const isPlain = isObject && [Object.prototype, null].includes(Object.getPrototypeOf(client) as null);
+  if (!isObject || !(isPlain || isIoRedis(client) || isNodeRedis(client)))
+    throw expected(
+      'client',
+      'a client of ioredis or redis (node-redis), or options for one of our own, such as { url }',
+      client,
+    );
+}
+
+async function ownClient({ url, ...options }: OwnClientOptions): Promise<IoRedisClient> {
+  const { Redis } = await import('ioredis').catch((cause: unknown) => {
+    throw new SessionOptionsError(
+      'RedisSessionBackend was given options, for which it needs ioredis: npm install ioredis, or give it a client',
+      { cause },
+    );
+  });
+  const own = {
+    socketTimeout: SILENCE,
+    // A server that has been demoted refuses writes: whoever is behind the name by now takes them.
+    reconnectOnError: ({ message }: Error) => (message.startsWith('READONLY') ? 2 : false),
+    ...options,
+    // What was sent and not answered may have been done. Whether to send it again is known to who sent it.
+    autoResendUnfulfilledCommands: false,
+  } as const;
+  const client = url === undefined ? new Redis(own) : new Redis(url, own);
+  client.on('error', () => undefined); // each call that fails for it says so
+  return client;
+}

@@ -1,0 +1,85 @@
+import type { EndedRow } from '../../core/session-row.js';
+import type { BucketClient } from './bucket-client.js';
+import { bucketOfId, bucketOfUser, BUCKETS } from './buckets.js';
+import { bytesOf, listOf, textOf, type Reply } from './connection/redis-connection.js';
+import { told, unpackUse } from './row-packing.js';
+import { DELETE_ALL, DELETE_IDS, DELETE_OF_USER } from './scripts/delete.js';
+
+/** How often all buckets are emptied, until no sign-in has carried a session from one to another meanwhile. */
+const MOST_ROUNDS = 10;
+
+/** All of a user, but for one. One step. */
+export async function deleteOfUser(
+  client: BucketClient,
+  userId: string,
+  exceptId: string | undefined,
+): Promise<EndedRow[]> {
+  return endedOf(await client.write(DELETE_OF_USER, bucketOfUser(userId), [userId, exceptId ?? '']));
+}
+
+/** Those of some ids that are a user's. One step. */
+export async function deleteIdsOfUser(
+  client: BucketClient,
+  ids: readonly string[],
+  userId: string,
+): Promise<EndedRow[]> {
+  if (ids.length === 0) return [];
+  return endedOf(await client.write(DELETE_IDS, bucketOfUser(userId), [userId, ...ids]));
+}
+
+/** Those of some ids, whoever has them. One step in each bucket. */
+export async function deleteIds(client: BucketClient, ids: readonly string[]): Promise<EndedRow[]> {
+  const replies = await inBuckets(client, groups(ids.map((id) => [bucketOfId(id), id])));
+  const pointed = replies.flatMap((reply) => {
+    const elsewhere = listOf(listOf(reply)[1]).map(textOf);
+    return pairs(elsewhere).map(([id, pointer]) => [pointer.slice(0, 2), id] as const);
+  });
+  const behind = await inBuckets(client, groups(pointed));
+  return [...replies, ...behind].flatMap(endedOf);
+}
+
+/** All rows; how many. One step in each bucket. */
+export async function deleteEverything(client: BucketClient): Promise<EndedRow[]> {
+  const all: EndedRow[] = [];
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const replies = await Promise.all(BUCKETS.map((bucket) => client.write(DELETE_ALL, bucket, [])));
+    const ended = replies.flatMap(endedOf);
+    if (ended.length === 0) break;
+    all.push(...ended);
+  }
+  return all;
+}
+
+async function inBuckets(
+  client: BucketClient,
+  ids: ReadonlyMap<string, readonly string[]>,
+): Promise<readonly Reply[]> {
+  return Promise.all([...ids].map(([bucket, some]) => client.write(DELETE_IDS, bucket, ['', ...some])));
+}
+
+/** Values by what comes before them. */
+export function groups(
+  entries: ReadonlyArray<readonly [string, string]>,
+): ReadonlyMap<string, readonly string[]> {
+  const map = new Map<string, string[]>();
+  for (const [name, value] of entries) {
+    const values = map.get(name);
+    if (values) values.push(value);
+    else map.set(name, [value]);
+  }
+  return map;
+}
+
+function endedOf(reply: Reply): EndedRow[] {
+  const ended: EndedRow[] = [];
+  const list = listOf(listOf(reply)[0]);
+  for (let index = 0; index + 1 < list.length; index += 2) {
+    const use = bytesOf(list[index + 1]);
+    if (use !== null) ended.push(told(unpackUse(textOf(list[index]), use)));
+  }
+  return ended;
+}
+
+function pairs(list: readonly string[]): Array<readonly [string, string]> {
+  return list.flatMap((one, index) => (index % 2 === 0 ? [[one, list[index + 1] ?? ''] as const] : []));
+}

@@ -1,0 +1,211 @@
+import { randomBytes } from 'node:crypto';
+import type { InsertRequest, InsertResult } from '../../core/session-backend.js';
+import type { SessionRow } from '../../core/session-row.js';
+import { sleep } from '../../core/timers.js';
+import type { BucketClient } from './bucket-client.js';
+import { bucketOf, bucketOfId } from './buckets.js';
+import { bytesOf, listOf, textOf, type Word } from './connection/redis-connection.js';
+import { headLength, packRow, told, unpackRow, unpackUse } from './row-packing.js';
+import { BURY, CLAIM, FENCE, POINT, UNCLAIM } from './scripts/claims.js';
+import { INSERT } from './scripts/insert.js';
+
+/*
+ * Beginning a session. The new row, the limit and what is replaced are one script where they are in one bucket. A row of
+ * another bucket is claimed first, from when on it is dead, and removed when the new one is there.
+ */
+
+/** How often a step begins again because somebody else was faster. */
+const ATTEMPTS = 200;
+
+/** Milliseconds between two looks at a row that somebody has claimed, and how many looks there are. */
+const [CLAIM_PAUSE, CLAIM_LOOKS] = [10, 100];
+
+/** A row that is to be replaced, and where. */
+interface Replaced {
+  readonly row: SessionRow;
+  readonly bucket: string;
+  /** What tells that it is still the same: the field u, and the head of the field r. */
+  readonly seen: readonly [Buffer, Buffer];
+}
+
+/** What the id of a row is shown before the row is inserted; empty words where the id leads to the bucket by itself. */
+interface Pointing {
+  readonly pointer: string;
+  readonly nonce: string;
+  readonly deadline: string;
+}
+
+const NO_POINTING: Pointing = { pointer: '', nonce: '', deadline: '' };
+
+export async function insert(client: BucketClient, request: InsertRequest): Promise<InsertResult> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const replaced = request.replaces === null ? null : await findReplaced(client, request.replaces);
+    const row = request.build(replaced && copy(replaced.row));
+    if (row === null) return { status: 'refused' };
+    const step = new InsertStep(client, request, row, replaced);
+    const result = await step.take();
+    if (result !== null) return result;
+  }
+  throw new Error(`The session was not stored: other calls were faster ${ATTEMPTS} times`);
+}
+
+/** The row that an id leads to; `null`: there is none, or one that is about to end. */
+async function findReplaced(client: BucketClient, id: string): Promise<Replaced | null> {
+  for (let looks = 0; ; looks++) {
+    let bucket = bucketOfId(id);
+    let found = await client.look(bucket, id, true);
+    if (found.pointer !== null) {
+      bucket = found.pointer.slice(0, 2);
+      found = await client.look(bucket, id, true);
+    }
+    const { use, rest, isClaimed } = found;
+    if (use === null || rest === null) return null;
+    if (!isClaimed) {
+      const row = unpackRow(id, use, rest);
+      return { row, bucket, seen: [use, rest.subarray(0, headLength(rest))] };
+    }
+    if (looks === CLAIM_LOOKS) {
+      await client.write(BURY, bucket, [id, '']);
+      return null;
+    }
+    await sleep(CLAIM_PAUSE);
+  }
+}
+
+/** One try to insert one row. */
+class InsertStep {
+  readonly #client: BucketClient;
+  readonly #request: InsertRequest;
+  readonly #row: SessionRow;
+  readonly #replaced: Replaced | null;
+  readonly #bucket: string;
+  /** The name of the claim to the replaced row; empty: it is in the bucket of the new one, or there is none. */
+  readonly #claim: string;
+  /** What was taken down last: a pointer behind which there is no row, and will be none. */
+  #takenDown = '';
+
+  constructor(client: BucketClient, request: InsertRequest, row: SessionRow, replaced: Replaced | null) {
+    this.#client = client;
+    this.#request = request;
+    this.#row = row;
+    this.#replaced = replaced;
+    this.#bucket = bucketOf(row);
+    this.#claim = replaced === null || replaced.bucket === this.#bucket ? '' : newNonce();
+  }
+
+  /** @returns `null`: begin again, with the replaced row as it is by then */
+  async take(): Promise<InsertResult | null> {
+    const replaced = this.#replaced;
+    if (replaced === null || this.#claim === '') return this.#insert();
+    const { id } = replaced.row;
+    const isClaimed = await this.#client.write(CLAIM, replaced.bucket, [id, ...replaced.seen, this.#claim]);
+    if (isClaimed !== 1) return null;
+    // A rejection leaves the row claimed, and so dead: nobody knows whether the new one is there.
+    const result = await this.#insert();
+    if (result?.status === 'inserted') await this.#client.run(BURY, replaced.bucket, [id, this.#claim]);
+    else await this.#giveBack(replaced);
+    return result;
+  }
+
+  async #insert(): Promise<InsertResult | null> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const pointing = await this.#point();
+      if (pointing === 'taken') return { status: 'taken' };
+      if (pointing === null) continue;
+      const reply = listOf(await this.#client.write(INSERT, this.#bucket, this.#words(pointing)));
+      switch (textOf(reply[0])) {
+        case 'inserted':
+          return this.#inserted(reply.slice(1));
+        case 'taken':
+          return { status: 'taken' };
+        case 'limit':
+          return { status: 'limit' };
+        case 'stale':
+          return null;
+        case 'pointer':
+          if (!(await this.#takeDown(textOf(reply[1])))) return { status: 'taken' };
+      }
+    }
+    return null;
+  }
+
+  /** Lets the id lead to the bucket. @returns `null`: try again */
+  async #point(): Promise<Pointing | 'taken' | null> {
+    const { id, absoluteExpiresAt } = this.#row;
+    const home = bucketOfId(id);
+    if (home === this.#bucket) return { ...NO_POINTING, pointer: this.#takenDown };
+    const over = String(absoluteExpiresAt);
+    const words = [id, this.#bucket, newNonce(), over, this.#takenDown, this.#claim];
+    const [said, pointer, deadline] = listOf(await this.#client.write(POINT, home, words)).map(textOf);
+    if (said === 'taken') return 'taken';
+    if (said === 'points' && pointer !== undefined && deadline !== undefined)
+      return { pointer: '', nonce: pointer.slice(3), deadline };
+    return (await this.#takeDown(pointer ?? '')) ? null : 'taken';
+  }
+
+  /** @returns whether there is no row behind the pointer, and will be none */
+  async #takeDown(pointer: string): Promise<boolean> {
+    const [bucket, nonce] = [pointer.slice(0, 2), pointer.slice(3)];
+    const words = [this.#row.id, nonce, this.#claim];
+    this.#takenDown = pointer;
+    return (await this.#client.write(FENCE, bucket, words)) === 1;
+  }
+
+  #words({ pointer, nonce, deadline }: Pointing): readonly Word[] {
+    const row = this.#row;
+    const { limit, replaces } = this.#request;
+    const { use, rest } = packRow(row);
+    const isLimited = limit !== null && row.userId !== null && row.tokenHash !== null;
+    const isReplacedHere = replaces !== null && this.#claim === '';
+    const seen = this.#replaced !== null && isReplacedHere ? this.#replaced.seen : ['', ''];
+    return [
+      row.id,
+      use,
+      rest,
+      row.userId ?? '',
+      String(Math.max(row.createdAt, row.lastActiveAt)),
+      isLimited ? String(limit.max) : '',
+      isLimited ? limit.onLimit : '',
+      // Of a row that was not there, only the bucket that it would be in can tell that it still is not.
+      isReplacedHere && (this.#replaced !== null || bucketOfId(replaces) === this.#bucket) ? replaces : '',
+      ...seen,
+      pointer,
+      nonce,
+      deadline,
+      row.keyId,
+    ];
+  }
+
+  #inserted(evicted: readonly unknown[]): InsertResult {
+    const ended = [];
+    for (let index = 0; index + 1 < evicted.length; index += 2) {
+      const use = bytesOf(evicted[index + 1]);
+      if (use !== null) ended.push(told(unpackUse(textOf(evicted[index]), use)));
+    }
+    return {
+      status: 'inserted',
+      row: copy(this.#row),
+      replaced: this.#replaced && copy(this.#replaced.row),
+      evicted: ended,
+    };
+  }
+
+  /** Nothing has been inserted: the replaced row is what it was, and so is where its id leads. */
+  async #giveBack({ row, bucket }: Replaced): Promise<void> {
+    await this.#client.write(UNCLAIM, bucket, [row.id, this.#claim]);
+    const home = bucketOfId(row.id);
+    if (row.id !== this.#row.id || bucket === home) return;
+    const { pointer } = await this.#client.look(home, row.id, false);
+    if (pointer === null || pointer.slice(0, 2) === bucket) return;
+    const words = [row.id, bucket, newNonce(), String(row.absoluteExpiresAt), pointer, ''];
+    await this.#client.write(POINT, home, words);
+  }
+}
+
+function newNonce(): string {
+  return randomBytes(9).toString('base64url');
+}
+
+function copy(row: SessionRow): SessionRow {
+  return { ...row, payload: Buffer.from(row.payload) };
+}

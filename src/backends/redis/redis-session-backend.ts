@@ -1,0 +1,180 @@
+import {
+  type InsertRequest,
+  type InsertResult,
+  type ListRequest,
+  type PayloadChange,
+  type PruneResult,
+  type PruneStep,
+  type RowSelection,
+  SessionBackend,
+  type TokenChange,
+  type Touch,
+  type WalkResult,
+  type WalkStep,
+} from '../../core/session-backend.js';
+import { compareIds } from '../../core/identifiers.js';
+import { isActive } from '../../core/session-expiry.js';
+import type { EndedRow, EpochMs, LiveRow, SessionRow } from '../../core/session-row.js';
+import { BucketClient } from './bucket-client.js';
+import { bucketOfUser, BUCKETS, randomBucket } from './buckets.js';
+import { changeRowToken, saveRow, touchRow } from './change-rows.js';
+import { checkClient, openConnection, type RedisClient } from './connection/open-connection.js';
+import { bytesOf, listOf, type RedisConnection, textOf } from './connection/redis-connection.js';
+import { deleteEverything, deleteIds, deleteIdsOfUser, deleteOfUser } from './delete-rows.js';
+import { insert } from './insert.js';
+import { findLive, findRow } from './read-rows.js';
+import { type RedisSessionBackendOptions, type RedisSettings, resolveRedisOptions } from './redis-options.js';
+import { unpackRow } from './row-packing.js';
+import { LIST } from './scripts/list.js';
+import { countKeys, nextBatch, pruneBatch, rowsOf } from './walk-rows.js';
+
+/**
+ * Sessions in Redis (6.2 or later) or Valkey: a single server, behind Sentinel, or a Cluster. All sessions of a user are in one
+ * slot, so limits, lists and sign-outs are exact on a Cluster too.
+ *
+ * - One call is one round trip, but for a sign-in that replaces a session, which takes two, or four if that session is in
+ *   another slot; ids that the app chose itself take one more when the row has a user.
+ * - Rows are active by the `now` that is given. Every key has an expiry too, an hour later than what it holds, by which Redis
+ *   forgets it; so nobody has to walk over expired rows.
+ * - `walk` and `prune` ask each of 1,024 indexes for its next ids in every step, and then read the rows of the batch.
+ */
+export class RedisSessionBackend extends SessionBackend {
+  readonly #given: RedisClient;
+  readonly #settings: RedisSettings;
+  #opening: Promise<Opened> | null = null;
+
+  /**
+   * @param client a connected client of the app, which stays its own: of `ioredis` (`Redis` or `Cluster`) or of `redis`
+   *   (`createClient` or `createCluster`). Or options for a client of our own, by ioredis, which `close()` ends
+   * @throws SessionOptionsError
+   */
+  constructor(client: RedisClient, options: RedisSessionBackendOptions = {}) {
+    super();
+    checkClient(client);
+    this.#given = client;
+    this.#settings = resolveRedisOptions(options);
+  }
+
+  async init(): Promise<void> {
+    await this.#open();
+  }
+
+  async close(): Promise<void> {
+    const opening = this.#opening;
+    this.#opening = null;
+    const opened = await opening?.catch(() => null);
+    await opened?.connection.close();
+  }
+
+  /** What ids of new sessions of a user end with: the bucket of the user, or any for an anonymous visitor. */
+  idSuffix(userId: string | null): string {
+    return userId === null ? randomBucket() : bucketOfUser(userId);
+  }
+
+  async find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>> {
+    const { buckets } = await this.#open();
+    return Promise.all(ids.map((id) => findRow(buckets, id)));
+  }
+
+  async alive(ids: readonly string[], now: EpochMs): Promise<ReadonlyArray<LiveRow | null>> {
+    const { buckets } = await this.#open();
+    return Promise.all(ids.map((id) => findLive(buckets, id, now)));
+  }
+
+  async insert(request: InsertRequest): Promise<InsertResult> {
+    const { buckets } = await this.#open();
+    return insert(buckets, request);
+  }
+
+  async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    const { buckets } = await this.#open();
+    return Promise.all(changes.map((change) => saveRow(buckets, change)));
+  }
+
+  async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    const { buckets } = await this.#open();
+    return Promise.all(touches.map((touch) => touchRow(buckets, touch)));
+  }
+
+  async changeToken(change: TokenChange): Promise<boolean> {
+    const { buckets } = await this.#open();
+    return changeRowToken(buckets, change);
+  }
+
+  /** Atomic as a whole for the rows of one user. Rows of several users, and all rows, end bucket by bucket. */
+  async delete(selection: RowSelection): Promise<readonly EndedRow[]> {
+    const { buckets } = await this.#open();
+    if (selection === 'all') return deleteEverything(buckets);
+    if (!('ids' in selection)) return deleteOfUser(buckets, selection.userId, selection.exceptId);
+    return selection.userId === undefined
+      ? deleteIds(buckets, selection.ids)
+      : deleteIdsOfUser(buckets, selection.ids, selection.userId);
+  }
+
+  async list({ userId, now, orderBy, limit }: ListRequest): Promise<readonly SessionRow[]> {
+    const { buckets } = await this.#open();
+    const found = listOf(await buckets.run(LIST, bucketOfUser(userId), [userId, String(now)]));
+    const rows: SessionRow[] = [];
+    for (let index = 0; index + 2 < found.length; index += 3) {
+      const [use, rest] = [bytesOf(found[index + 1]), bytesOf(found[index + 2])];
+      if (use !== null && rest !== null) rows.push(unpackRow(textOf(found[index]), use, rest));
+    }
+    return rows
+      .toSorted((one, other) => other[orderBy] - one[orderBy] || compareIds(other.id, one.id))
+      .slice(0, limit ?? undefined);
+  }
+
+  async walk({ now, after, batchSize, activeSince, authenticated }: WalkStep): Promise<WalkResult> {
+    const { buckets } = await this.#open();
+    const batch = await nextBatch(buckets, after, batchSize);
+    const rows = (await rowsOf(buckets, batch)).filter(
+      (row) =>
+        isActive(row, now) &&
+        (activeSince === null || row.lastActiveAt >= activeSince) &&
+        (authenticated === null || (row.userId !== null) === authenticated),
+    );
+    return { rows, next: batch.next };
+  }
+
+  async prune({ now, after, batchSize }: PruneStep): Promise<PruneResult> {
+    const { buckets } = await this.#open();
+    const batch = await nextBatch(buckets, after, batchSize);
+    return { deleted: await pruneBatch(buckets, batch, now), next: batch.next };
+  }
+
+  async countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
+    const { buckets } = await this.#open();
+    return countKeys(buckets, now);
+  }
+
+  /** The ids of all keys that sealed rows which may be active. A row that ended early counts until it would have ended. */
+  async keysInUse(now: EpochMs): Promise<ReadonlySet<string>> {
+    const { buckets } = await this.#open();
+    const found = await Promise.all(BUCKETS.map((bucket) => buckets.keysInUse(bucket, now)));
+    return new Set(found.flat());
+  }
+
+  /** The connection, opened by the first call. After a failure the next call tries again. */
+  #open(): Promise<Opened> {
+    this.#opening ??= this.#connect().catch((error: unknown) => {
+      this.#opening = null;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #connect(): Promise<Opened> {
+    const connection = await openConnection(this.#given);
+    const { prefix, durability, durabilityTimeout } = this.#settings;
+    return {
+      connection,
+      buckets: new BucketClient(connection, prefix, durability, durabilityTimeout),
+    };
+  }
+}
+
+/** An open connection, and what is kept over it. */
+interface Opened {
+  readonly connection: RedisConnection;
+  readonly buckets: BucketClient;
+}

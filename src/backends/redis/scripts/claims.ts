@@ -1,0 +1,93 @@
+import { redisScript } from './redis-script.js';
+
+/*
+ * What it takes when two buckets have a part in one step, which no script can do at once: a sign-in that replaces a session
+ * of another bucket, and an id that says nothing of the bucket that its row is in.
+ */
+
+/** Milliseconds after which nobody is at work any more who has claimed a row. */
+const CLAIM_AGE = 60_000;
+
+/** Milliseconds that somebody who has been shown a pointer has to insert. */
+const POINTER_PATIENCE = 60_000;
+
+/** Milliseconds that a fence stands: ten times as long, whatever the clocks of two servers. */
+const FENCE_AGE = 10 * POINTER_PATIENCE;
+
+/** Claims a row, if it is still what it was: from now on it is dead for everybody, and only the claim may bring it back. */
+export const CLAIM = redisScript(
+  'claim',
+  `
+local id, use, head, claim = unpack(ARGV)
+local found = redis.call('HMGET', row_key(id), 'u', 'c', 'r')
+if found[1] and found[2] == claim then return 1 end
+if found[1] ~= use or found[2] then return 0 end
+if string.sub(found[3], 1, #head) ~= head then return 0 end
+redis.call('HSET', row_key(id), 'c', claim, 'a', string.format('%.0f', clock))
+return 1
+`,
+  true,
+);
+
+/** Gives a row that was claimed back, unless somebody has ended it. Where it is, an id points nowhere else. */
+export const UNCLAIM = redisScript(
+  'unclaim',
+  `
+local id, claim = unpack(ARGV)
+if redis.call('HGET', row_key(id), 'c') == claim then redis.call('HDEL', row_key(id), 'c', 'a', 'p') end
+return 1
+`,
+  true,
+);
+
+/** Removes a row that was claimed: by the claim, or by anybody once the claim is so old that whoever made it has crashed. */
+export const BURY = redisScript(
+  'bury',
+  `
+local id, claim = unpack(ARGV)
+local found = redis.call('HMGET', row_key(id), 'u', 'c', 'a')
+if not found[1] or not found[2] then return 0 end
+if found[2] ~= claim and clock < tonumber(found[3]) + ${CLAIM_AGE} then return 0 end
+remove(id, row_key(id), unpack_use(found[1]).user)
+return 1
+`,
+);
+
+/**
+ * Lets an id point to the bucket that its row will be in. Nothing is pointed to that is not there to stay, so a pointer to
+ * another bucket is only taken down by who has seen to it that there is no row behind it. Gives the pointer as it is then, and
+ * until when the row may be inserted.
+ */
+export const POINT = redisScript(
+  'point',
+  `
+local id, bucket, nonce, over, taken_down, claim = unpack(ARGV)
+local key = row_key(id)
+local found = redis.call('HMGET', key, 'u', 'c', 'p')
+local pointer = bucket .. ' ' .. nonce
+if found[1] and not (claim ~= '' and found[2] == claim) then return { 'taken' } end
+if found[3] and found[3] ~= taken_down then
+  if string.sub(found[3], 1, 2) ~= bucket then return { 'pointer', found[3] } end
+  pointer = found[3]
+end
+redis.call('HSET', key, 'p', pointer)
+outlive(key, over)
+return { 'points', pointer, string.format('%.0f', clock + ${POINTER_PATIENCE}) }
+`,
+  true,
+);
+
+/** Sees to it that nobody inserts a row who was shown this pointer. Gives 0 if there is one already. */
+export const FENCE = redisScript(
+  'fence',
+  `
+local id, nonce, claim = unpack(ARGV)
+local key = row_key(id)
+local found = redis.call('HMGET', key, 'u', 'c')
+if found[1] and not (claim ~= '' and found[2] == claim) then return 0 end
+redis.call('HSET', key, 'f', nonce)
+if not found[1] then redis.call('PEXPIRE', key, ${FENCE_AGE}) end
+return 1
+`,
+  true,
+);

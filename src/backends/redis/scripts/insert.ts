@@ -1,0 +1,115 @@
+import { redisScript } from './redis-script.js';
+
+/** Begins the sessions of one bucket. */
+export const INSERT = redisScript(
+  'insert',
+  `
+local id, use, rest, user, present, max, on_limit = unpack(ARGV, 1, 7)
+local replaced_id, replaced_use, replaced_head = unpack(ARGV, 8, 10)
+local pointer, nonce, deadline, key_id = unpack(ARGV, 11, 14)
+local key = row_key(id)
+local fresh = unpack_use(use)
+
+-- The order of bytes: < of Lua compares by the locale of the server
+local function is_before(one, other)
+  local shorter = math.min(#one, #other)
+  for index = 1, shorter do
+    local a, b = string.byte(one, index), string.byte(other, index)
+    if a ~= b then return a < b end
+  end
+  return #one < #other
+end
+
+-- Whether the id is free here. A pointer leads to another bucket, and a fence keeps out who was overtaken
+local there = redis.call('HMGET', key, 'u', 'c', 'p', 'f')
+if nonce ~= '' and (there[4] == nonce or clock > tonumber(deadline)) then return { 'overtaken' } end
+if there[3] and there[3] ~= pointer then return { 'pointer', there[3] } end
+local is_replaced_here = replaced_id == id
+if there[1] then
+  local found = unpack_use(there[1])
+  -- The same row, sent again by a client that did not hear of the first time
+  local is_same = found.version == fresh.version and found.user == fresh.user
+    and found.created == fresh.created and found.over == fresh.over
+  if is_same and not there[2] then
+    local told = redis.call('HGET', key, 'e')
+    local result = { 'inserted' }
+    if told then result = cmsgpack.unpack(told) end
+    return result
+  end
+  if not is_replaced_here then return { 'taken' } end
+end
+
+-- Whether what is replaced is still as it was when the new row was built
+if replaced_id ~= '' then
+  local old = redis.call('HMGET', row_key(replaced_id), 'u', 'c')
+  if old[2] then return { 'stale' } end
+  if replaced_use == '' and old[1] then return { 'stale' } end
+  if replaced_use ~= '' then
+    if old[1] ~= replaced_use then return { 'stale' } end
+    local old_rest = redis.call('HGET', row_key(replaced_id), 'r')
+    if string.sub(old_rest, 1, #replaced_head) ~= replaced_head then return { 'stale' } end
+  end
+end
+
+-- Who has to go
+local excess = {}
+if max ~= '' then
+  local counted = {}
+  for _, other in ipairs(redis.call('ZRANGE', user_key(user), 0, -1)) do
+    local found = redis.call('HMGET', row_key(other), 'u', 'c')
+    if not found[1] then
+      redis.call('ZREM', user_key(user), other)
+    elseif other ~= replaced_id and other ~= id and not found[2] then
+      local row = unpack_use(found[1])
+      if row.user == user and row.token == 't' and is_active(row, present) then
+        row.id = other
+        row.use = found[1]
+        counted[#counted + 1] = row
+      end
+    end
+  end
+  local count = #counted + 1 - tonumber(max)
+  if count > 0 and on_limit == 'reject' then return { 'limit' } end
+  table.sort(counted, function(one, other)
+    local a, b = tonumber(one.last), tonumber(other.last)
+    if a ~= b then return a < b end
+    return is_before(one.id, other.id)
+  end)
+  for index = 1, count do excess[index] = counted[index] end
+end
+
+-- First what may be refused for want of memory, so that then nothing has changed
+redis.call('HSET', key, 'u', use, 'r', rest)
+redis.call('HDEL', key, 'c', 'a', 'p', 'f', 'e')
+forget_after(key, fresh.expires, fresh.over)
+redis.call('ZADD', base .. 'i', 0, id)
+outlive(base .. 'i', fresh.over)
+redis.call('ZADD', base .. 'k', 'GT', fresh.over, key_id)
+outlive(base .. 'k', fresh.over)
+if user ~= '' then
+  redis.call('ZADD', user_key(user), fresh.over, id)
+  outlive(user_key(user), fresh.over)
+end
+
+if replaced_use ~= '' then
+  local old = unpack_use(replaced_use)
+  if not is_replaced_here then remove(replaced_id, row_key(replaced_id), old.user)
+  elseif old.user and old.user ~= user then redis.call('ZREM', user_key(old.user), id) end
+end
+local result = { 'inserted' }
+for index, row in ipairs(excess) do
+  remove(row.id, row_key(row.id), user)
+  result[2 * index] = row.id
+  result[2 * index + 1] = row.use
+end
+-- For whoever does not hear of it and asks again; it goes with the first change
+if #excess > 0 then redis.call('HSET', key, 'e', cmsgpack.pack(result)) end
+
+-- A few entries of rows that Redis has forgotten leave the index with each row that comes
+for _, other in ipairs(redis.call('ZRANDMEMBER', base .. 'i', 4)) do
+  if redis.call('HEXISTS', row_key(other), 'u') == 0 then redis.call('ZREM', base .. 'i', other) end
+end
+return result
+`,
+  true,
+);

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+
+/** A Lua script, with what it is known by once a server has it. */
+export interface RedisScript {
+  /** What it does, for error messages. */
+  readonly name: string;
+  /** The text. */
+  readonly source: string;
+  /** Its SHA-1, by which `EVALSHA` names it. */
+  readonly sha: string;
+  /** Whether it recognises what it has done already, so that it is sent again when nobody knows whether it ran. */
+  readonly isRepeatable: boolean;
+}
+
+/**
+ * What all scripts begin with. A script is given one key, that of the index of a bucket, and finds the other keys of the
+ * bucket beside it: they have the same hash tag, so they are in the same slot. Numbers stay the text that they are stored
+ * as, since Lua would round a version of 16 digits.
+ */
+const PRELUDE = `
+local base = string.sub(KEYS[1], 1, -2)
+local time = redis.call('TIME')
+local clock = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- Milliseconds that keys outlive what they hold, so that no clock of an app that runs late finds them gone
+local SLACK = 3600000
+
+local function row_key(id) return base .. 's:' .. id end
+local function user_key(user) return base .. 'u:' .. user end
+
+-- The instant at which a key is forgotten that holds something until the given one
+local function until_after(at)
+  return string.format('%.0f', math.max(tonumber(at), clock) + SLACK)
+end
+
+-- Makes an index last as long as a member of it, and never less long than it does
+local function outlive(key, at)
+  local wanted = until_after(at)
+  if redis.call('PTTL', key) < wanted - clock then redis.call('PEXPIREAT', key, wanted) end
+end
+
+-- A row is forgotten after whichever of its two expiries comes first
+local function forget_after(key, expires, over)
+  local first = expires
+  if tonumber(over) < tonumber(expires) then first = over end
+  redis.call('PEXPIREAT', key, until_after(first))
+end
+
+-- What the field u says
+local function unpack_use(use)
+  local last, expires, over, created, version, kind, token, user =
+    string.match(use, '^(%S+) (%S+) (%S+) (%S+) (%S+) (.)(.) (.*)$')
+  if last == nil then error('NOTOURS') end
+  if kind == '-' then user = nil end
+  return {
+    last = last, expires = expires, over = over, created = created, version = version,
+    token = token, user = user
+  }
+end
+
+local function pack_use(row)
+  local kind = '-'
+  if row.user then kind = 'u' end
+  return table.concat({ row.last, row.expires, row.over, row.created, row.version,
+    kind .. row.token, row.user or '' }, ' ')
+end
+
+local function is_active(row, now)
+  return tonumber(now) < tonumber(row.expires) and tonumber(now) < tonumber(row.over)
+end
+
+-- Use moves on both instants, never back, and the second never past the absolute expiry
+local function use_at(row, last, expires)
+  if tonumber(last) > tonumber(row.last) then row.last = last end
+  if tonumber(expires) > tonumber(row.over) then expires = row.over end
+  if tonumber(expires) > tonumber(row.expires) then row.expires = expires end
+end
+
+-- Removes a row and what points at it, but for what else its key holds
+local function remove(id, key, user)
+  redis.call('HDEL', key, 'u', 'r', 'c', 'a', 'e')
+  redis.call('ZREM', base .. 'i', id)
+  if user then redis.call('ZREM', user_key(user), id) end
+end
+`;
+
+/** Makes a script of its name and its lines. */
+export function redisScript(name: string, body: string, isRepeatable = false): RedisScript {
+  const source = PRELUDE + body;
+  return { name, source, sha: createHash('sha1').update(source).digest('hex'), isRepeatable };
+}
