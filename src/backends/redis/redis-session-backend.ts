@@ -26,6 +26,7 @@ import { findLive, findRow } from './read-rows.js';
 import { type RedisSessionBackendOptions, type RedisSettings, resolveRedisOptions } from './redis-options.js';
 import { unpackRow } from './row-packing.js';
 import { LIST } from './scripts/list.js';
+import { type RedisHealth, ServerChecks } from './server-checks.js';
 import { countKeys, nextBatch, pruneBatch, rowsOf } from './walk-rows.js';
 
 /**
@@ -55,8 +56,21 @@ export class RedisSessionBackend extends SessionBackend {
     this.#settings = resolveRedisOptions(options);
   }
 
+  /**
+   * Asks the servers whether sessions may be kept in them. There is nothing to create.
+   *
+   * @throws SessionOptionsError for a server that evicts keys, is too old, or belongs to a Cluster that the client does not
+   *   know, and where `durability: 'fsync'` cannot be kept
+   */
   async init(): Promise<void> {
-    await this.#open();
+    const { checks } = await this.#open();
+    await checks.start();
+  }
+
+  /** What is wrong with the servers: evicted keys, a replica in the place of the primary, scripts that are not allowed. */
+  async health(): Promise<RedisHealth> {
+    const { checks } = await this.#open();
+    return checks.health();
   }
 
   async close(): Promise<void> {
@@ -168,6 +182,7 @@ export class RedisSessionBackend extends SessionBackend {
     const { prefix, durability, durabilityTimeout } = this.#settings;
     return {
       connection,
+      checks: new ServerChecks(connection, durability),
       buckets: new BucketClient(connection, prefix, durability, durabilityTimeout),
     };
   }
@@ -176,5 +191,6 @@ export class RedisSessionBackend extends SessionBackend {
 /** An open connection, and what is kept over it. */
 interface Opened {
   readonly connection: RedisConnection;
+  readonly checks: ServerChecks;
   readonly buckets: BucketClient;
 }
