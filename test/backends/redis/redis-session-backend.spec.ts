@@ -1,0 +1,322 @@
+import type { Redis } from 'ioredis';
+import { bucketOfId, bucketOfUser } from '../../../src/backends/redis/buckets.js';
+import { RedisSessionBackend } from '../../../src/backends/redis/index.js';
+import type { SessionRow } from '../../../src/core/session-row.js';
+import {
+  insertLimited,
+  inserting,
+  MINUTE,
+  NOW,
+  row,
+  store,
+} from '../../../src/testing/backend-contract/contract-rule.js';
+import { OwnRedis, withOwnRedis } from '../../support/own-redis.js';
+import { closeAll, openBackend, openClient, openOwnBackend } from './support/open-redis.js';
+import { reportOf } from './support/process.js';
+
+const ofAda = { userId: 'ada', now: NOW, orderBy: 'createdAt', limit: null } as const;
+const ids = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id).toSorted();
+
+/** An anonymous session. */
+const visitor = (id: string) => row(id, { userId: null, authenticatedAt: null });
+
+/** The bytes of a change of the payload. */
+const saving = ({ id, version }: SessionRow, next: number) => ({
+  id,
+  expectedVersion: version,
+  version: next,
+  keyId: 'k2',
+  payload: Buffer.from('changed'),
+  lastActiveAt: NOW,
+  expiresAt: NOW + 60 * MINUTE,
+  now: NOW,
+});
+
+withOwnRedis(() => {
+  let server: OwnRedis;
+  let client: Redis;
+  let backend: RedisSessionBackend;
+  beforeAll(async () => {
+    server = await OwnRedis.make();
+  });
+  afterAll(() => server.remove());
+  beforeEach(async () => {
+    client = openClient(server.port);
+    await client.flushall();
+    backend = openBackend(server.port, { prefix: 'app:' });
+  });
+  afterEach(closeAll);
+
+  const rowKey = (id: string, bucket = bucketOfId(id)) => `app:{${bucket}}:s:${id}`;
+
+  describe('keys', () => {
+    it('all have an expiry, whatever is done', async () => {
+      await store(backend, row('a'), row('b'), visitor('v'), row('k', { tokenHash: null }));
+      await backend.save([saving(row('a'), 77)]);
+      await backend.touch([{ id: 'b', lastActiveAt: NOW, expiresAt: NOW + 90 * MINUTE, now: NOW }]);
+      await backend.insert(inserting(row('new'), { replaces: 'v' }));
+      await backend.insert(inserting(row('k', { userId: 'bob', version: 5 }), { replaces: 'k' }));
+      await backend.delete({ ids: ['a'] });
+      const keys = await client.keys('*');
+      expect(keys.length).toBeGreaterThan(6);
+      const lives = await Promise.all(keys.map((key) => client.pttl(key)));
+      expect(keys.filter((_, index) => !((lives[index] ?? 0) > 0))).toEqual([]);
+    });
+
+    it('are forgotten an hour after what they hold has ended, and the list of a user not before', async () => {
+      const now = Date.now();
+      const times = { createdAt: now, lastActiveAt: now };
+      await store(
+        backend,
+        row('a', { ...times, expiresAt: now + 10 * MINUTE, absoluteExpiresAt: now + 600 * MINUTE }),
+        row('b', { ...times, expiresAt: now + 10 * MINUTE, absoluteExpiresAt: now + 20 * MINUTE }),
+      );
+      const minutes = async (key: string) => Math.round((await client.pttl(key)) / MINUTE);
+      const ada = bucketOfUser('ada');
+      expect(await minutes(rowKey('a', ada))).toBe(70);
+      await backend.touch([{ id: 'a', lastActiveAt: now, expiresAt: now + 30 * MINUTE, now }]);
+      expect(await minutes(rowKey('a', ada))).toBe(90);
+      expect(await minutes(`app:{${ada}}:u:ada`)).toBe(660);
+    });
+
+    it('of a row that Redis has forgotten leave no trace in lists', async () => {
+      await store(backend, row('a'), row('b'));
+      await client.del(rowKey('a', bucketOfUser('ada')));
+      expect(ids(await backend.list(ofAda))).toEqual(['b']);
+      expect(await client.zcard(`app:{${bucketOfUser('ada')}}:u:ada`)).toBe(1);
+      await backend.prune({ now: NOW, after: null, batchSize: 10 });
+      expect(await client.zcard(`app:{${bucketOfUser('ada')}}:i`)).toBe(1);
+    });
+
+    it('of other apps on the same server are left alone', async () => {
+      const other = openBackend(server.port, { prefix: 'other:' });
+      await store(backend, row('a'));
+      await store(other, row('a'));
+      await client.set('app:settings', '1');
+      expect(await backend.delete('all')).toHaveLength(1);
+      expect(await other.find(['a'])).toEqual([row('a')]);
+      expect(await client.get('app:settings')).toBe('1');
+    });
+
+    it('that hold something else are named, and nothing is changed', async () => {
+      await client.set(rowKey('a'), 'of somebody else');
+      const clear = /A key of the sessions holds a value that this backend has not written/;
+      await expect(backend.find(['a'])).rejects.toThrow(clear);
+      await expect(backend.insert(inserting(row('a')))).rejects.toThrow(clear);
+      await expect(backend.touch([{ id: 'a', lastActiveAt: 1, expiresAt: 1, now: NOW }])).rejects.toThrow(
+        clear,
+      );
+      expect(await client.get(rowKey('a'))).toBe('of somebody else');
+      await client.hset(rowKey('b'), 'u', 'junk', 'r', 'junk');
+      await expect(backend.find(['b'])).rejects.toThrow(/session "b" holds a value that is not a session/);
+      await expect(backend.delete({ ids: ['b'] })).rejects.toThrow(clear);
+      await client.del(rowKey('a'));
+      await store(backend, row('a'));
+    });
+  });
+
+  describe('scripts and data that somebody removes', () => {
+    it('scripts are loaded again after SCRIPT FLUSH, under load', async () => {
+      await store(backend, row('a'));
+      const load = { isOver: false };
+      const flushing = (async () => {
+        while (!load.isOver) await client.script('FLUSH');
+      })();
+      const rounds = await Promise.all(
+        Array.from({ length: 200 }, async (_, index) => {
+          const { status } = await insertLimited(backend, row(`b-${index}`), { max: 3, onLimit: 'evict' });
+          const [touched] = await backend.touch([
+            { id: `b-${index}`, lastActiveAt: NOW, expiresAt: NOW + MINUTE, now: NOW },
+          ]);
+          return [status, typeof touched, (await backend.list(ofAda)).length <= 3];
+        }),
+      );
+      load.isOver = true;
+      await flushing;
+      expect(new Set(rounds.map(String))).toEqual(new Set(['inserted,boolean,true']));
+    });
+
+    it('after FLUSHALL sessions are gone, and others begin', async () => {
+      await store(backend, row('a'), row('b', { tokenHash: null }));
+      await client.flushall();
+      expect(await backend.find(['a', 'b'])).toEqual([null, null]);
+      expect(await backend.list(ofAda)).toEqual([]);
+      expect(await backend.delete({ userId: 'ada' })).toEqual([]);
+      expect(await backend.touch([{ id: 'a', lastActiveAt: NOW, expiresAt: NOW, now: NOW }])).toEqual([
+        false,
+      ]);
+      await store(backend, row('a'));
+      expect(ids(await backend.list(ofAda))).toEqual(['a']);
+    });
+  });
+
+  it('keeps the limit over 200 sign-ins of one user from two processes', async () => {
+    const load = { isOver: false };
+    const counts: number[] = [];
+    const watching = (async () => {
+      while (!load.isOver) counts.push((await backend.list(ofAda)).length);
+    })();
+    const reports = await Promise.all(
+      ['one', 'other'].map((name) =>
+        reportOf('./sign-in-main.ts', [String(server.port), 'app:', name, '100', '5']),
+      ),
+    );
+    load.isOver = true;
+    await watching;
+    expect(reports).toEqual([[], []]);
+    expect(counts.length).toBeGreaterThan(50);
+    expect(Math.max(...counts)).toBe(5);
+    expect(await backend.list(ofAda)).toHaveLength(5);
+  });
+
+  describe('a sign-in that replaces a session of another bucket', () => {
+    it('has one winner, and the session is then nobody’s', async () => {
+      for (let round = 0; round < 10; round++) {
+        const old = visitor(`visitor-${round}`);
+        await store(backend, old);
+        const results = await Promise.all(
+          Array.from({ length: 20 }, (_, index) => {
+            const next = row(`new-${round}-${index}`, { userId: `user-${index}` });
+            const build = (replaced: SessionRow | null) => (replaced ? next : null);
+            return backend.insert(inserting(next, { replaces: old.id, build }));
+          }),
+        );
+        expect(results.filter(({ status }) => status === 'inserted')).toHaveLength(1);
+        expect(results.filter(({ status }) => status === 'refused')).toHaveLength(19);
+        expect(await backend.find([old.id])).toEqual([null]);
+        expect(await client.exists(rowKey(old.id))).toBe(0);
+      }
+      expect(await backend.delete('all')).toHaveLength(10);
+    });
+
+    it('leaves it as it was when the limit refuses', async () => {
+      await store(backend, row('a'), visitor('v'));
+      const limit = { max: 1, onLimit: 'reject' } as const;
+      const left = await client.pttl(rowKey('v'));
+      expect(await backend.insert(inserting(row('b'), { limit, replaces: 'v' }))).toEqual({
+        status: 'limit',
+      });
+      expect(await backend.find(['v', 'b'])).toEqual([visitor('v'), null]);
+      expect(await backend.save([saving(visitor('v'), 3)])).toEqual([true]);
+      expect(await client.pttl(rowKey('v'))).toBeGreaterThan(left - MINUTE);
+    });
+
+    it('tells of the session once, if it is ended at the same time', async () => {
+      for (let round = 0; round < 40; round++) {
+        const old = visitor(`old-${round}`);
+        await store(backend, old);
+        const [result, ended] = await Promise.all([
+          backend.insert(inserting(row(`new-${round}`), { replaces: old.id })),
+          backend.delete({ ids: [old.id] }),
+        ]);
+        const replaced = result.status === 'inserted' && result.replaced !== null;
+        expect([replaced, ended.length === 1].filter(Boolean)).toHaveLength(1);
+      }
+    });
+
+    it('leaves a session that is dead for everybody, when its process ends half-way', async () => {
+      const old = visitor('v');
+      await store(backend, old);
+      await client.hset(rowKey('v'), 'c', 'claim of a process that is gone', 'a', Date.now());
+      expect(await backend.find(['v'])).toEqual([null]);
+      expect(await backend.alive(['v'], NOW)).toEqual([null]);
+      expect(await backend.save([saving(old, 9)])).toEqual([false]);
+      expect(await backend.touch([{ id: 'v', lastActiveAt: NOW, expiresAt: NOW, now: NOW }])).toEqual([
+        false,
+      ]);
+      const change = { id: 'v', expected: old, next: { ...old, tokenUsed: true }, now: NOW };
+      expect(await backend.changeToken(change)).toBe(false);
+      const step = { now: NOW, after: null, batchSize: 10, activeSince: null, authenticated: null };
+      expect((await backend.walk(step)).rows).toEqual([]);
+      const seen: Array<SessionRow | null> = [];
+      const build = (replaced: SessionRow | null) => (seen.push(replaced), row('b'));
+      await backend.insert(inserting(row('b'), { replaces: 'v', build }));
+      expect(seen).toEqual([null]);
+      expect(await client.exists(rowKey('v'))).toBe(1);
+      await client.hset(rowKey('v'), 'a', Date.now() - 2 * MINUTE);
+      await backend.find(['v']);
+      await backend.find(['v']); // what the first one sends behind itself has been done
+      expect(await client.exists(rowKey('v'))).toBe(0);
+      await store(backend, visitor('v'));
+    });
+  });
+
+  describe('an id that the app chose', () => {
+    const keyed = (userId: string | null, version: number) => row('k', { userId, version, tokenHash: null });
+
+    it('moves with its row from user to user, and to nobody', async () => {
+      const owners = ['ada', 'bob', null, 'ada', null, 'bob', 'eve', 'eve', 'ada'];
+      for (const [version, userId] of owners.entries()) {
+        const next = keyed(userId, version);
+        const result = await backend.insert(inserting(next, { replaces: 'k' }));
+        expect(result).toMatchObject({ status: 'inserted' });
+        expect(await backend.find(['k'])).toEqual([next]);
+        const lists = await Promise.all(
+          ['ada', 'bob', 'eve'].map((user) => backend.list({ ...ofAda, userId: user })),
+        );
+        expect(lists.flat()).toEqual(userId === null ? [] : [next]);
+      }
+      expect(await backend.delete('all')).toHaveLength(1);
+    });
+
+    it('goes to another user once its row has ended', async () => {
+      const owners = ['ada', 'bob', null, 'eve', 'ada', null];
+      for (const [version, userId] of owners.entries()) {
+        await store(backend, keyed(userId, version));
+        expect(await backend.insert(inserting(keyed('mallory', 99)))).toEqual({ status: 'taken' });
+        expect(await backend.delete({ ids: ['k'] })).toHaveLength(1);
+        expect(await backend.find(['k'])).toEqual([null]);
+      }
+    });
+
+    it('has one row, whoever inserts and ends it at the same time', async () => {
+      for (let round = 0; round < 30; round++) {
+        await Promise.all(
+          ['ada', 'bob', 'eve', null, 'ada', null].flatMap((userId, index) => [
+            backend.insert(inserting(keyed(userId, 10 * round + index))),
+            backend.delete({ ids: ['k'] }),
+          ]),
+        );
+        const [found] = await backend.find(['k']);
+        const ended = await backend.delete('all');
+        expect(ids(ended)).toEqual(found ? ['k'] : []);
+      }
+    });
+
+    it('is back where it was when the limit refuses the row of another user', async () => {
+      await store(backend, keyed('bob', 1), row('a'));
+      const limit = { max: 1, onLimit: 'reject' } as const;
+      const next = row('k', { version: 2 });
+      expect(await backend.insert(inserting(next, { limit, replaces: 'k' }))).toEqual({ status: 'limit' });
+      expect(await backend.find(['k'])).toEqual([keyed('bob', 1)]);
+      expect(await backend.delete({ ids: ['k'] })).toHaveLength(1);
+    });
+  });
+
+  describe('clients', () => {
+    it('of the app stay open, and one of our own is closed', async () => {
+      await backend.init();
+      await backend.close();
+      const name = `own-${server.port}`;
+      const own = openOwnBackend(server.url, {}, { connectionName: name });
+      await own.init();
+      const isThere = async () => (await client.client('LIST')) as string;
+      expect(await isThere()).toContain(`name=${name}`);
+      await own.close();
+      await own.close();
+      for (let looks = 0; looks < 100 && (await isThere()).includes(name); looks++) await client.ping();
+      expect(await isThere()).not.toContain(`name=${name}`);
+      await backend.init(); // on the client of the app, which is open
+    });
+
+    it('that are none are refused', () => {
+      for (const given of [null, undefined, 'redis://', new Map(), () => undefined])
+        expect(() => new RedisSessionBackend(given as never)).toThrow(
+          /`client`: expected a client of ioredis/,
+        );
+      expect(() => new RedisSessionBackend({}, { prefix: '{a}' })).toThrow(/`prefix`: expected letters/);
+      expect(() => new RedisSessionBackend({}, { durability: 'all' as never })).toThrow(/`durability`/);
+      expect(() => new RedisSessionBackend({}, { ttl: 1 } as never)).toThrow(/Unknown option of Redis/);
+    });
+  });
+});
