@@ -20,6 +20,9 @@ const ATTEMPTS = 200;
 /** Milliseconds between two looks at a row that somebody has claimed, and how many looks there are. */
 const [CLAIM_PAUSE, CLAIM_LOOKS] = [10, 100];
 
+/** How often a row is built anew because it came later than one that was built later. */
+const OVERTAKEN = 5;
+
 /** A row that is to be replaced, and where. */
 interface Replaced {
   readonly row: SessionRow;
@@ -42,7 +45,7 @@ export async function insert(client: BucketClient, request: InsertRequest): Prom
     const replaced = request.replaces === null ? null : await findReplaced(client, request.replaces);
     const row = request.build(replaced && copy(replaced.row));
     if (row === null) return { status: 'refused' };
-    const step = new InsertStep(client, request, row, replaced);
+    const step = new InsertStep(client, request, row, replaced, attempt < OVERTAKEN);
     const result = await step.take();
     if (result !== null) return result;
   }
@@ -81,10 +84,18 @@ class InsertStep {
   readonly #bucket: string;
   /** The name of the claim to the replaced row; empty: it is in the bucket of the new one, or there is none. */
   readonly #claim: string;
+  readonly #mayBeRebuilt: boolean;
   /** What was taken down last: a pointer behind which there is no row, and will be none. */
   #takenDown = '';
 
-  constructor(client: BucketClient, request: InsertRequest, row: SessionRow, replaced: Replaced | null) {
+  constructor(
+    client: BucketClient,
+    request: InsertRequest,
+    row: SessionRow,
+    replaced: Replaced | null,
+    mayBeRebuilt: boolean,
+  ) {
+    this.#mayBeRebuilt = mayBeRebuilt;
     this.#client = client;
     this.#request = request;
     this.#row = row;
@@ -173,6 +184,7 @@ class InsertStep {
       nonce,
       deadline,
       row.keyId,
+      this.#mayBeRebuilt ? '1' : '',
     ];
   }
 

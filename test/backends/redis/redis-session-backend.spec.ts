@@ -169,6 +169,18 @@ withOwnRedis(() => {
     expect(await backend.list(ofAda)).toHaveLength(5);
   });
 
+  it('builds a row anew that comes after one which was built later, and takes it as it is from a clock that runs late', async () => {
+    const limit = { max: 1, onLimit: 'evict' } as const;
+    await store(backend, row('later'));
+    const times = [NOW - MINUTE, NOW + 1];
+    const build = () => row('new', { lastActiveAt: times.shift() ?? 0 });
+    const result = await backend.insert({ userId: 'ada', limit, replaces: null, build });
+    expect(result).toMatchObject({ status: 'inserted', row: { lastActiveAt: NOW + 1 } });
+    const late = row('late', { lastActiveAt: NOW - MINUTE });
+    expect((await insertLimited(backend, late, limit)).status).toBe('inserted');
+    expect(await backend.list(ofAda)).toEqual([late]);
+  });
+
   describe('a sign-in that replaces a session of another bucket', () => {
     it('has one winner, and the session is then nobody’s', async () => {
       for (let round = 0; round < 10; round++) {

@@ -6,7 +6,7 @@ export const INSERT = redisScript(
   `
 local id, use, rest, user, present, max, on_limit = unpack(ARGV, 1, 7)
 local replaced_id, replaced_use, replaced_head = unpack(ARGV, 8, 10)
-local pointer, nonce, deadline, key_id = unpack(ARGV, 11, 14)
+local pointer, nonce, deadline, key_id, may_wait = unpack(ARGV, 11, 15)
 local key = row_key(id)
 local fresh = unpack_use(use)
 
@@ -76,6 +76,11 @@ if max ~= '' then
     return is_before(one.id, other.id)
   end)
   for index = 1, count do excess[index] = counted[index] end
+  -- Rows are built before they come here. One that was overtaken on the way by whom it would evict is built anew, as the later
+  -- one that it is, unless the clocks of two apps are the reason
+  if may_wait == '1' and count > 0 and tonumber(excess[count].last) > tonumber(fresh.last) then
+    return { 'stale' }
+  end
 end
 
 -- First what may be refused for want of memory, so that then nothing has changed

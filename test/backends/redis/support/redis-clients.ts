@@ -1,7 +1,7 @@
-import { Redis } from 'ioredis';
-import { Redis as Redis6 } from 'ioredis6';
-import { createClient } from 'redis';
-import { createClient as createClient6 } from 'redis6';
+import { Cluster, Redis } from 'ioredis';
+import { Cluster as Cluster6, Redis as Redis6 } from 'ioredis6';
+import { createClient, createCluster } from 'redis';
+import { createClient as createClient6, createCluster as createCluster6 } from 'redis6';
 import type { RedisClient } from '../../../../src/backends/redis/index.js';
 
 /** The clients that apps may have: each connects to a server, and says how it ends. */
@@ -22,7 +22,13 @@ export interface TestClient {
 
 const urlOf = (port: number) => `redis://127.0.0.1:${port}`;
 
-function ofIoRedis(client: Redis | Redis6): TestClient {
+/** What is needed here of a client of `ioredis`. */
+interface IoRedis {
+  on(event: 'error', listener: () => void): unknown;
+  disconnect(): void;
+}
+
+function ofIoRedis(client: RedisClient & IoRedis): TestClient {
   client.on('error', () => undefined);
   return { client, end: () => client.disconnect() };
 }
@@ -39,3 +45,16 @@ async function ofNodeRedis(client: RedisClient & NodeRedis): Promise<TestClient>
   await client.connect();
   return { client, end: () => client.destroy() };
 }
+
+/** Nodes of a Cluster by which a client begins. */
+type Nodes = ReadonlyArray<{ readonly host: string; readonly port: number }>;
+
+/** The same for a Cluster. */
+export const CLUSTER_CLIENTS = {
+  'ioredis 5': async (nodes: Nodes) => ofIoRedis(new Cluster([...nodes])),
+  'ioredis 6': async (nodes: Nodes) => ofIoRedis(new Cluster6([...nodes])),
+  'redis 5': async (nodes: Nodes) => ofNodeRedis(createCluster({ rootNodes: urlsOf(nodes) })),
+  'redis 6': async (nodes: Nodes) => ofNodeRedis(createCluster6({ rootNodes: urlsOf(nodes) })),
+} as const;
+
+const urlsOf = (nodes: Nodes) => nodes.map(({ port }) => ({ url: urlOf(port) }));

@@ -1,0 +1,76 @@
+import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { OwnRedis } from './own-redis.js';
+import { binary, freePort, withPrograms } from './programs.js';
+
+const run = promisify(execFile);
+
+/** Ports of a Cluster: each server has another one, 10,000 above its own, for the others. */
+const HIGHEST_PORT = 55_000;
+
+/** A Redis Cluster of a spec's own. */
+export class OwnRedisCluster {
+  private constructor(readonly servers: readonly OwnRedis[]) {}
+
+  /** @param replicas for each of the three masters */
+  static async make(replicas: 0 | 1): Promise<OwnRedisCluster> {
+    const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
+    const servers: OwnRedis[] = [];
+    for (let count = 0; count < 3 * (1 + replicas); count++)
+      servers.push(await OwnRedis.make(settings, await freeClusterPort()));
+    const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
+    const create = [
+      '--cluster',
+      'create',
+      ...addresses,
+      '--cluster-replicas',
+      String(replicas),
+      '--cluster-yes',
+    ];
+    await run(binary('redis-cli'), create);
+    const cluster = new OwnRedisCluster(servers);
+    await cluster.isReady();
+    return cluster;
+  }
+
+  /** Where clients begin. */
+  get nodes(): ReadonlyArray<{ readonly host: string; readonly port: number }> {
+    return this.servers.map(({ port }) => ({ host: '127.0.0.1', port }));
+  }
+
+  /** Waits until all servers know that all slots are served, and replicas have what their masters have. */
+  async isReady(): Promise<void> {
+    for (const end = performance.now() + 30_000; performance.now() < end; await sleep(50)) {
+      const said = await Promise.all(
+        this.servers.map(async (server) => [
+          await server.say('CLUSTER', 'INFO'),
+          await server.say('INFO', 'replication'),
+        ]),
+      );
+      if (
+        said.every(
+          ([state, role]) => state?.includes('cluster_state:ok') && !role?.includes('link_status:down'),
+        )
+      )
+        return;
+    }
+    throw new Error('the Cluster is not ready');
+  }
+
+  async remove(): Promise<void> {
+    await Promise.all(this.servers.map((server) => server.remove()));
+  }
+}
+
+async function freeClusterPort(): Promise<number> {
+  for (;;) {
+    const port = await freePort();
+    if (port < HIGHEST_PORT) return port;
+  }
+}
+
+/** Specs that need a Cluster of their own. */
+export function withOwnRedisCluster(body: () => void): void {
+  withPrograms(['redis-server', 'redis-cli'], body);
+}
