@@ -130,7 +130,7 @@ export interface WalkResult {
   /** Those of the rows looked at that the step asks for. */
   readonly rows: readonly SessionRow[];
   /**
-   * The `cursor` of the next step: text of 1 to 255 characters that only the storage reads. `null`: the walk is done. Pages
+   * The `cursor` of the next step: text of 1 to 300 characters that only the storage reads. `null`: the walk is done. Pages
    * that clients ask for carry it, so the storage takes it for what somebody may have made up.
    */
   readonly next: string | null;

@@ -208,7 +208,7 @@ describe('listActive', () => {
     ],
     [
       'after',
-      Buffer.from('x'.repeat(256)).toString('base64url'),
+      Buffer.from('x'.repeat(301)).toString('base64url'),
       'expected the `next` of the page before, got a',
     ],
     ['after', 7, 'expected the `next` of the page before, got 7'],

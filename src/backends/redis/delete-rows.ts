@@ -1,12 +1,9 @@
 import type { EndedRow } from '../../core/session-row.js';
 import type { BucketClient } from './bucket-client.js';
-import { bucketOfId, bucketOfUser, BUCKETS } from './buckets.js';
+import { bucketOfId, bucketOfUser } from './buckets.js';
 import { bytesOf, listOf, textOf, type Reply } from './connection/redis-connection.js';
 import { told, unpackUse } from './row-packing.js';
-import { DELETE_ALL, DELETE_IDS, DELETE_OF_USER } from './scripts/delete.js';
-
-/** How often all buckets are emptied, until no sign-in has carried a session from one to another meanwhile. */
-const MOST_ROUNDS = 10;
+import { DELETE_IDS, DELETE_OF_USER } from './scripts/delete.js';
 
 /** All of a user, but for one. One step. */
 export async function deleteOfUser(
@@ -36,18 +33,6 @@ export async function deleteIds(client: BucketClient, ids: readonly string[]): P
   });
   const behind = await inBuckets(client, groups(pointed));
   return [...replies, ...behind].flatMap(endedOf);
-}
-
-/** All rows; how many. One step in each bucket. */
-export async function deleteEverything(client: BucketClient): Promise<EndedRow[]> {
-  const all: EndedRow[] = [];
-  for (let round = 0; round < MOST_ROUNDS; round++) {
-    const replies = await Promise.all(BUCKETS.map((bucket) => client.write(DELETE_ALL, bucket, [])));
-    const ended = replies.flatMap(endedOf);
-    if (ended.length === 0) break;
-    all.push(...ended);
-  }
-  return all;
 }
 
 async function inBuckets(

@@ -20,14 +20,14 @@ import { bucketOfUser, BUCKETS, randomBucket } from './buckets.js';
 import { changeRowToken, saveRow, touchRow } from './change-rows.js';
 import { checkClient, openConnection, type RedisClient } from './connection/open-connection.js';
 import { bytesOf, listOf, type RedisConnection, textOf } from './connection/redis-connection.js';
-import { deleteEverything, deleteIds, deleteIdsOfUser, deleteOfUser } from './delete-rows.js';
+import { deleteIds, deleteIdsOfUser, deleteOfUser } from './delete-rows.js';
 import { insert } from './insert.js';
 import { findLive, findRow } from './read-rows.js';
 import { type RedisSessionBackendOptions, type RedisSettings, resolveRedisOptions } from './redis-options.js';
 import { unpackRow } from './row-packing.js';
 import { LIST } from './scripts/list.js';
 import { type RedisHealth, ServerChecks } from './server-checks.js';
-import { countKeys, nextBatch, pruneBatch, rowsOf } from './walk-rows.js';
+import { cursorAt, nextBatch, pruneBatch, rowsOf } from './walk-rows.js';
 
 /**
  * Sessions in Redis (6.2 or later) or Valkey: a single server, behind Sentinel, or a Cluster. All sessions of a user are in one
@@ -37,9 +37,10 @@ import { countKeys, nextBatch, pruneBatch, rowsOf } from './walk-rows.js';
  *   another slot; ids that the app chose itself take one more when the row has a user.
  * - Rows are active by the `now` that is given. Every key has an expiry too, an hour later than what it holds, by which Redis
  *   forgets it; so nobody has to walk over expired rows.
- * - `walk` and `prune` ask each of 1,024 indexes for its next ids in every step, and then read the rows of the batch.
+ * - `walk` goes through 1,024 indexes, one for each bucket, and reads the rows of a batch together.
  */
 export class RedisSessionBackend extends SessionBackend {
+  override readonly expiresNatively = true;
   readonly #given: RedisClient;
   readonly #settings: RedisSettings;
   #opening: Promise<Opened> | null = null;
@@ -68,7 +69,7 @@ export class RedisSessionBackend extends SessionBackend {
   }
 
   /** What is wrong with the servers: evicted keys, a replica in the place of the primary, scripts that are not allowed. */
-  async health(): Promise<RedisHealth> {
+  override async health(): Promise<RedisHealth> {
     const { checks } = await this.#open();
     return checks.health();
   }
@@ -81,7 +82,7 @@ export class RedisSessionBackend extends SessionBackend {
   }
 
   /** What ids of new sessions of a user end with: the bucket of the user, or any for an anonymous visitor. */
-  idSuffix(userId: string | null): string {
+  override idSuffix(userId: string | null): string {
     return userId === null ? randomBucket() : bucketOfUser(userId);
   }
 
@@ -115,10 +116,9 @@ export class RedisSessionBackend extends SessionBackend {
     return changeRowToken(buckets, change);
   }
 
-  /** Atomic as a whole for the rows of one user. Rows of several users, and all rows, end bucket by bucket. */
+  /** Atomic as a whole for the rows of one user. Rows of several users end bucket by bucket. */
   async delete(selection: RowSelection): Promise<readonly EndedRow[]> {
     const { buckets } = await this.#open();
-    if (selection === 'all') return deleteEverything(buckets);
     if (!('ids' in selection)) return deleteOfUser(buckets, selection.userId, selection.exceptId);
     return selection.userId === undefined
       ? deleteIds(buckets, selection.ids)
@@ -138,27 +138,24 @@ export class RedisSessionBackend extends SessionBackend {
       .slice(0, limit ?? undefined);
   }
 
-  async walk({ now, after, batchSize, activeSince, authenticated }: WalkStep): Promise<WalkResult> {
+  async walk({ now, cursor, batchSize, activeSince, authenticated, limit }: WalkStep): Promise<WalkResult> {
     const { buckets } = await this.#open();
-    const batch = await nextBatch(buckets, after, batchSize);
-    const rows = (await rowsOf(buckets, batch)).filter(
-      (row) =>
+    const batch = await nextBatch(buckets, cursor, batchSize);
+    const found = (await rowsOf(buckets, batch)).filter(
+      ({ row }) =>
         isActive(row, now) &&
         (activeSince === null || row.lastActiveAt >= activeSince) &&
         (authenticated === null || (row.userId !== null) === authenticated),
     );
-    return { rows, next: batch.next };
+    const given = found.slice(0, limit);
+    const next = found.length > limit ? cursorAt(given.at(-1)?.entry) : batch.next;
+    return { rows: given.map(({ row }) => row), next };
   }
 
-  async prune({ now, after, batchSize }: PruneStep): Promise<PruneResult> {
+  async prune({ now, cursor, batchSize }: PruneStep): Promise<PruneResult> {
     const { buckets } = await this.#open();
-    const batch = await nextBatch(buckets, after, batchSize);
+    const batch = await nextBatch(buckets, cursor, batchSize);
     return { deleted: await pruneBatch(buckets, batch, now), next: batch.next };
-  }
-
-  async countByKey(now: EpochMs): Promise<ReadonlyMap<string, number>> {
-    const { buckets } = await this.#open();
-    return countKeys(buckets, now);
   }
 
   /** The ids of all keys that sealed rows which may be active. A row that ended early counts until it would have ended. */

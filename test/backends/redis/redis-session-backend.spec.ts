@@ -9,6 +9,7 @@ import {
   NOW,
   row,
   store,
+  deleteActive,
 } from '../../../src/testing/backend-contract/contract-rule.js';
 import { OwnRedis, withOwnRedis } from '../../support/own-redis.js';
 import { closeAll, openBackend, openClient, openOwnBackend } from './support/open-redis.js';
@@ -84,7 +85,7 @@ withOwnRedis(() => {
       await client.del(rowKey('a', bucketOfUser('ada')));
       expect(ids(await backend.list(ofAda))).toEqual(['b']);
       expect(await client.zcard(`app:{${bucketOfUser('ada')}}:u:ada`)).toBe(1);
-      await backend.prune({ now: NOW, after: null, batchSize: 10 });
+      await backend.prune({ now: NOW, cursor: null, batchSize: 10 });
       expect(await client.zcard(`app:{${bucketOfUser('ada')}}:i`)).toBe(1);
     });
 
@@ -93,7 +94,7 @@ withOwnRedis(() => {
       await store(backend, row('a'));
       await store(other, row('a'));
       await client.set('app:settings', '1');
-      expect(await backend.delete('all')).toHaveLength(1);
+      expect(await deleteActive(backend)).toBe(1);
       expect(await other.find(['a'])).toEqual([row('a')]);
       expect(await client.get('app:settings')).toBe('1');
     });
@@ -198,7 +199,7 @@ withOwnRedis(() => {
         expect(await backend.find([old.id])).toEqual([null]);
         expect(await client.exists(rowKey(old.id))).toBe(0);
       }
-      expect(await backend.delete('all')).toHaveLength(10);
+      expect(await deleteActive(backend)).toBe(10);
     });
 
     it('leaves it as it was when the limit refuses', async () => {
@@ -238,7 +239,14 @@ withOwnRedis(() => {
       ]);
       const change = { id: 'v', expected: old, next: { ...old, tokenUsed: true }, now: NOW };
       expect(await backend.changeToken(change)).toBe(false);
-      const step = { now: NOW, after: null, batchSize: 10, activeSince: null, authenticated: null };
+      const step = {
+        now: NOW,
+        cursor: null,
+        batchSize: 10,
+        limit: 10,
+        activeSince: null,
+        authenticated: null,
+      };
       expect((await backend.walk(step)).rows).toEqual([]);
       const seen: Array<SessionRow | null> = [];
       const build = (replaced: SessionRow | null) => (seen.push(replaced), row('b'));
@@ -268,7 +276,7 @@ withOwnRedis(() => {
         );
         expect(lists.flat()).toEqual(userId === null ? [] : [next]);
       }
-      expect(await backend.delete('all')).toHaveLength(1);
+      expect(await deleteActive(backend)).toBe(1);
     });
 
     it('goes to another user once its row has ended', async () => {
@@ -290,8 +298,7 @@ withOwnRedis(() => {
           ]),
         );
         const [found] = await backend.find(['k']);
-        const ended = await backend.delete('all');
-        expect(ids(ended)).toEqual(found ? ['k'] : []);
+        expect(await deleteActive(backend)).toBe(found ? 1 : 0);
       }
     });
 

@@ -53,18 +53,6 @@ return { ended, {} }
 `,
 );
 
-/** All of the bucket; how many. */
-export const DELETE_ALL = redisScript(
-  'delete-all',
-  `${END}
-for _, id in ipairs(redis.call('ZRANGE', base .. 'i', 0, -1)) do
-  local found = redis.call('HMGET', row_key(id), 'u', 'c')
-  if found[1] then finish(id, found) else redis.call('ZREM', base .. 'i', id) end
-end
-return { ended, {} }
-`,
-);
-
 /** Those of some ids that are not active; how many. */
 export const PRUNE = redisScript(
   'prune',
