@@ -10,6 +10,7 @@
 export const LEFT_OUT = [
   'e2e/', // browsers
   'behaviour/outage/', // servers that go and come
+  'behaviour/replicas/', // the same, and processes of their own
   'backends/redis/', // servers of their own
   'backends/typeorm/pool/', // only servers have pools of connections
   'backends/typeorm/sql/insert-queue.spec.ts',

@@ -17,6 +17,7 @@ const swc = {
 /** As in test/support/jest-projects.js. */
 const own = {
   'nest-sessions': '../../../../src/index.ts',
+  'nest-sessions/redis': '../../../../src/backends/redis/index.ts',
   'nest-sessions/testing': '../../../../src/testing/index.ts',
 };
 
