@@ -9,6 +9,8 @@ install_databases() {
   [[ $(id -u) -eq 0 ]] || sudo=(sudo -n)
   compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
   [[ -x /usr/sbin/mariadbd ]] || packages+=(mariadb-server)
+  [[ -f /usr/lib/galera/libgalera_smm.so ]] || packages+=(galera-4)
+  [[ -x /usr/bin/rsync ]] || packages+=(rsync)
   [[ -x /usr/sbin/pgbouncer ]] || packages+=(pgbouncer)
   [[ -x /usr/sbin/nginx ]] || packages+=(nginx-light)
   [[ -x /usr/bin/redis-server ]] || packages+=(redis-server)

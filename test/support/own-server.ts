@@ -27,13 +27,13 @@ export class OwnServer {
   /** A server that runs. @param more arguments of its program */
   static async make(kind: ServerKind, more: readonly string[] = []): Promise<OwnServer> {
     const server = await OwnServer.installed(kind, SERVERS[kind].install, more);
-    await server.start();
-    const admin = await new DataSource({
-      ...server.options(),
-      database: SERVERS[kind].admin,
-    }).initialize();
-    await admin.query('CREATE DATABASE sessions_test');
-    await admin.destroy();
+    try {
+      await server.start();
+      await server.#createDatabase();
+    } catch (error) {
+      await server.remove();
+      throw error;
+    }
     return server;
   }
 
@@ -50,9 +50,24 @@ export class OwnServer {
     const folder = await mkdtemp(join(tmpdir(), `nest-sessions-${kind}-`));
     const user = unprivileged();
     if (user) await chown(folder, user.uid, user.gid);
+    const server = new OwnServer(kind, folder, await freePort(), more);
     const { program, args } = install(join(folder, 'data'));
-    await run(binary(program), args, { ...user, cwd: folder });
-    return new OwnServer(kind, folder, await freePort(), more);
+    try {
+      await run(binary(program), args, { ...user, cwd: folder });
+    } catch (error) {
+      await server.remove();
+      throw error;
+    }
+    return server;
+  }
+
+  async #createDatabase(): Promise<void> {
+    const admin = await new DataSource({
+      ...this.options(),
+      database: SERVERS[this.kind].admin,
+    }).initialize();
+    await admin.query(SERVERS[this.kind].create);
+    await admin.destroy();
   }
 
   /** Options of a data source on its one database. */
@@ -113,11 +128,14 @@ export class OwnServer {
       ...this.options(),
       database: SERVERS[this.kind].admin,
     });
-    const isThere = await dataSource.initialize().then(
-      () => true,
-      () => false,
-    );
-    if (isThere) await dataSource.destroy();
+    const isThere = await dataSource
+      .initialize()
+      .then(() => dataSource.query(SERVERS[this.kind].probe))
+      .then(
+        () => true,
+        () => false,
+      );
+    if (dataSource.isInitialized) await dataSource.destroy();
     return isThere;
   }
 
@@ -149,6 +167,8 @@ const SERVERS = {
   postgres: {
     user: 'postgres',
     admin: 'postgres',
+    create: 'CREATE DATABASE sessions_test',
+    probe: 'SELECT 1 FROM pg_database',
     stop: 'SIGQUIT',
     install: (data: string): Command => ({
       program: 'initdb',
@@ -175,6 +195,8 @@ const SERVERS = {
   mariadb: {
     user: 'root',
     admin: 'mysql',
+    probe: 'SELECT 1 FROM user', // of a table: a node of a cluster answers others before it is ready
+    create: 'CREATE DATABASE IF NOT EXISTS sessions_test', // another node of a cluster may have made it
     stop: 'SIGKILL',
     install: (data: string): Command => ({
       program: 'mariadb-install-db',

@@ -1,15 +1,21 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 
-/** Folders that Debian keeps server programs in, beside those of the path. */
+/** Folders that Debian keeps server programs, and what they load, in, beside those of the path. */
 function folders(): string[] {
   const versions = '/usr/lib/postgresql';
   const postgres = existsSync(versions)
     ? readdirSync(versions).map((each) => join(versions, each, 'bin'))
     : [];
-  return [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', ...postgres.toReversed()];
+  return [
+    ...(process.env['PATH'] ?? '').split(delimiter),
+    '/usr/sbin',
+    '/usr/lib/galera',
+    ...postgres.toReversed(),
+  ];
 }
 
 function find(program: string): string | undefined {
@@ -30,14 +36,21 @@ export function unprivileged(): { uid: number; gid: number } | undefined {
   return process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
 }
 
-/** A port that nothing listens on. */
+/**
+ * A port that nothing listens on. Below those that systems give to connections by themselves, one of which would take it
+ * before the server that it is for has started.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  for (;;) {
+    const port = randomInt(12_000, 30_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    server.close();
+    if (isFree) return port;
+  }
 }
 
 /**

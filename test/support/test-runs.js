@@ -72,6 +72,7 @@ export const LONGEST = [
   'behaviour/outage/ended-connections.spec.ts',
   'behaviour/outage/database-server.spec.ts',
   'backends/typeorm/pool/mysql/mysql-dialect.storm.spec.ts',
+  'backends/typeorm/pool/mysql/galera.spec.ts',
   'e2e/single-page-app.spec.ts',
   'e2e/demo.spec.ts',
   'e2e/demo.live.spec.ts',

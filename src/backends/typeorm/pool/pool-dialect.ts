@@ -44,14 +44,27 @@ export interface PoolDialect {
   discard(connection: unknown): void;
   /** Has the server give up the statement that keeps a connection busy. Does not throw. */
   cancelStatement(connection: unknown, dataSource: DataSource): void;
-  /** @throws SessionOptionsError when the server is one that sessions cannot rely on */
-  checkServer(runner: QueryRunner): Promise<void>;
+  /**
+   * Looks at the server.
+   *
+   * @returns what is different about it; `null`: nothing
+   * @throws SessionOptionsError when the server is one that sessions cannot rely on
+   */
+  checkServer(runner: QueryRunner): Promise<ServerVariant | null>;
   /** A SELECT of the server's clock as `now`: milliseconds since the Unix epoch, with a fraction. */
   readonly clock: string;
   /** What the server has to tell other processes something. `null`: nothing. */
   readonly bus: ((access: BusAccess) => SessionBus) | null;
   /** Statements that follow the creation of a table, whose name is given in quotes. */
   readonly afterCreateTable: (table: string) => readonly string[];
+}
+
+/** A server that needs another dialect than most of its kind. */
+export interface ServerVariant {
+  /** What the log is told of it, once. */
+  readonly notice: string;
+  /** The dialect for it, once there is the table, whose name is given in quotes. */
+  fit(table: string): PoolDialect;
 }
 
 /** What a bus has of the database. */

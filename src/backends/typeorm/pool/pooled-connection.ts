@@ -20,7 +20,7 @@ import type { SqlConnection, SqlRunner, TransactionOptions } from '../sql-connec
 import type { TypeOrmSessionBackendOptions } from '../typeorm-session-backend-options.js';
 import { readClock } from './database-clock.js';
 import { DatabaseFailure } from './database-failure.js';
-import type { LockKey, PoolDialect } from './pool-dialect.js';
+import type { LockKey, PoolDialect, ServerVariant } from './pool-dialect.js';
 import { RetryPolicy } from './retry-policy.js';
 import { PooledRunner } from './pooled-runner.js';
 import { databaseName, type PoolSource, poolSourceOf } from './pool-source.js';
@@ -39,11 +39,15 @@ export class PooledConnection implements SqlConnection {
   #isClosed = false;
   readonly #source: PoolSource;
   readonly #dialect: PoolDialect;
+  /** The dialect for this very server: what makes the table ready, and finds out, does without it. */
+  #fitted: PoolDialect;
+  #isVariantTold = false;
   readonly #options: TypeOrmSessionBackendOptions;
 
   constructor(source: PoolSource, dialect: PoolDialect, options: TypeOrmSessionBackendOptions) {
     this.#source = source;
     this.#dialect = dialect;
+    this.#fitted = dialect;
     this.#options = options;
     this.#name = `Sessions in ${dialect.label} database ${databaseName(source.options)}`;
   }
@@ -101,7 +105,7 @@ export class PooledConnection implements SqlConnection {
     this.#table ??= sessionTable(this.#source.options, this.#options.tableName);
     const table = await this.#table;
     const look = async (runner: PooledRunner): Promise<TableStatus> => {
-      await runner.withQueryRunner((typeorm) => this.#dialect.checkServer(typeorm));
+      this.#fitTo(await runner.withQueryRunner((typeorm) => this.#dialect.checkServer(typeorm)));
       return runner.withQueryRunner((typeorm) => tableStatus(typeorm, table));
     };
     const status = await this.#perform(null, { attempt: look, isPreparation: true });
@@ -118,6 +122,19 @@ export class PooledConnection implements SqlConnection {
         return now === 'absent';
       });
     return this.#inTransaction(this.#lockKey('table'), create, { isPreparation: true });
+  }
+
+  #fitTo(variant: ServerVariant | null): void {
+    const { quoteIdentifier } = this.#dialect.syntax;
+    const table = tablePath(this.#source.options, this.#options.tableName).map(quoteIdentifier).join('.');
+    this.#fitted = variant?.fit(table) ?? this.#dialect;
+    if (variant === null || this.#isVariantTold) return;
+    this.#isVariantTold = true;
+    this.#options.logger?.warn(`${this.#name}: ${variant.notice}`);
+  }
+
+  #dialectOf({ isPreparation = false }: Pick<Call<unknown>, 'isPreparation'>): PoolDialect {
+    return isPreparation ? this.#dialect : this.#fitted;
   }
 
   /** The table has gone, or is another one: creates it again, once for all calls that have noticed. */
@@ -148,17 +165,18 @@ export class PooledConnection implements SqlConnection {
     }: Partial<TransactionOptions<T>> & Pick<Call<T>, 'isPreparation'> = {},
   ): Promise<T> {
     const attempt = async (runner: PooledRunner, deadline: Deadline): Promise<T> => {
+      const dialect = this.#dialectOf({ isPreparation });
       runner.isInTransaction = true;
       try {
-        await this.#dialect.begin(runner, lock, deadline.left);
+        await dialect.begin(runner, lock, deadline.left);
         const result = await work(runner);
         const ending = commitIf(result) ? 'COMMIT' : 'ROLLBACK';
         runner.isCommitting = ending === 'COMMIT';
-        await this.#dialect.end(runner, ending, lock);
+        await dialect.end(runner, ending, lock);
         runner.isInTransaction = false;
         return result;
       } catch (error) {
-        await this.#dialect.end(runner, 'ROLLBACK', lock).then(
+        await dialect.end(runner, 'ROLLBACK', lock).then(
           () => (runner.isInTransaction = false),
           () => undefined, // so the connection will be ended, and the transaction with it
         );
@@ -214,7 +232,7 @@ export class PooledConnection implements SqlConnection {
 
   async #attemptOnce<T>(call: Call<T>, dataSource: DataSource): Promise<T> {
     const { deadline } = call;
-    const runner = new PooledRunner(dataSource, this.#dialect, deadline, call.isWrite ?? false);
+    const runner = new PooledRunner(dataSource, this.#dialectOf(call), deadline, call.isWrite ?? false);
     try {
       return await deadline.limit(runner.connect().then(() => call.attempt(runner, deadline)));
     } finally {

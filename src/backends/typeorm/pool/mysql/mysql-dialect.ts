@@ -1,16 +1,11 @@
 import type { QueryRunner } from 'typeorm';
 import { SessionOptionsError } from '../../../../core/session-errors.js';
 import { property } from '../../driver-error.js';
-import { serverState } from '../../sql/server-state.js';
-import { DatabaseFailure } from '../database-failure.js';
-import type { LockKey, PoolDialect } from '../pool-dialect.js';
+import type { PoolDialect, ServerVariant } from '../pool-dialect.js';
+import { GALERA_NOTICE, onGalera } from './galera.js';
+import { IS_READ_ONLY } from './is-read-only.js';
+import { beginTransaction, endTransaction } from './transaction.js';
 import { clearTimeout, setTimeout } from '../../../../core/timers.js';
-
-/**
- * A replica, or a primary that has been demoted, also for a user who may write there all the same. `CONCAT`, since the
- * variables are numbers on some versions and words on others.
- */
-const IS_READ_ONLY = "CONCAT(@@global.read_only, @@global.innodb_read_only) NOT IN ('00', 'OFF0', 'OFFOFF')";
 
 /** MySQL and MariaDB, through `mysql2`. They differ in nothing that is used here. */
 export const mysqlDialect: PoolDialect = {
@@ -41,6 +36,9 @@ export const mysqlDialect: PoolDialect = {
     'ER_CHECKREAD',
     'ER_USER_LOCK_DEADLOCK',
     'ER_LOCK_NOWAIT',
+    // Another node of a cluster has made the table, or the column, since this one looked.
+    'ER_TABLE_EXISTS_ERROR',
+    'ER_DUP_FIELDNAME',
   ],
   // --read-only; a server that was started so; a transaction or a user that is read-only
   readOnlyCodes: [
@@ -68,25 +66,9 @@ export const mysqlDialect: PoolDialect = {
       });
     }),
 
-  async begin(control, lock, left) {
-    if (lock) {
-      const [row] = await control.execute(
-        `SELECT GET_LOCK(${lockName(lock)}, ${Math.ceil(left / 1000)}) AS got${serverState({ isReadOnly: IS_READ_ONLY })}`,
-      );
-      if (Number(row?.got) !== 1) throw new DatabaseFailure('', 'the lock of the user was not to be had');
-    }
-    await control.execute('SET TRANSACTION ISOLATION LEVEL READ COMMITTED');
-    await control.execute('START TRANSACTION');
-  },
+  begin: beginTransaction,
 
-  async end(control, ending, lock) {
-    await control.executeEnding(ending);
-    // What is committed is committed: a lock that cannot be given back goes with its connection.
-    if (lock)
-      await control
-        .executeEnding(`DO RELEASE_LOCK(${lockName(lock)})`)
-        .catch(() => control.discardAfterUse());
-  },
+  end: endTransaction,
 
   discard: destroy,
 
@@ -102,13 +84,14 @@ export const mysqlDialect: PoolDialect = {
         `\`dataSource\`: expected MySQL 8.0.1 or later, or MariaDB 10.6 or later, got '${row.version}'`,
       );
     }
-    if (logsStatements(await variablesOf(runner))) {
+    const variables = await variablesOf(runner);
+    if (logsStatements(variables)) {
       throw new SessionOptionsError(
         '`dataSource`: expected a server with `binlog_format` ROW or MIXED, got STATEMENT, with which InnoDB refuses every ' +
           'transaction at READ COMMITTED, and so every sign-in. Set binlog_format = MIXED or ROW on the server, and start again',
       );
     }
-    if (countsFoundRows(await runner.connect())) return;
+    if (countsFoundRows(await runner.connect())) return variantOf(variables);
     throw new SessionOptionsError(
       "`dataSource`: expected the flag FOUND_ROWS, which is mysql2's default, got `flags` without it. Without it, a " +
         'session whose row already says what is written would seem to have ended',
@@ -117,13 +100,6 @@ export const mysqlDialect: PoolDialect = {
 
   afterCreateTable: () => [],
 };
-
-/**
- * Name of a lock, at most 64 characters. Names are of the whole server and ignore case, so it is a hash in hex that
- * holds the name of the database too.
- */
-const lockName = (lock: LockKey): string =>
-  `LEFT(SHA2(CONCAT(DATABASE(), ' ${lock.toString('hex')}'), 256), 60)`;
 
 /** A table of so many ids, for a join that looks each of them up. */
 const namedIds = (count: number): string =>
@@ -168,10 +144,23 @@ function countsFoundRows(connection: unknown): boolean {
 /** Variables of the server, by name, as they are for this connection. One that the server does not know is not there. */
 async function variablesOf(runner: QueryRunner): Promise<ReadonlyMap<string, string>> {
   const rows: Array<Readonly<Record<'Variable_name' | 'Value', string>>> = await runner.query(
-    "SHOW VARIABLES WHERE Variable_name IN ('log_bin', 'sql_log_bin', 'binlog_format')",
+    "SHOW VARIABLES WHERE Variable_name IN ('version', 'log_bin', 'sql_log_bin', 'binlog_format', 'wsrep_on')",
   );
   return new Map(rows.map((row) => [row.Variable_name, row.Value]));
 }
+
+/** What is different about a node of a Galera cluster. `null`: it is none. */
+function variantOf(variables: ReadonlyMap<string, string>): ServerVariant | null {
+  if (variables.get('wsrep_on') !== 'ON') return null;
+  if (/mariadb/i.test(variables.get('version') ?? ''))
+    return { notice: GALERA_NOTICE, fit: (table) => onGalera(mysqlDialect, table) };
+  return { notice: OTHER_CLUSTER, fit: () => mysqlDialect };
+}
+
+/** What the log is told of a cluster whose nodes know no SET STATEMENT. */
+const OTHER_CLUSTER =
+  'the server is a node of a cluster that is not of MariaDB: the limit of sessions, and the end of a session, hold on one ' +
+  'node alone. Send all sessions to one node';
 
 /**
  * Whether the server writes the statements of this connection into its binary log as text.

@@ -89,7 +89,7 @@ export const postgresDialect: PoolDialect = {
 
   async checkServer(runner) {
     const [row]: Array<{ version: string } | undefined> = await runner.query('SELECT version() AS version');
-    if (row === undefined || row.version.startsWith('PostgreSQL')) return;
+    if (row === undefined || row.version.startsWith('PostgreSQL')) return null;
     throw new SessionOptionsError(
       `\`dataSource\`: expected PostgreSQL, whose advisory locks keep the limit of sessions, got '${row.version}'`,
     );
