@@ -53,7 +53,8 @@ export class OwnServer {
     const server = new OwnServer(kind, folder, await freePort(), more);
     const { program, args } = install(join(folder, 'data'));
     try {
-      await run(binary(program), args, { ...user, cwd: folder });
+      // Several that are installed at once would remove each other's temporary tables.
+      await run(binary(program), args, { ...user, cwd: folder, env: { ...process.env, TMPDIR: folder } });
     } catch (error) {
       await server.remove();
       throw error;
