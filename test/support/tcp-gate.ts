@@ -51,6 +51,11 @@ export class TcpGate {
     for (const socket of this.#sockets) socket.pause();
   }
 
+  /** What is open now carries nothing any more, and stays open; new connections do, as after a failover of an address. */
+  forget(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
   /** Lets through what has been held, and everything from now on. */
   unstick(): void {
     this.#isStuck = false;

@@ -11,6 +11,8 @@ export class Deadline {
   stage = 'the first attempt has not ended';
   /** Whether somebody has been told that the time is up. */
   isRefused = false;
+  /** Called before somebody is told that the time is up, so that their next call knows why. */
+  onRefusal: (() => void) | null = null;
   readonly #timeout: number;
   readonly #softTimeout: number;
   readonly #start: number;
@@ -62,6 +64,7 @@ export class Deadline {
     return new Promise((resolve, reject) => {
       const refuse = () => {
         this.isRefused = true;
+        this.onRefusal?.();
         reject(this.error());
       };
       let timer = setTimeout(() => {

@@ -11,8 +11,10 @@ export interface PoolDialect {
   /** TypeORM's names (`type` option) of the drivers that it serves. */
   readonly drivers: readonly string[];
   readonly syntax: SqlSyntax;
-  /** Codes of failures after which the database asks for another try. Nothing has been changed then. */
+  /** Codes of failures after which another try may succeed: for others' sake, or for time. Nothing has been changed then. */
   readonly retryCodes: readonly string[];
+  /** Codes with which a server that has no connection left refuses another one. */
+  readonly fullCodes: readonly string[];
   /** Codes of what a server says that takes no writes, the usual one first. Nothing has been changed then. */
   readonly readOnlyCodes: readonly [string, ...string[]];
   /** Codes of failures with which the server ends the connection. */

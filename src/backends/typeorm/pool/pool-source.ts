@@ -77,6 +77,12 @@ class OwnPool implements PoolSource {
   }
 }
 
+/**
+ * Milliseconds without a word after which TCP asks whether the server is still there: what lies between forgets silent
+ * connections after minutes.
+ */
+const KEEP_ALIVE = 30_000;
+
 /** Options without all that would act on tables: entities, migrations and what runs them at startup. */
 function connectionOptions(given: DataSourceOptions, timeout: number): DataSourceOptions {
   const mute = {
@@ -93,7 +99,7 @@ function connectionOptions(given: DataSourceOptions, timeout: number): DataSourc
     logging: false,
   };
   if (given.type === 'postgres') {
-    const extra = watchedFromTheStart(given.extra);
+    const extra = { keepAlive: true, keepAliveInitialDelayMillis: KEEP_ALIVE, ...watchedFromTheStart(given) };
     return {
       connectTimeoutMS: timeout,
       ...masterAlone(given, [...ADDRESS, 'ssl']),
@@ -102,8 +108,10 @@ function connectionOptions(given: DataSourceOptions, timeout: number): DataSourc
       installExtensions: false,
     };
   }
-  if (given.type === 'mysql' || given.type === 'mariadb')
-    return { connectTimeout: timeout, ...masterAlone(given, ADDRESS), ...mute };
+  if (given.type === 'mysql' || given.type === 'mariadb') {
+    const extra = { enableKeepAlive: true, keepAliveInitialDelay: KEEP_ALIVE, ...extraOf(given) };
+    return { connectTimeout: timeout, ...masterAlone(given, ADDRESS), ...mute, extra };
+  }
   throw new TypeError(`Not a database with a pool: ${given.type}`);
 }
 
@@ -125,11 +133,17 @@ function masterAlone<T extends { readonly replication?: { readonly master: objec
 /** Where a server is, and who asks. On PostgreSQL each also has its own `ssl`. */
 const ADDRESS = ['url', 'host', 'port', 'username', 'password', 'database', 'socketPath'] as const;
 
+/** What the options hand to the driver as it is. */
+function extraOf({ extra }: { readonly extra?: unknown }): object {
+  return typeof extra === 'object' && extra !== null ? extra : {};
+}
+
 /** Options of `pg-pool`, whose `verify` sees each new connection before TypeORM has given the pool out. */
-function watchedFromTheStart(given: unknown): object {
-  const verify = property(given, 'verify');
+function watchedFromTheStart(given: { readonly extra?: unknown }): object {
+  const extra = extraOf(given);
+  const verify = property(extra, 'verify');
   return {
-    ...(typeof given === 'object' ? given : {}),
+    ...extra,
     verify: (connection: unknown, done: (error?: unknown) => void): void => {
       handleErrorsOf(connection);
       if (typeof verify === 'function') verify(connection, done);

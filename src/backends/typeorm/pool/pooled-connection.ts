@@ -220,7 +220,7 @@ export class PooledConnection implements SqlConnection {
         if (next === 'give-up') throw error;
         if (next === 'restore-table') await this.#restore();
         deadline.lastFailure = error;
-        const pause = BACKOFF * count * (0.5 + Math.random());
+        const pause = (next === 'retry-later' ? LONG_BACKOFF : BACKOFF) * count * (0.5 + Math.random());
         if (deadline.left <= pause) throw deadline.error();
         await sleep(pause);
         continue;
@@ -252,6 +252,8 @@ export class PooledConnection implements SqlConnection {
 
 /** Milliseconds before the next attempt, times the number of attempts so far, give or take half. */
 const BACKOFF = 4;
+/** The same where each attempt costs the server a connection that it does not have. */
+const LONG_BACKOFF = 50;
 
 /** A database server as the backend sees it, behind a pool of connections. */
 export function pooledDialect(dialect: PoolDialect): SqlDialect {

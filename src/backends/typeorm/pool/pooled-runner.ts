@@ -42,6 +42,9 @@ export class PooledRunner implements SqlRunner, TransactionControl {
     this.isCommitting = isCommitting;
     this.#runner = dataSource.createQueryRunner('master');
     this.#trust = trustOf(dataSource);
+    deadline.onRefusal = () => {
+      if (this.#underWay > 0) this.#trust.noteSilence(this.#sentAt);
+    };
     this.#logger = new QueryLogger(dataSource, () => this.#runner);
   }
 
@@ -115,7 +118,6 @@ export class PooledRunner implements SqlRunner, TransactionControl {
     const connection = this.#connection;
     if (connection === null) return; // still to come, or never
     if (this.#heardAt > 0) this.#trust.noteAnswer(connection, this.#heardAt);
-    if (this.#underWay > 0) this.#trust.noteSilence(this.#sentAt);
     if (this.#underWay > 0 || this.isInTransaction || this.#isToDiscard) this.#dialect.discard(connection);
     if (this.#underWay > 0) this.#dialect.cancelStatement(connection, this.#dataSource);
     await this.#runner.release();

@@ -18,8 +18,9 @@ export class RetryPolicy {
 
   /** @param canTell whether the next attempt can tell that those before have changed nothing */
   after(failure: DatabaseFailure, canTell: boolean): NextStep {
-    const { retryCodes, readOnlyCodes, missingTableCodes, connectionLostCodes } = this.#dialect;
+    const { retryCodes, fullCodes, readOnlyCodes, missingTableCodes, connectionLostCodes } = this.#dialect;
     if (retryCodes.includes(failure.code)) return 'retry';
+    if (fullCodes.includes(failure.code)) return 'retry-later';
     if (readOnlyCodes.includes(failure.code)) return this.#readOnly++ === 0 ? 'retry' : 'give-up';
     if (missingTableCodes.includes(failure.code)) return this.#restoreOnce();
     if (!failure.isConnectionLost(connectionLostCodes) || this.#lost++ >= MAX_LOST) return 'give-up';
@@ -38,5 +39,5 @@ export class RetryPolicy {
 /** Connections that one call may lose: about as many as a pool has, since all of them may have ended at once. */
 const MAX_LOST = 10;
 
-/** What follows a failed attempt: another one, another one once the table is restored, or none. */
-export type NextStep = 'retry' | 'restore-table' | 'give-up';
+/** What follows a failed attempt: another one, soon or later, another one once the table is restored, or none. */
+export type NextStep = 'retry' | 'retry-later' | 'restore-table' | 'give-up';

@@ -39,7 +39,10 @@ export const mysqlDialect: PoolDialect = {
     // Another node of a cluster has made the table, or the column, since this one looked.
     'ER_TABLE_EXISTS_ERROR',
     'ER_DUP_FIELDNAME',
+    'ER_QUERY_TIMEOUT', // `max_execution_time` of MySQL
+    '1969', // `max_statement_time` of MariaDB, for which mysql2 has no name
   ],
+  fullCodes: ['ER_CON_COUNT_ERROR', 'ER_TOO_MANY_USER_CONNECTIONS'],
   // --read-only; a server that was started so; a transaction or a user that is read-only
   readOnlyCodes: [
     'ER_OPTION_PREVENTS_STATEMENT',

@@ -33,12 +33,15 @@ export const postgresDialect: PoolDialect = {
     jsonLookup: false,
     deleteReturning: true,
   },
-  // serialization_failure, deadlock_detected, lock_not_available
-  retryCodes: ['40001', '40P01', '55P03'],
+  // serialization_failure, deadlock_detected, lock_not_available, query_canceled
+  retryCodes: ['40001', '40P01', '55P03', '57014'],
+  // too_many_connections
+  fullCodes: ['53300'],
   // read_only_sql_transaction
   readOnlyCodes: ['25006'],
-  // admin_shutdown, crash_shutdown, idle_session_timeout; the connection exceptions, which poolers give too
-  connectionLostCodes: ['57P01', '57P02', '57P05', '08000', '08003', '08006', '08P01'],
+  // admin_shutdown, crash_shutdown, idle_session_timeout, idle_in_transaction_session_timeout, transaction_timeout; the
+  // connection exceptions, which poolers give too
+  connectionLostCodes: ['57P01', '57P02', '57P05', '25P03', '25P04', '08000', '08003', '08006', '08P01'],
   // undefined_table, undefined_column
   missingTableCodes: ['42P01', '42703'],
   duplicateKeyCode: null,
