@@ -44,8 +44,10 @@ export interface PoolDialect {
   end(control: TransactionControl, ending: TransactionEnding, lock: LockKey | null): Promise<void>;
   /** Takes a connection out of the pool. Does not throw. */
   discard(connection: unknown): void;
-  /** Has the server give up the statement that keeps a connection busy. Does not throw. */
-  cancelStatement(connection: unknown, dataSource: DataSource): void;
+  /**
+   * Has the server give up the statement that keeps a connection busy, which may be discarded when this resolves. Does not reject.
+   */
+  cancelStatement(connection: unknown, dataSource: DataSource): Promise<void>;
   /**
    * Looks at the server.
    *

@@ -118,8 +118,17 @@ export class PooledRunner implements SqlRunner, TransactionControl {
     const connection = this.#connection;
     if (connection === null) return; // still to come, or never
     if (this.#heardAt > 0) this.#trust.noteAnswer(connection, this.#heardAt);
-    if (this.#underWay > 0 || this.isInTransaction || this.#isToDiscard) this.#dialect.discard(connection);
-    if (this.#underWay > 0) this.#dialect.cancelStatement(connection, this.#dataSource);
+    if (this.#underWay > 0)
+      void this.#cancel(connection); // for which nobody waits
+    else {
+      if (this.isInTransaction || this.#isToDiscard) this.#dialect.discard(connection);
+      await this.#runner.release();
+    }
+  }
+
+  async #cancel(connection: unknown): Promise<void> {
+    await this.#dialect.cancelStatement(connection, this.#dataSource);
+    this.#dialect.discard(connection);
     await this.#runner.release();
   }
 

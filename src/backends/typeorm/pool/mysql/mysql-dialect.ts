@@ -75,8 +75,9 @@ export const mysqlDialect: PoolDialect = {
 
   discard: destroy,
 
-  cancelStatement(connection, dataSource) {
+  async cancelStatement(connection, dataSource) {
     const id = property(connection, 'threadId');
+    destroy(connection); // first, since the other needs a place in the pool
     if (typeof id === 'number') void killConnection(dataSource.createQueryRunner('master'), id);
   },
 

@@ -116,5 +116,34 @@ describe('PgBouncer in transaction mode', () => {
       expect(after.map(({ status }) => status)).toEqual(after.map(() => 'inserted'));
       await backend.close();
     });
+
+    it('cancels statements that hang, at the server, round after round', async () => {
+      const tableName = `sessions_${++tables}`;
+      const backend = open(tableName, 1_000);
+      await backend.init();
+      await storeRows(backend, row('a'));
+      const holder = direct.createQueryRunner();
+      await holder.startTransaction();
+      await holder.query(`SELECT id FROM ${tableName} FOR UPDATE`);
+      const running = async (): Promise<number> => {
+        const rows: unknown[] = await direct.query(
+          "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'UPDATE%'",
+        );
+        return rows.length;
+      };
+      const use = { id: 'a', lastActiveAt: NOW + 1, expiresAt: NOW + 61 * MINUTE, now: NOW };
+      for (let round = 0; round < 4; round++) {
+        // As many as are under way at the server: those that PgBouncer has not sent yet cannot be cancelled there.
+        const hanging = Array.from({ length: SERVER_CONNECTIONS }, () => backend.touch([use]));
+        const outcome = Promise.allSettled(hanging);
+        while ((await running()) < SERVER_CONNECTIONS);
+        expect((await outcome).map(({ status }) => status)).toEqual(hanging.map(() => 'rejected'));
+        for (const end = performance.now() + 2_000; (await running()) > 0 && performance.now() < end;);
+        expect(await running()).toBe(0); // though the row is still locked
+      }
+      await holder.rollbackTransaction();
+      await holder.release();
+      await backend.close();
+    });
   });
 });
