@@ -17,6 +17,9 @@ export interface FoundKey {
   readonly pointer: string | null;
 }
 
+/** How often a key is looked for on another server of a Cluster. */
+const MOST_MOVES = 3;
+
 /** Sends commands and scripts to the bucket that they are about. */
 export class BucketClient {
   readonly #connection: RedisConnection;
@@ -56,13 +59,15 @@ export class BucketClient {
     if (this.#durability === 'primary') return this.run(script, bucket, words);
     const key = this.#key(bucket, 'i');
     const wait = this.#durability === 'fsync' ? ['WAITAOF', '1', '0'] : ['WAIT', '1'];
-    const replies = await loading(script, (name, text) =>
-      this.#connection.sendTogether(key, [
-        ['CLIENT', 'ID'],
-        [name, text, '1', key, ...words],
-        [...wait, String(this.#timeout)],
-        ['CLIENT', 'ID'],
-      ]),
+    const replies = await this.#found(key, () =>
+      loading(script, (name, text) =>
+        this.#connection.sendTogether(key, [
+          ['CLIENT', 'ID'],
+          [name, text, '1', key, ...words],
+          [...wait, String(this.#timeout)],
+          ['CLIENT', 'ID'],
+        ]),
+      ),
     );
     const [before, reply, waited, after] = replies;
     // On another connection than that of the write, the server would have waited for nothing.
@@ -101,6 +106,21 @@ export class BucketClient {
     const key = this.#key(bucket, 'k');
     const words = ['ZRANGEBYSCORE', key, `(${now}`, '+inf'];
     return listOf(await translated(this.#connection.send(key, words))).map(textOf);
+  }
+
+  /**
+   * Calls again when a server of a Cluster says that another one has the key by now, and did nothing: clients follow that by
+   * themselves for a single command, and learn it from one, but not for several that belong together.
+   */
+  async #found<R>(key: string, call: () => Promise<R>): Promise<R> {
+    for (let moves = 0; ; moves++) {
+      try {
+        return await call();
+      } catch (error) {
+        if (moves === MOST_MOVES || !messageOf(error).startsWith('MOVED')) throw error;
+        await this.#connection.send(key, ['EXISTS', key]);
+      }
+    }
   }
 
   #key(bucket: string, name: string): string {

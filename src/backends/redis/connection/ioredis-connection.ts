@@ -75,6 +75,8 @@ export class IoRedisConnection implements RedisConnection {
   }
 
   async masters(): Promise<readonly RedisServer[]> {
+    // Until it has been told by one which are masters, a Cluster takes all nodes that it was given for some, and then drops the others.
+    if (this.isCluster) await call(this.#client, ['PING']);
     const nodes: unknown = this.isCluster
       ? (Reflect.get(this.#client, 'nodes') as (role: string) => unknown).call(this.#client, 'master')
       : [this.#client];
