@@ -35,11 +35,16 @@ export class BucketClient {
     this.#timeout = timeout;
   }
 
-  /** Runs a script that may heal an index in passing, and changes nothing that anybody relies on. */
+  /** Runs a script. It is acknowledged when the server has done it. */
   async run(script: RedisScript, bucket: string, words: readonly Word[]): Promise<Reply> {
     const key = this.#key(bucket, 'i');
     const call = (name: string, text: string) => this.#connection.send(key, [name, text, '1', key, ...words]);
     return loading(script, call);
+  }
+
+  /** Runs a script that reads, and heals an index in passing. */
+  read(script: RedisScript, bucket: string, words: readonly Word[]): Promise<Reply> {
+    return again(() => this.run(script, bucket, words));
   }
 
   /**
@@ -47,12 +52,8 @@ export class BucketClient {
    * lost before the reply came, a script that recognises what it has done is sent again, once.
    */
   async write(script: RedisScript, bucket: string, words: readonly Word[]): Promise<Reply> {
-    try {
-      return await this.#write(script, bucket, words);
-    } catch (error) {
-      if (!script.isRepeatable || !isLostConnection(error)) throw error;
-      return this.#write(script, bucket, words);
-    }
+    const write = () => this.#write(script, bucket, words);
+    return script.isRepeatable ? again(write) : write();
   }
 
   async #write(script: RedisScript, bucket: string, words: readonly Word[]): Promise<Reply> {
@@ -81,9 +82,7 @@ export class BucketClient {
   /** What the key of an id holds in a bucket. One plain command. */
   async look(bucket: string, id: string, isWhole: boolean): Promise<FoundKey> {
     const key = this.#key(bucket, `s:${id}`);
-    const reply = await translated(
-      this.#connection.send(key, ['HMGET', key, 'u', 'c', 'p', ...(isWhole ? ['r'] : [])]),
-    );
+    const reply = await this.#read(key, ['HMGET', key, 'u', 'c', 'p', ...(isWhole ? ['r'] : [])]);
     const [use, claim, pointer, rest] = listOf(reply);
     return {
       use: bytesOf(use),
@@ -98,14 +97,19 @@ export class BucketClient {
     const key = this.#key(bucket, 'i');
     const from = after === null ? '-' : `(${after}`;
     const words = ['ZRANGEBYLEX', key, from, '+', 'LIMIT', '0', String(count)];
-    return listOf(await translated(this.#connection.send(key, words))).map(textOf);
+    return listOf(await this.#read(key, words)).map(textOf);
   }
 
   /** The ids of the keys that sealed rows of a bucket which may be active at `now`. */
   async keysInUse(bucket: string, now: number): Promise<readonly string[]> {
     const key = this.#key(bucket, 'k');
     const words = ['ZRANGEBYSCORE', key, `(${now}`, '+inf'];
-    return listOf(await translated(this.#connection.send(key, words))).map(textOf);
+    return listOf(await this.#read(key, words)).map(textOf);
+  }
+
+  /** A plain command that changes nothing. */
+  #read(key: string, words: readonly Word[]): Promise<Reply> {
+    return again(() => translated(this.#connection.send(key, words)));
   }
 
   /**
@@ -146,9 +150,21 @@ async function translated<R>(reply: Promise<R>): Promise<R> {
   }
 }
 
+/** Calls once more when the connection was lost before the reply came. */
+async function again<R>(call: () => Promise<R>): Promise<R> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!isLostConnection(error)) throw error;
+    return call();
+  }
+}
+
 /** Of ioredis and of node-redis, and of sockets: nobody knows whether the server has done what it was sent. */
 function isLostConnection(error: unknown): boolean {
-  return /Connection is closed|connection was lost|Socket closed|ECONNRESET|EPIPE/.test(messageOf(error));
+  return /Connection is closed|connection was lost|max retries per request|Socket closed|ECONNRESET|EPIPE/.test(
+    messageOf(error),
+  );
 }
 
 function messageOf(error: unknown): string {

@@ -12,6 +12,7 @@ import {
   type WalkResult,
   type WalkStep,
 } from '../../core/session-backend.js';
+import type { SessionBus } from '../../core/session-bus.js';
 import { compareIds } from '../../core/identifiers.js';
 import { isActive } from '../../core/session-expiry.js';
 import type { EndedRow, EpochMs, LiveRow, SessionRow } from '../../core/session-row.js';
@@ -22,6 +23,7 @@ import { checkClient, openConnection, type RedisClient } from './connection/open
 import { bytesOf, listOf, type RedisConnection, textOf } from './connection/redis-connection.js';
 import { deleteIds, deleteIdsOfUser, deleteOfUser } from './delete-rows.js';
 import { insert } from './insert.js';
+import { RedisBus } from './redis-bus.js';
 import { findLive, findRow } from './read-rows.js';
 import { type RedisSessionBackendOptions, type RedisSettings, resolveRedisOptions } from './redis-options.js';
 import { unpackRow } from './row-packing.js';
@@ -81,6 +83,11 @@ export class RedisSessionBackend extends SessionBackend {
     await opened?.connection.close();
   }
 
+  /** `PUBLISH` and `SUBSCRIBE`, over a second connection made as the first. */
+  override bus(): SessionBus {
+    return new RedisBus(async () => (await this.#open()).connection, this.#settings.prefix);
+  }
+
   /** What ids of new sessions of a user end with: the bucket of the user, or any for an anonymous visitor. */
   override idSuffix(userId: string | null): string {
     return userId === null ? randomBucket() : bucketOfUser(userId);
@@ -127,7 +134,7 @@ export class RedisSessionBackend extends SessionBackend {
 
   async list({ userId, now, orderBy, limit }: ListRequest): Promise<readonly SessionRow[]> {
     const { buckets } = await this.#open();
-    const found = listOf(await buckets.run(LIST, bucketOfUser(userId), [userId, String(now)]));
+    const found = listOf(await buckets.read(LIST, bucketOfUser(userId), [userId, String(now)]));
     const rows: SessionRow[] = [];
     for (let index = 0; index + 2 < found.length; index += 3) {
       const [use, rest] = [bytesOf(found[index + 1]), bytesOf(found[index + 2])];

@@ -106,12 +106,14 @@ export class NodeRedisConnection implements RedisConnection {
 
   async openListener(events: ListenerEvents): Promise<RedisListener> {
     const listener = this.#client.duplicate() as Listener;
+    // One function: it would be called once for each that has been subscribed.
+    const onMessage = (message: string): void => events.onMessage(message);
     listener.on('ready', () => events.onReady());
     listener.on('error', (error: unknown) => events.onError(error));
     await listener.connect();
     if (this.isCluster) events.onReady(); // of single connections, a cluster tells nothing
     return {
-      subscribe: (channel) => listener.subscribe(channel, (message) => events.onMessage(message)),
+      subscribe: (channel) => listener.subscribe(channel, onMessage),
       close: async () => listener.destroy(),
     };
   }

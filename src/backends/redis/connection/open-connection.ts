@@ -53,6 +53,8 @@ async function ownClient({ url, ...options }: OwnClientOptions): Promise<IoRedis
     ...options,
     // What was sent and not answered may have been done. Whether to send it again is known to who sent it.
     autoResendUnfulfilledCommands: false,
+    // Rejects them at once: otherwise ioredis would forget them, and nobody would ever hear of them.
+    maxRetriesPerRequest: 0,
   } as const;
   const client = url === undefined ? new Redis(own) : new Redis(url, own);
   client.on('error', () => undefined); // each call that fails for it says so
