@@ -1,6 +1,5 @@
 export { RedisSessionBackend } from './redis-session-backend.js';
 export type { RedisSessionBackendOptions } from './redis-options.js';
-export type { RedisHealth } from './server-checks.js';
 export type { RedisDurability } from './bucket-client.js';
 export type { OwnClientOptions, RedisClient } from './connection/open-connection.js';
 export type { IoRedisClient } from './connection/ioredis-connection.js';

@@ -1,4 +1,5 @@
 import {
+  type BackendHealth,
   type InsertRequest,
   type InsertResult,
   type ListRequest,
@@ -28,7 +29,7 @@ import { findLive, findRow } from './read-rows.js';
 import { type RedisSessionBackendOptions, type RedisSettings, resolveRedisOptions } from './redis-options.js';
 import { unpackRow } from './row-packing.js';
 import { LIST } from './scripts/list.js';
-import { type RedisHealth, ServerChecks } from './server-checks.js';
+import { ServerChecks } from './server-checks.js';
 import { cursorAt, nextBatch, pruneBatch, rowsOf } from './walk-rows.js';
 
 /**
@@ -71,7 +72,7 @@ export class RedisSessionBackend extends SessionBackend {
   }
 
   /** What is wrong with the servers: evicted keys, a replica in the place of the primary, scripts that are not allowed. */
-  override async health(): Promise<RedisHealth> {
+  override async health(): Promise<BackendHealth> {
     const { checks } = await this.#open();
     return checks.health();
   }

@@ -1,3 +1,4 @@
+import type { BackendHealth } from '../../core/session-backend.js';
 import { SessionOptionsError } from '../../core/session-errors.js';
 import type { EpochMs } from '../../core/session-row.js';
 import { performance } from '../../core/timers.js';
@@ -7,16 +8,6 @@ import { listOf, type RedisConnection, type RedisServer, textOf } from './connec
 /*
  * What a server has to be and to do so that sessions are safe in it: asked at the start, and by health checks.
  */
-
-/** What is wrong with the servers. */
-export interface RedisHealth {
-  /** Sessions are lost, served though they ended, or refused. */
-  readonly problems: readonly string[];
-  /** Something to look at. */
-  readonly warnings: readonly string[];
-  /** What the clock of a server says at the moment when the promise resolves; `null`: none answered. */
-  readonly now: EpochMs | null;
-}
 
 /** What `INFO` says of a server, by name. */
 type Facts = ReadonlyMap<string, string>;
@@ -57,7 +48,7 @@ export class ServerChecks {
     );
   }
 
-  async health(): Promise<RedisHealth> {
+  async health(): Promise<BackendHealth> {
     const problems: string[] = [];
     let clock: ServerClock | null = null;
     const servers = await this.#connection.masters();

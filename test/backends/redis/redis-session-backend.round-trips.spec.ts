@@ -1,0 +1,110 @@
+import { Redis } from 'ioredis';
+import { bucketOfUser } from '../../../src/backends/redis/buckets.js';
+import { RedisSessionBackend } from '../../../src/backends/redis/index.js';
+import { SessionStore } from '../../../src/core/session-store.js';
+import {
+  insertLimited,
+  inserting,
+  MINUTE,
+  NOW,
+  row,
+} from '../../../src/testing/backend-contract/contract-rule.js';
+import { OwnRedis, withOwnRedis } from '../../support/own-redis.js';
+
+/** A client that remembers the commands that it sends. */
+class ListeningRedis extends Redis {
+  readonly sent: string[] = [];
+
+  override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
+    this.sent.push(args[0].name);
+    return super.sendCommand(...args);
+  }
+}
+
+/** An id as the library makes them: 26 characters, and the bucket. */
+const idOf = (number: number, bucket: string) => `01KB000000000000000000000${number}${bucket}`;
+
+withOwnRedis(() => {
+  let server: OwnRedis;
+  let client: ListeningRedis;
+  let backend: RedisSessionBackend;
+  beforeAll(async () => {
+    server = await OwnRedis.make();
+    client = new ListeningRedis(server.port);
+    backend = new RedisSessionBackend(client);
+    await backend.init();
+  });
+  afterAll(async () => {
+    client.disconnect();
+    await server.remove();
+  });
+
+  const ada = bucketOfUser('ada');
+  const limit = { max: 3, onLimit: 'evict' } as const;
+  const mine = row(idOf(1, ada));
+  const use = { id: mine.id, lastActiveAt: NOW, expiresAt: NOW + MINUTE, now: NOW };
+  const change = { ...use, expectedVersion: 1, version: 2, keyId: 'k1', payload: Buffer.from('p') };
+
+  /** The commands of a call, once its script has been loaded. */
+  const commandsOf = async (call: () => Promise<unknown>) => {
+    client.sent.length = 0;
+    await call();
+    return [...client.sent];
+  };
+
+  it('are one for a call, two to replace a session, and one more for each bucket that has a part', async () => {
+    const calls: ReadonlyArray<readonly [string, () => Promise<unknown>, readonly string[]]> = [
+      ['a sign-in', () => insertLimited(backend, mine, limit), ['evalsha']],
+      ['a read', () => backend.find([mine.id]), ['hmget']],
+      ['a look at what is open', () => backend.alive([mine.id], NOW), ['hmget']],
+      ['a save', () => backend.save([change]), ['evalsha']],
+      ['a touch', () => backend.touch([use]), ['evalsha']],
+      [
+        'a token',
+        () =>
+          backend.changeToken({ id: mine.id, expected: mine, next: { ...mine, tokenUsed: true }, now: NOW }),
+        ['evalsha'],
+      ],
+      [
+        'a list',
+        () => backend.list({ userId: 'ada', now: NOW, orderBy: 'createdAt', limit: null }),
+        ['evalsha'],
+      ],
+      [
+        'a sign-in that replaces',
+        () => backend.insert(inserting(row(idOf(2, ada)), { replaces: mine.id, limit })),
+        ['hmget', 'evalsha'],
+      ],
+      ['a sign-out', () => backend.delete({ ids: [idOf(2, ada)] }), ['evalsha']],
+      ['a sign-out everywhere', () => backend.delete({ userId: 'ada' }), ['evalsha']],
+      ['a visitor', () => backend.insert(inserting(row(idOf(3, '00'), { userId: null }))), ['evalsha']],
+      [
+        'a visitor who signs in',
+        () => backend.insert(inserting(row(idOf(4, ada)), { replaces: idOf(3, '00'), limit })),
+        ['hmget', 'evalsha', 'evalsha', 'evalsha'],
+      ],
+    ];
+    for (const [, call] of calls) await call(); // loads the scripts
+    await client.del(await client.keys('*'));
+    const sent: Record<string, readonly string[]> = {};
+    for (const [name, call] of calls) sent[name] = await commandsOf(call);
+    expect(ada).not.toBe('00');
+    expect(sent).toEqual(Object.fromEntries(calls.map(([name, , commands]) => [name, commands])));
+  });
+
+  it('are that few for the ids of the store, which end with the bucket of the user', async () => {
+    const store = new SessionStore(backend, { plaintext: true, maxPerUser: 2 });
+    await store.initSchema();
+    const sessions: Array<{ readonly id: string }> = [];
+    for (let count = 0; count < 3; count++)
+      sessions.push((await store.create({ cart: count }, 'bob')).session);
+    expect(sessions.map(({ id }) => id.slice(26))).toEqual(sessions.map(() => bucketOfUser('bob')));
+    expect(await store.load(sessions[0]?.id ?? '')).toBeNull();
+    expect(await commandsOf(() => store.create({}, 'bob'))).toEqual(['evalsha']);
+    expect(await commandsOf(() => store.load(sessions[2]?.id ?? ''))).toEqual(['hmget']);
+    expect(await store.listForUser('bob')).toHaveLength(2);
+    expect(await commandsOf(() => store.destroyAllForUser('bob'))).toEqual(['evalsha']);
+    expect(await store.listForUser('bob')).toEqual([]);
+    await store.close();
+  });
+});
