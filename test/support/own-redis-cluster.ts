@@ -17,8 +17,7 @@ export class OwnRedisCluster {
   static async make(replicas: 0 | 1): Promise<OwnRedisCluster> {
     const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
     const servers: OwnRedis[] = [];
-    for (let count = 0; count < 3 * (1 + replicas); count++)
-      servers.push(await OwnRedis.make(settings, await freeClusterPort()));
+    for (let count = 0; count < 3 * (1 + replicas); count++) servers.push(await startMember(settings));
     const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
     const create = [
       '--cluster',
@@ -63,10 +62,16 @@ export class OwnRedisCluster {
   }
 }
 
-async function freeClusterPort(): Promise<number> {
-  for (;;) {
+/** A server whose two ports were free. The second may have been taken since, so it is tried on others. */
+async function startMember(settings: readonly string[]): Promise<OwnRedis> {
+  for (let tries = 1; ; tries++) {
     const port = await freePort();
-    if (port < HIGHEST_PORT) return port;
+    if (port >= HIGHEST_PORT) continue;
+    try {
+      return await OwnRedis.make(settings, port);
+    } catch (error) {
+      if (tries >= 10) throw error;
+    }
   }
 }
 

@@ -25,7 +25,12 @@ export class OwnRedis {
   static async make(settings: readonly string[] = [], port?: number): Promise<OwnRedis> {
     const folder = await mkdtemp(join(tmpdir(), 'nest-sessions-redis-'));
     const server = new OwnRedis(folder, port ?? (await freePort()), settings);
-    await server.start();
+    try {
+      await server.start();
+    } catch (error) {
+      await server.remove();
+      throw error;
+    }
     return server;
   }
 

@@ -73,8 +73,13 @@ withOwnRedis(() => {
 });
 
 withOwnRedisCluster(() => {
+  let cluster: OwnRedisCluster;
+  beforeAll(async () => {
+    cluster = await OwnRedisCluster.make(0);
+  });
+  afterAll(() => cluster.remove());
+
   it.each(Object.entries(CLUSTER_CLIENTS))('hears on a Cluster, on %s', async (_, connect) => {
-    const cluster = await OwnRedisCluster.make(0);
     const clients = await Promise.all([connect(cluster.nodes), connect(cluster.nodes)]);
     const { heard, stop, publish } = await listening(clients);
     await hasHeard(heard, 1);
@@ -83,6 +88,5 @@ withOwnRedisCluster(() => {
     expect(heard).toEqual(['all', ['a']]);
     await stop();
     for (const each of clients) each.end();
-    await cluster.remove();
   });
 });

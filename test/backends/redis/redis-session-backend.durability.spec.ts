@@ -74,8 +74,13 @@ withOwnRedis(() => {
 });
 
 withOwnRedisCluster(() => {
+  let cluster: OwnRedisCluster;
+  beforeAll(async () => {
+    cluster = await OwnRedisCluster.make(1);
+  });
+  afterAll(() => cluster.remove());
+
   it('loses nothing that `replica` acknowledged when a master of a Cluster is killed under load', async () => {
-    const cluster = await OwnRedisCluster.make(1);
     const client = new Cluster([...cluster.nodes], { redisOptions: { maxRetriesPerRequest: 2 } });
     client.on('error', () => undefined);
     const backend = new RedisSessionBackend(client, { durability: 'replica', durabilityTimeout: 200 });
@@ -122,7 +127,6 @@ withOwnRedisCluster(() => {
     expect(kept.size).toBeGreaterThan(200);
     expect(ended.size).toBeGreaterThan(200);
     client.disconnect();
-    await cluster.remove();
   });
 });
 
