@@ -109,7 +109,8 @@ export interface SessionInfo {
  */
 export interface RequestSession<T extends object = SessionData> {
   /**
-   * The public id, a ULID: safe to log and to list, useless for signing in. `null` while nothing is stored.
+   * The public id, a ULID, on Redis with two characters more: safe to log and to list, useless for signing in. `null` while
+   * nothing is stored.
    *
    * @example
    * ```ts
