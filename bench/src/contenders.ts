@@ -20,6 +20,8 @@ export const CONTENDERS: readonly Contender[] = [
   { name: 'ours-better-sqlite3', label: 'nest-sessions, better-sqlite3', platforms: BOTH },
   { name: 'ours-postgres', label: 'nest-sessions, Postgres', platforms: BOTH },
   { name: 'ours-mariadb', label: 'nest-sessions, MariaDB', platforms: BOTH },
+  { name: 'ours-redis', label: 'nest-sessions, Redis', platforms: BOTH },
+  { name: 'ours-memory', label: 'nest-sessions, memory', platforms: BOTH },
   { name: 'express-session', label: 'express-session, memory', platforms: ['express'] },
   { name: 'connect-redis', label: 'connect-redis', platforms: ['express'] },
   { name: 'connect-pg-simple', label: 'connect-pg-simple', platforms: ['express'] },

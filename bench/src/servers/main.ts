@@ -32,6 +32,10 @@ async function partsOf(): Promise<Parts> {
       return (await ours())({ type: 'postgres', ...POSTGRES, username: POSTGRES.user }, settings);
     case 'ours-mariadb':
       return (await ours())({ type: 'mariadb', ...MYSQL, username: MYSQL.user }, settings);
+    case 'ours-redis':
+      return (await import('./ours.js')).oursOnRedis(settings);
+    case 'ours-memory':
+      return (await import('./ours.js')).oursInMemory(settings);
     case 'express-session':
       return (await peers()).memoryStore();
     case 'connect-typeorm':

@@ -1,9 +1,12 @@
 import { Controller, Get, Post, Query } from '@nestjs/common';
 import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import { createClient } from 'redis';
+import { RedisSessionBackend } from '../../../dist/backends/redis/index.js';
 import { Session, SessionModule } from '../../../dist/index.js';
+import { MemorySessionBackend } from '../../../dist/testing/index.js';
 import type { Parts } from './application.js';
-import type { ServerSettings } from './settings.js';
+import { REDIS_URL, type ServerSettings } from './settings.js';
 import { dataOf, type ReadAnswer } from './fill.js';
 
 interface BenchData {
@@ -43,6 +46,43 @@ class OursController {
   }
 }
 
+/** nest-sessions in Redis, with the client library that connect-redis uses, and its own. Encrypted, as always. */
+export function oursOnRedis({ table, touches }: ServerSettings): Parts {
+  const client = createClient({ url: REDIS_URL });
+  const backend = new RedisSessionBackend(client, { prefix: `${table}:` });
+  return {
+    controller: OursController,
+    cleanUp: async () => {
+      for await (const keys of client.scanIterator({ MATCH: `${table}:*`, COUNT: 1_000 }))
+        if (keys.length > 0) await client.unlink(keys);
+    },
+    imports: [
+      SessionModule.forRootAsync({
+        useFactory: async () => {
+          await client.connect();
+          return optionsOf(touches);
+        },
+        backend,
+      }),
+    ],
+  };
+}
+
+/** nest-sessions in the memory of the process: what sessions cost without any storage. */
+export function oursInMemory({ touches }: ServerSettings): Parts {
+  return {
+    controller: OursController,
+    imports: [SessionModule.forRoot({ ...optionsOf(touches), backend: new MemorySessionBackend() })],
+  };
+}
+
+function optionsOf(touches: boolean) {
+  return {
+    key: Buffer.alloc(32, 'key of the benchmark'),
+    ...(touches ? { touchInterval: 1 } : {}),
+  };
+}
+
 /** nest-sessions on a database of TypeORM. Encrypted and durable, as always. */
 export function ours(database: TypeOrmModuleOptions, settings: ServerSettings): Parts {
   return {
@@ -54,9 +94,8 @@ export function ours(database: TypeOrmModuleOptions, settings: ServerSettings): 
     imports: [
       TypeOrmModule.forRoot(database),
       SessionModule.forRoot({
-        key: Buffer.alloc(32, 'key of the benchmark'),
+        ...optionsOf(settings.touches),
         tableName: settings.table,
-        ...(settings.touches ? { touchInterval: 1 } : {}),
       }),
     ],
   };
