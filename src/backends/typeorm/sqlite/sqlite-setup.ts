@@ -31,7 +31,7 @@ export async function setPragmas(runner: QueryRunner, isFile: boolean): Promise<
 }
 
 /**
- * Creates the table with its index if it is absent, or upgrades it, for one of several processes that start at once, and otherwise
+ * Creates the table with its indexes if it is absent, or upgrades it, for one of several processes that start at once, and otherwise
  * checks its columns.
  *
  * @returns what it found
@@ -42,7 +42,7 @@ export async function prepareTable(
   table: Table,
   mayCreate: boolean,
 ): Promise<TableStatus> {
-  const status = await tableStatus(runner, table);
+  const status = await statusAtOnce(runner, table);
   if (status === 'ready') return status;
   if (!mayCreate) refuseToCreate(table, status);
   await runner.query('BEGIN IMMEDIATE');
@@ -55,6 +55,16 @@ export async function prepareTable(
   } catch (error) {
     await runner.query('ROLLBACK').catch(() => undefined);
     throw error;
+  }
+}
+
+/** TypeORM reads the schema in several statements, between which another process may change it: in one transaction it does not. */
+async function statusAtOnce(runner: QueryRunner, table: Table): Promise<TableStatus> {
+  await runner.query('BEGIN');
+  try {
+    return await tableStatus(runner, table);
+  } finally {
+    await runner.query('ROLLBACK').catch(() => undefined);
   }
 }
 

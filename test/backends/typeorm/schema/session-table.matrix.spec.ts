@@ -129,6 +129,7 @@ onEachDatabase('the table of sessions', DATABASE_KINDS, (kind) => {
     await expect(refusing.init()).rejects.toThrow('Run the latest of `sessionMigrations()` first');
     await refusing.close();
     const other = new TypeOrmSessionBackend(database.options(), NAMED);
+    await other.init();
     expect(await other.find(['a'])).toEqual([row('a')]);
     await other.close();
     expect(await planned(await database.open({ entities: [SessionEntity] }))).toEqual([]);
