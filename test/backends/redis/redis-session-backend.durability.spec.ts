@@ -49,13 +49,13 @@ withOwnRedis(() => {
       'undoes none that `replica` acknowledged, on %s: it refuses what nobody confirms',
       async (_, connect) => {
         const connected = await connect(primary.port);
-        const options: RedisSessionBackendOptions = { durability: 'replica', durabilityTimeout: 300 };
+        const options: RedisSessionBackendOptions = { durability: 'replica', durabilityTimeout: 2_000 };
         const backend = new RedisSessionBackend(connected.client, options);
         await store(backend, row('a'), row('b'));
         expect(await backend.delete({ ids: ['b'] })).toHaveLength(1);
         gate.stick();
         await expect(backend.delete({ ids: ['a'] })).rejects.toThrow(
-          /No replica confirmed the write within 300 ms/,
+          /No replica confirmed the write within 2000 ms/,
         );
         await expect(backend.insert(inserting(row('c')))).rejects.toThrow(/No replica confirmed/);
         connected.end();
