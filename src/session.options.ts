@@ -65,15 +65,15 @@ export interface SessionStructure {
    */
   readonly dataSource?: string | DataSourceOptions;
   /**
-   * A storage of your own, in place of TypeORM: an instance, a class or a provider. `describeSessionBackend()` of
-   * `nest-sessions/testing` tells whether it keeps the contract.
+   * Another storage in place of TypeORM, such as Redis, or one of your own: an instance, a class or a provider.
+   * `describeSessionBackend()` of `nest-sessions/testing` tells whether one keeps the contract.
    *
    * @default TypeORM, on `dataSource`
    * @example
    * ```ts
    * export const sessions = SessionModule.forRoot({
    *   key: process.env.SESSION_KEY,
-   *   backend: { useFactory: () => new RedisSessionBackend() },
+   *   backend: { useFactory: () => new RedisSessionBackend({ url: process.env.REDIS_URL }) },
    * });
    * ```
    */

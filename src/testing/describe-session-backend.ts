@@ -18,9 +18,10 @@ declare const it: (name: string, body: () => Promise<void>) => void;
  * @example
  * ```ts
  * let storages = 0;
- * describeSessionBackend('RemoteBackend', () => {
- *   const storage = `test-${++storages}`;
- *   return [new RemoteBackend(storage), new RemoteBackend(storage)];
+ * const url = 'redis://127.0.0.1:6379';
+ * describeSessionBackend('RedisSessionBackend', () => {
+ *   const prefix = `test-${++storages}:`;
+ *   return [new RedisSessionBackend({ url }, { prefix }), new RedisSessionBackend({ url }, { prefix })];
  * });
  * ```
  */

@@ -122,13 +122,14 @@ function isPublic(member: ts.TypeElement | ts.ClassElement): boolean {
 }
 
 function signatureOf(member: ts.TypeElement | ts.ClassElement, source: ts.SourceFile): string {
-  const name = (member.name?.getText(source) ?? '').replaceAll("'", '');
-  if (!ts.isMethodDeclaration(member) && !ts.isMethodSignature(member)) return name;
+  const method = (member.name?.getText(source) ?? '').replaceAll("'", '');
+  if (!ts.isMethodDeclaration(member) && !ts.isMethodSignature(member)) return method;
   const parameters = member.parameters.map((one) => {
     const isOptional = one.questionToken !== undefined || one.initializer !== undefined;
-    return `${ts.isIdentifier(one.name) ? one.name.text : 'options'}${isOptional ? '?' : ''}`;
+    const name = ts.isIdentifier(one.name) ? one.name.text.replace(/^_/, '') : 'options'; // `_`: not used there
+    return `${name}${isOptional ? '?' : ''}`;
   });
-  return `${name}(${parameters.join(', ')})`;
+  return `${method}(${parameters.join(', ')})`;
 }
 
 function parse(file: string): ts.SourceFile {
