@@ -21,10 +21,13 @@ export const LEFT_OUT = [
   // Processes of their own, and waits of seconds
   'backends/typeorm/typeorm-session-backend.two-processes.spec.ts',
   'backends/typeorm/sqlite/busy-backoff.spec.ts',
+  'backends/typeorm/sqlite/sqlite-source.beside-the-app.spec.ts',
   'behaviour/forgotten-promises-process.spec.ts',
   'repository/address.spec.ts',
+  'support/whole-run.spec.ts',
 
   // What one way of opening SQLite tells, the others tell too
+  'backends/typeorm/typeorm-session-backend.contract.in-memory.spec.ts',
   'backends/typeorm/typeorm-session-backend.contract.matrix.spec.ts',
   'backends/typeorm/sql/row-mapping.matrix.spec.ts',
   'behaviour/databases.matrix.spec.ts',
