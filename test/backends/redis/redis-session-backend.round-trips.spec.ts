@@ -52,6 +52,18 @@ withOwnRedis(() => {
     return [...client.sent];
   };
 
+  it('are one to end a thousand sessions of a user', async () => {
+    const many = Array.from({ length: 1_000 }, (_, index) =>
+      row(`01KB0000000000000000${String(index).padStart(6, '0')}${bucketOfUser('eve')}`, { userId: 'eve' }),
+    );
+    await Promise.all(many.map((each) => backend.insert(inserting(each))));
+    await backend.delete({ userId: 'eve' }); // the script is loaded
+    await Promise.all(many.map((each) => backend.insert(inserting(each))));
+    let ended = 0;
+    const sent = await commandsOf(async () => (ended = (await backend.delete({ userId: 'eve' })).length));
+    expect([ended, sent]).toEqual([1_000, ['evalsha']]);
+  });
+
   it('are one for a call, two to replace a session, and one more for each bucket that has a part', async () => {
     const calls: ReadonlyArray<readonly [string, () => Promise<unknown>, readonly string[]]> = [
       ['a sign-in', () => insertLimited(backend, mine, limit), ['evalsha']],
