@@ -319,7 +319,7 @@ export abstract class SessionBackend {
   /**
    * Deletes the expired rows among the next `batchSize`, in an order of the storage's own. Atomic per row: a row that is live
    * when it would be deleted stays, whatever it was when it was looked at. A row that has expired before the first step is gone
-   * after the last.
+   * after the last, unless another call was at work on it: then it is left to the next walk.
    */
   abstract prune(step: PruneStep): Promise<PruneResult>;
 

@@ -38,8 +38,8 @@ export interface SessionHealth {
   readonly problems: readonly SessionProblem[];
   /**
    * `unknown-key`: stored sessions, looked for at most once a minute, are sealed by a key that is not configured. They may
-   * be those of another app in the same table, whose tokens this one does not recognise, or have expired. `clock`: the clocks differ by more than a second. `storage`:
-   * storage says of itself that somebody should look at it.
+   * be those of another app in the same table, whose tokens this one does not recognise, or have expired. `clock`: the clocks
+   * differ by more than a second. `storage`: storage says of itself that somebody should look at it.
    */
   readonly warnings: readonly SessionWarning[];
   /** Milliseconds that storage took to answer; `null` when it did not. */

@@ -3,7 +3,11 @@ import type { RedisDurability } from './bucket-client.js';
 
 /** How `RedisSessionBackend` keeps sessions. */
 export interface RedisSessionBackendOptions {
-  /** What all its keys begin with: letters, digits, `:`, `-`, `_`, `.` and `/`. Apps that share a server need one each. @default 'nest-sessions:' */
+  /**
+   * What all its keys begin with: letters, digits, `:`, `-`, `_`, `.` and `/`. Apps that share a server need one each.
+   *
+   * @default 'nest-sessions:'
+   */
   readonly prefix?: string;
   /**
    * When a write counts as done: `'primary'`, when the server that took it has it in memory; `'replica'`, when a replica has

@@ -126,6 +126,12 @@ export const keysInUseRules = rulesOf('keysInUse', {
     assertEqual(await sorted(backend), ['few', 'many', 'zero']);
   },
 
+  'gives every key, however many there are': async (backend) => {
+    const keys = numbered('key', 120);
+    await store(backend, ...keys.map((keyId, index) => row(`s${index}`, { keyId, userId: null })));
+    assertEqual(await sorted(backend), keys);
+  },
+
   'gives the key that a row was sealed by anew': async (backend) => {
     await store(backend, row('a', { keyId: 'old' }));
     const use = { lastActiveAt: NOW, expiresAt: NOW + MINUTE, now: NOW };

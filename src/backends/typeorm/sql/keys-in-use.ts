@@ -9,22 +9,18 @@ export function keysInUseStatements(table: string) {
   };
 }
 
-/** `SessionBackend.keysInUse`: expired rows that have not been deleted count too. */
+/** `SessionBackend.keysInUse`, a statement for each key: expired rows that have not been deleted count too. */
 export async function keysInUse(
   connection: SqlConnection,
   { nextKey }: ReturnType<typeof keysInUseStatements>,
 ): Promise<ReadonlySet<string>> {
   return connection.read(async (sql) => {
     const keys = new Set<string>();
-    for (let last = ''; keys.size < MOST_KEYS;) {
+    for (let last = ''; ;) {
       const [next] = await sql.all(nextKey, [last]);
-      if (!next || next.id === null) break;
+      if (!next || next.id === null) return keys;
       last = text(next.id);
       keys.add(last);
     }
-    return keys;
   });
 }
-
-/** Keys that are looked for, a statement each: more than any key ring has. */
-const MOST_KEYS = 100;

@@ -31,8 +31,8 @@ export async function setPragmas(runner: QueryRunner, isFile: boolean): Promise<
 }
 
 /**
- * Creates the table with its indexes if it is absent, or upgrades it, for one of several processes that start at once, and otherwise
- * checks its columns.
+ * Creates the table with its indexes if it is absent, or upgrades it, for one of several processes that start at once, and
+ * otherwise checks its columns.
  *
  * @returns what it found
  * @throws SessionOptionsError
@@ -58,7 +58,7 @@ export async function prepareTable(
   }
 }
 
-/** TypeORM reads the schema in several statements, between which another process may change it: in one transaction it does not. */
+/** TypeORM reads the schema in several statements, between which another process may change it, but not in a transaction. */
 async function statusAtOnce(runner: QueryRunner, table: Table): Promise<TableStatus> {
   await runner.query('BEGIN');
   try {
