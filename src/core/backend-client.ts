@@ -212,9 +212,10 @@ export class BackendClient {
     }
   }
 
-  async #call<T>(kind: CallKind, what: string, call: () => Promise<T>): Promise<T> {
-    if (!this.#isReady) await this.init();
-    return this.#bounded(kind, what, call);
+  #call<T>(kind: CallKind, what: string, call: () => Promise<T>): Promise<T> {
+    return this.#isReady
+      ? this.#bounded(kind, what, call)
+      : this.init().then(() => this.#bounded(kind, what, call));
   }
 
   async #bounded<T>(kind: CallKind, what: string, call: () => Promise<T>): Promise<T> {

@@ -17,8 +17,16 @@ export function withTimeout<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => void started(tooLate).then(resolve, reject), milliseconds);
-    const end = (): void => clearTimeout(timer);
-    started(call).finally(end).then(resolve, reject);
+    started(call).then(
+      (result) => {
+        clearTimeout(timer);
+        resolve(result);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
 }
 

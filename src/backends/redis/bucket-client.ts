@@ -107,9 +107,14 @@ export class BucketClient {
     return listOf(await this.#read(key, words)).map(textOf);
   }
 
-  /** A plain command that changes nothing. */
-  #read(key: string, words: readonly Word[]): Promise<Reply> {
-    return again(() => translated(this.#connection.send(key, words)));
+  /** A plain command that changes nothing. There is one for each request, so it makes no promise more than it has to. */
+  async #read(key: string, words: readonly Word[]): Promise<Reply> {
+    try {
+      return await this.#connection.send(key, words);
+    } catch (error) {
+      if (!isLostConnection(error)) throw clearer(error);
+      return translated(this.#connection.send(key, words));
+    }
   }
 
   /**

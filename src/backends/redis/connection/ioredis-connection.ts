@@ -62,7 +62,7 @@ export class IoRedisConnection implements RedisConnection {
     }
   }
 
-  async send(_key: string, words: readonly Word[]): Promise<Reply> {
+  send(_key: string, words: readonly Word[]): Promise<Reply> {
     return call(this.#client, words);
   }
 

@@ -76,7 +76,7 @@ export class NodeRedisConnection implements RedisConnection {
     }
   }
 
-  async send(key: string, words: readonly Word[]): Promise<Reply> {
+  send(key: string, words: readonly Word[]): Promise<Reply> {
     return this.isCluster
       ? (this.#client as unknown as Cluster).sendCommand(key, false, words, BYTES)
       : (this.#client as unknown as Client).sendCommand(words, BYTES);
