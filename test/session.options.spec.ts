@@ -33,6 +33,7 @@ describe('the defaults', () => {
       rotation: { every: null, grace: 30_000 },
       timeout: 5000,
       maxDataBytes: 16_384,
+      memo: true,
     });
   });
 
@@ -118,6 +119,7 @@ describe('refused at startup', () => {
     [{ maxPerUser: true }, '`maxPerUser`: expected an integer of at least 1 or false, got true'],
     [{ onLimit: 'block' }, "`onLimit`: expected 'evict' or 'reject', got 'block'"],
     [{ maxDataBytes: 0 }, '`maxDataBytes`: expected an integer of at least 1, got 0'],
+    [{ memo: 0 }, '`memo`: expected true or false, got 0'],
     [{ remember: true }, '`remember`: expected an object { ttl, absoluteTtl }, got true'],
     [{ remember: { days: 30 } }, "Unknown `remember` option: expected one of ttl, absoluteTtl, got 'days'"],
     [{ rotation: '15m' }, "`rotation`: expected an object { every, grace }, got '15m'"],
@@ -161,6 +163,7 @@ describe('refused at startup', () => {
     'rotation',
     'timeout',
     'maxDataBytes',
+    'memo',
   ])('null for `%s`', async (name) => {
     expect(await failure({ [name]: null })).toMatch(
       new RegExp(`^SessionOptionsError: \`${name}\`: .*got null`),

@@ -1,5 +1,13 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
 import { SessionOptionsError, SessionStoreError, SessionTamperedError } from './session-errors.js';
+import { Subkeys } from './subkeys.js';
 
 /*
  * The option `key`: the keys that seal payloads and sign tokens, the first of which is used for what is new.
@@ -34,7 +42,7 @@ const PROCESS_KEY = randomBytes(KEY_BYTES);
 
 interface RingKey {
   readonly id: string;
-  readonly sealing: Buffer;
+  readonly subkeys: Subkeys;
   readonly signing: Buffer;
 }
 
@@ -107,21 +115,23 @@ export function makeKeyHint(): string {
  */
 export class KeyRing {
   readonly #keys: readonly RingKey[];
+  readonly #signing: readonly Buffer[];
 
   private constructor(keys: readonly RingKey[]) {
     this.#keys = keys;
+    this.#signing = keys.length === 0 ? [PROCESS_KEY] : keys.map(({ signing }) => signing);
   }
 
   /**
    * @throws SessionOptionsError when there is no key, one is not 32 bytes or is one byte or character repeated, or two
    *   are the same. Never prints a key.
    */
-  static of(input: KeyInput | readonly KeyInput[]): KeyRing {
+  static of(input: KeyInput | readonly KeyInput[], memo = true): KeyRing {
     const inputs: readonly KeyInput[] = Array.isArray(input) ? input : [input];
     const parts = inputs.flatMap<KeyInput>((one) => (typeof one === 'string' ? one.split(',') : [one]));
     const keys = parts.map(decodeOneOf).map((key) => ({
       id: derive(key, 'key id', KEY_ID_BYTES).toString('hex'),
-      sealing: derive(key, 'seal payloads'),
+      subkeys: new Subkeys(derive(key, 'seal payloads'), memo),
       signing: derive(key, 'sign tokens'),
     }));
     if (keys.length === 0)
@@ -162,7 +172,7 @@ export class KeyRing {
       };
     }
     const nonce = randomBytes(NONCE_BYTES);
-    const cipher = createCipheriv('aes-256-gcm', subkey(key, sessionId), nonce);
+    const cipher = createCipheriv('aes-256-gcm', key.subkeys.of(sessionId), nonce);
     const header = Buffer.concat([Buffer.of(Format.Aes256Gcm), Buffer.from(key.id, 'hex'), nonce]);
     cipher.setAAD(associatedData(header, sessionId, userId));
     const payload = Buffer.concat([header, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
@@ -185,7 +195,7 @@ export class KeyRing {
     if (key === undefined) throw unknownKey(`a payload sealed by the key ${id}`);
     const header = payload.subarray(0, HEADER_BYTES);
     const nonce = header.subarray(1 + KEY_ID_BYTES);
-    const decipher = createDecipheriv('aes-256-gcm', subkey(key, sessionId), nonce, {
+    const decipher = createDecipheriv('aes-256-gcm', key.subkeys.of(sessionId), nonce, {
       authTagLength: TAG_BYTES,
     });
     decipher.setAAD(associatedData(header, sessionId, userId));
@@ -199,15 +209,19 @@ export class KeyRing {
     return opened.toString();
   }
 
-  /** Signatures of `text`, the one by the first key first. 22 base64url characters each: 128 bits. */
-  *signatures(text: string): Iterable<string> {
-    if (this.isPlaintext) yield signatureOf(text, PROCESS_KEY);
-    for (const key of this.#keys) yield signatureOf(text, key.signing);
+  /** The signature of `text` by the first key: 22 base64url characters, 128 bits. */
+  sign(text: string): string {
+    return signatureOf(text, this.#signing[0] ?? PROCESS_KEY);
   }
-}
 
-function subkey(key: RingKey, sessionId: string): Buffer {
-  return createHmac('sha256', key.sealing).update(sessionId).digest();
+  /** Whether any key has signed `text` so. Compared in constant time. */
+  isSigned(text: string, signature: string): boolean {
+    const given = Buffer.from(signature);
+    return this.#signing.some((key) => {
+      const expected = Buffer.from(signatureOf(text, key));
+      return given.length === expected.length && timingSafeEqual(given, expected);
+    });
+  }
 }
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';

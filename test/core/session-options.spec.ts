@@ -30,6 +30,7 @@ describe('options', () => {
       live: { recheck: 5_000 },
       timeout: 5_000,
       maxDataBytes: 16_384,
+      memo: true,
     });
     expect(Math.abs(clock.now() - Date.now())).toBeLessThan(5_000);
     expect(warnings).toEqual([]);
