@@ -113,9 +113,14 @@ class InsertStep {
     if (isClaimed !== 1) return null;
     // A rejection leaves the row claimed, and so dead: nobody knows whether the new one is there.
     const result = await this.#insert();
-    if (result?.status === 'inserted') await this.#client.run(BURY, replaced.bucket, [id, this.#claim]);
+    if (result?.status === 'inserted') this.#bury(replaced);
     else await this.#giveBack(replaced);
     return result;
+  }
+
+  /** Nobody waits for it: the claim made the row dead, and whoever reads it later removes it if this fails. */
+  #bury({ row, bucket }: Replaced): void {
+    this.#client.run(BURY, bucket, [row.id, this.#claim]).catch(() => undefined);
   }
 
   async #insert(): Promise<InsertResult | null> {

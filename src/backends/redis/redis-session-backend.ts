@@ -36,7 +36,7 @@ import { cursorAt, nextBatch, pruneBatch, rowsOf } from './walk-rows.js';
  * Sessions in Redis (6.2 or later) or Valkey: a single server, behind Sentinel, or a Cluster. All sessions of a user are in one
  * slot, so limits, lists and sign-outs are exact on a Cluster too.
  *
- * - One call is one round trip, but for a sign-in that replaces a session, which takes two, or four if that session is in
+ * - One call is one round trip, but for a sign-in that replaces a session, which takes two, or three if that session is in
  *   another slot; ids that the app chose itself take one more when the row has a user.
  * - Rows are active by the `now` that is given. Every key has an expiry too, an hour later than what it holds, by which Redis
  *   forgets it; so nobody has to walk over expired rows.
