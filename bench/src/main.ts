@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { CONTENDERS } from './contenders.js';
+import { type Contender, CONTENDERS } from './contenders.js';
+import { contendersOf, GROUPS } from './groups.js';
 import { type Effort, measure } from './measure.js';
 import { keepResult, linesOf, type ScenarioResult } from './results.js';
 import { SCENARIOS } from './scenarios.js';
@@ -15,7 +16,8 @@ const QUICK = {
 const USAGE = `npm run bench -- [options]
   --quick                 in about a minute, roughly: ${QUICK.scenario} of ${QUICK.contender}, unless others are named
   --scenario a,b          only these: ${SCENARIOS.map(({ name }) => name).join(', ')}
-  --contender a,b         only these, and the bare app: ${CONTENDERS.map(({ name }) => name).join(', ')}
+  --group a,b             only these groups of contenders: ${GROUPS.map(({ name }) => name).join(', ')}
+  --contender a,b         these in one group, in place of the groups: ${CONTENDERS.map(({ name }) => name).join(', ')}
   --platform a            express or fastify; default both
   --starts n --rounds n --duration ms --warm-up ms
                           how often servers are started, how often each is measured then, and how long
@@ -28,6 +30,7 @@ const { values } = parseArgs({
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
     scenario: { type: 'string' },
+    group: { type: 'string' },
     contender: { type: 'string' },
     platform: { type: 'string' },
     starts: { type: 'string' },
@@ -60,25 +63,32 @@ function effort(): Effort {
   };
 }
 
+/** What is measured together, by name. */
+function chosenGroups(): ReadonlyArray<readonly [name: string, contenders: readonly Contender[]]> {
+  if (chosen.contender === undefined)
+    return GROUPS.filter(({ name }) => isChosen(values.group, name)).map(
+      (group) => [group.name, contendersOf(group)] as const,
+    );
+  const named = CONTENDERS.filter(({ name }) => name === 'bare' || isChosen(chosen.contender, name));
+  return [['chosen', named]];
+}
+
 async function run(): Promise<void> {
   pinGenerator();
   for (const platform of ['express', 'fastify'] satisfies Platform[]) {
     if (!isChosen(values.platform, platform)) continue;
-    const contenders = CONTENDERS.filter(
-      ({ name, platforms }) =>
-        platforms.includes(platform) && (name === 'bare' || isChosen(chosen.contender, name)),
-    );
-    for (const scenario of SCENARIOS.filter(({ name }) => isChosen(chosen.scenario, name))) {
-      const partakers = contenders.filter(({ scenarios }) => scenarios?.includes(scenario.name) ?? true);
-      const samples = await measure(partakers, platform, scenario, effort());
-      const result: ScenarioResult = {
-        platform,
-        scenario: scenario.name,
-        at: new Date().toISOString(),
-        samples,
-      };
-      if (values.keep) keepResult(result);
-      print(scenario.label, result);
+    for (const [group, contenders] of chosenGroups()) {
+      for (const scenario of SCENARIOS.filter(({ name }) => isChosen(chosen.scenario, name))) {
+        const partakers = contenders.filter(
+          ({ platforms, scenarios }) =>
+            platforms.includes(platform) && (scenarios?.includes(scenario.name) ?? true),
+        );
+        const samples = await measure(partakers, platform, scenario, effort());
+        const at = new Date().toISOString();
+        const result: ScenarioResult = { group, platform, scenario: scenario.name, at, samples };
+        if (values.keep) keepResult(result);
+        print(scenario.label, result);
+      }
     }
   }
 }
@@ -93,8 +103,8 @@ function print(label: string, result: ScenarioResult): void {
           'requests/s': Math.round(line.requestsPerSecond),
           '÷ bare': line.speedRatio.toFixed(2),
           'CPU µs/request': Math.round(line.cpu),
-          'bare ÷ CPU': line.ratio.toFixed(2),
-          spread: `${line.low.toFixed(2)} to ${line.high.toFixed(2)}`,
+          'bare ÷ CPU': line.ratio.median.toFixed(2),
+          spread: `${line.ratio.low.toFixed(2)} to ${line.ratio.high.toFixed(2)}`,
           'p50 ms': line.p50.toFixed(2),
           'p50 ÷ bare': line.latencyRatio.toFixed(2),
         },

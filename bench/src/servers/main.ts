@@ -24,6 +24,11 @@ async function partsOf(): Promise<Parts> {
       return bare();
     case 'empty':
       return empty();
+    case 'floor-sqlite3':
+    case 'floor-better-sqlite3':
+    case 'floor-postgres':
+    case 'floor-mariadb':
+      return (await import('./floor.js')).floor(settings.contender.slice('floor-'.length), settings);
     case 'ours-sqlite3':
       return (await ours())({ type: 'sqlite', database: file }, settings);
     case 'ours-better-sqlite3':
