@@ -27,13 +27,7 @@ Module({})(Root);
  * @returns the calls of `read`, `sign-in` and `save`
  */
 export async function recordRequests(build, recorder, { platform, backend }) {
-  const library = await import(pathToFileURL(join(build, ENTRY)));
-  const testing = await import(pathToFileURL(join(build, TESTING_ENTRY)));
-  const imports = sessionImports(library, testing, backend);
-  const root = { module: Root, imports, controllers: [controllerOf(library, recorder)] };
-  const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
-  const app = await NestFactory.create(root, adapter, { logger: ['warn', 'error', 'fatal'] });
-  await app.listen(0, '127.0.0.1');
+  const app = await openMeasuredApp(build, { platform, backend }, recorder);
   const agent = new Agent({ keepAlive: true });
   try {
     const { port } = app.getHttpServer().address();
@@ -53,6 +47,21 @@ export async function recordRequests(build, recorder, { platform, backend }) {
     agent.destroy();
     await app.close();
   }
+}
+
+/** Is told nothing. */
+const NO_RECORDER = { enterPart() {} };
+
+/** An app on a build that listens, with the routes `GET /read`, `POST /sign-in` and `POST /save`. */
+export async function openMeasuredApp(build, { platform, backend }, recorder = NO_RECORDER) {
+  const library = await import(pathToFileURL(join(build, ENTRY)));
+  const testing = await import(pathToFileURL(join(build, TESTING_ENTRY)));
+  const imports = sessionImports(library, testing, backend);
+  const root = { module: Root, imports, controllers: [controllerOf(library, recorder)] };
+  const adapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+  const app = await NestFactory.create(root, adapter, { logger: ['warn', 'error', 'fatal'] });
+  await app.listen(0, '127.0.0.1');
+  return app;
 }
 
 /** One request, from its arrival until one turn of the event loop after its response has ended. */

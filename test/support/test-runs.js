@@ -91,6 +91,7 @@ export const LONGEST = [
 export const STEPS = [
   { name: 'apps of their own on Node 20, 22 and 24', script: 'check:package' },
   { name: 'the examples', script: 'check:examples' },
+  { name: 'what a request does at most', script: 'check:budget' },
 ];
 
 /** What Jest can run, and whether a test that has run belongs to it. */

@@ -92,7 +92,7 @@ describe('the last lines of a run', () => {
     expect(run({ share: 0.1 })).toEqual([
       'Ran: 1 spec file, TypeORM 0.3',
       'Not run: SQLite, PostgreSQL, MariaDB, Redis, TypeORM 1, browsers, servers that go and come, storms, ' +
-        'apps of their own on Node 20, 22 and 24, the examples, the other platform of each spec over HTTP, 90 % of the random runs: npm run test:all',
+        'apps of their own on Node 20, 22 and 24, the examples, what a request does at most, the other platform of each spec over HTTP, 90 % of the random runs: npm run test:all',
       '12 passed, 0 failed',
     ]);
   });
