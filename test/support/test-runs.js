@@ -76,6 +76,8 @@ export const LONGEST = [
   'behaviour/outage/database-server.spec.ts',
   'backends/typeorm/pool/mysql/mysql-dialect.storm.spec.ts',
   'backends/typeorm/pool/mysql/galera.spec.ts',
+  'backends/redis/redis-session-backend.resharding.spec.ts',
+  'behaviour/outage/redis-resharding.spec.ts',
   'e2e/single-page-app.spec.ts',
   'e2e/demo.spec.ts',
   'e2e/demo.live.spec.ts',

@@ -1,3 +1,4 @@
+import { performance, sleep } from '../../core/timers.js';
 import type { RedisConnection, Reply, Word } from './connection/redis-connection.js';
 import { bytesOf, listOf, textOf } from './connection/redis-connection.js';
 import type { RedisScript } from './scripts/redis-script.js';
@@ -17,8 +18,8 @@ export interface FoundKey {
   readonly pointer: string | null;
 }
 
-/** How often a key is looked for on another server of a Cluster. */
-const MOST_MOVES = 3;
+/** Milliseconds for which a call is made again while its slot of a Cluster moves to another server, and between two tries. */
+const [MOVE_PATIENCE, MOVE_PAUSE] = [3_000, 20];
 
 /** Sends commands and scripts to the bucket that they are about. */
 export class BucketClient {
@@ -37,9 +38,12 @@ export class BucketClient {
 
   /** Runs a script. It is acknowledged when the server has done it. */
   async run(script: RedisScript, bucket: string, words: readonly Word[]): Promise<Reply> {
-    const key = this.#key(bucket, 'i');
-    const call = (name: string, text: string) => this.#connection.send(key, [name, text, '1', key, ...words]);
-    return loading(script, call);
+    const keys = this.#keysOfScript(bucket);
+    return this.#found(keys[0], () =>
+      loading(script, (name, text) =>
+        this.#connection.send(keys[0], [name, text, String(keys.length), ...keys, ...words]),
+      ),
+    );
   }
 
   /** Runs a script that reads, and heals an index in passing. */
@@ -58,13 +62,13 @@ export class BucketClient {
 
   async #write(script: RedisScript, bucket: string, words: readonly Word[]): Promise<Reply> {
     if (this.#durability === 'primary') return this.run(script, bucket, words);
-    const key = this.#key(bucket, 'i');
+    const keys = this.#keysOfScript(bucket);
     const wait = this.#durability === 'fsync' ? ['WAITAOF', '1', '0'] : ['WAIT', '1'];
-    const replies = await this.#found(key, () =>
+    const replies = await this.#found(keys[0], () =>
       loading(script, (name, text) =>
-        this.#connection.sendTogether(key, [
+        this.#connection.sendTogether(keys[0], [
           ['CLIENT', 'ID'],
-          [name, text, '1', key, ...words],
+          [name, text, String(keys.length), ...keys, ...words],
           [...wait, String(this.#timeout)],
           ['CLIENT', 'ID'],
         ]),
@@ -112,24 +116,42 @@ export class BucketClient {
     try {
       return await this.#connection.send(key, words);
     } catch (error) {
-      if (!isLostConnection(error)) throw clearer(error);
-      return translated(this.#connection.send(key, words));
+      if (!isLostConnection(error) && !isMoving(error)) throw clearer(error);
+      return this.#found(key, () => translated(this.#connection.send(key, words)));
     }
   }
 
   /**
-   * Calls again when a server of a Cluster says that another one has the key by now, and did nothing: clients follow that by
-   * themselves for a single command, and learn it from one, but not for several that belong together.
+   * Calls again while servers of a Cluster say that the slot of a key is moving, or has moved, to another one: they have done
+   * nothing then. Clients follow that by themselves for a single command, but not for several that belong together.
    */
-  async #found<R>(key: string, call: () => Promise<R>): Promise<R> {
-    for (let moves = 0; ; moves++) {
+  #found<R>(key: string, call: () => Promise<R>): Promise<R> {
+    return this.#connection.isCluster ? this.#follow(key, call) : call();
+  }
+
+  async #follow<R>(key: string, call: () => Promise<R>): Promise<R> {
+    for (const end = performance.now() + MOVE_PATIENCE; ;) {
       try {
         return await call();
       } catch (error) {
-        if (moves === MOST_MOVES || !messageOf(error).startsWith('MOVED')) throw error;
-        await this.#connection.send(key, ['EXISTS', key]);
+        if (!isMoving(error) || performance.now() >= end) throw error;
+        await sleep(MOVE_PAUSE);
+        // From a single command a client learns where the key is by now.
+        await this.#connection.send(key, ['EXISTS', key]).catch(() => undefined);
       }
     }
+  }
+
+  /**
+   * The keys that a script is called with: that of the index, and on a Cluster one that never exists. While the slot of a
+   * bucket moves, some keys are at one server and some at the other, and a script would take those that are not where it runs
+   * for missing. A server of a Cluster runs none of which it lacks one of several keys then, and says so.
+   *
+   * @see https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/ "Multi-key operations"
+   */
+  #keysOfScript(bucket: string): readonly [string, ...string[]] {
+    const index = this.#key(bucket, 'i');
+    return this.#connection.isCluster ? [index, this.#key(bucket, 'none')] : [index];
   }
 
   #key(bucket: string, name: string): string {
@@ -168,6 +190,13 @@ async function again<R>(call: () => Promise<R>): Promise<R> {
 /** Of ioredis and of node-redis, and of sockets: nobody knows whether the server has done what it was sent. */
 function isLostConnection(error: unknown): boolean {
   return /Connection is closed|connection was lost|max retries per request|Socket closed|ECONNRESET|EPIPE/.test(
+    messageOf(error),
+  );
+}
+
+/** Of servers of a Cluster, and of clients that have followed them in vain: nothing has been done. */
+function isMoving(error: unknown): boolean {
+  return /^(?:Too many Cluster redirections\. Last error: \w+: )?(?:TRYAGAIN|ASK|MOVED|CLUSTERDOWN) |^Cannot find node /.test(
     messageOf(error),
   );
 }

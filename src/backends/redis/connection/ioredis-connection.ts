@@ -48,11 +48,18 @@ export class IoRedisConnection implements RedisConnection {
   readonly isCluster: boolean;
   readonly #client: IoRedisClient;
   readonly #isOwn: boolean;
+  /**
+   * Whether a pipeline that the client makes by itself may ask the wrong server of a Cluster: when one command of it is sent
+   * on to where its key has gone, all that read go there, and find nothing of what has not gone yet. Alone in a pipeline,
+   * none is asked wrongly.
+   */
+  readonly #mayMisdirect: boolean;
 
   constructor(client: IoRedisClient, isOwn: boolean) {
     this.#client = client;
     this.#isOwn = isOwn;
     this.isCluster = client.isCluster === true;
+    this.#mayMisdirect = this.isCluster && Reflect.get(client.options, 'enableAutoPipelining') === true;
     const scaleReads: unknown = Reflect.get(client.options, 'scaleReads');
     if (this.isCluster && scaleReads !== undefined && scaleReads !== 'master') {
       throw new SessionOptionsError(
@@ -62,8 +69,9 @@ export class IoRedisConnection implements RedisConnection {
     }
   }
 
-  send(_key: string, words: readonly Word[]): Promise<Reply> {
-    return call(this.#client, words);
+  send(key: string, words: readonly Word[]): Promise<Reply> {
+    if (!this.#mayMisdirect) return call(this.#client, words);
+    return this.sendTogether(key, [words]).then(([reply]) => reply);
   }
 
   async sendTogether(_key: string, commands: ReadonlyArray<readonly Word[]>): Promise<readonly Reply[]> {

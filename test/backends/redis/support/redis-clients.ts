@@ -52,6 +52,8 @@ type Nodes = ReadonlyArray<{ readonly host: string; readonly port: number }>;
 /** The same for a Cluster. */
 export const CLUSTER_CLIENTS = {
   'ioredis 5': async (nodes: Nodes) => ofIoRedis(new Cluster([...nodes])),
+  'ioredis 5 with automatic pipelines': async (nodes: Nodes) =>
+    ofIoRedis(new Cluster([...nodes], { enableAutoPipelining: true })),
   'ioredis 6': async (nodes: Nodes) => ofIoRedis(new Cluster6([...nodes])),
   'redis 5': async (nodes: Nodes) => ofNodeRedis(createCluster({ rootNodes: urlsOf(nodes) })),
   'redis 6': async (nodes: Nodes) => ofNodeRedis(createCluster6({ rootNodes: urlsOf(nodes) })),
