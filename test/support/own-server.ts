@@ -21,7 +21,7 @@ export class OwnServer {
     readonly kind: ServerKind,
     private readonly folder: string,
     readonly port: number,
-    private readonly more: readonly string[],
+    private more: readonly string[],
   ) {}
 
   /** A server that runs. @param more arguments of its program */
@@ -101,12 +101,23 @@ export class OwnServer {
 
   /** Ends it at once, as a crash would, whatever is under way. */
   async stop(): Promise<void> {
+    await this.#end(SERVERS[this.kind].stop);
+  }
+
+  /** Ends it in good order, and starts it again. @param more arguments of its program */
+  async restart(more: readonly string[]): Promise<void> {
+    await this.#end(SERVERS[this.kind].shutDown);
+    this.more = more;
+    await this.start();
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
     const process = this.#process;
     this.#process = null;
     if (process === null || process.exitCode !== null) return;
     const exit = once(process, 'exit');
     this.#signal(process, 'SIGCONT');
-    process.kill(SERVERS[this.kind].stop);
+    process.kill(signal);
     await exit;
   }
 
@@ -171,6 +182,7 @@ const SERVERS = {
     create: 'CREATE DATABASE sessions_test',
     probe: 'SELECT 1 FROM pg_database',
     stop: 'SIGQUIT',
+    shutDown: 'SIGINT',
     install: (data: string): Command => ({
       program: 'initdb',
       args: ['-D', data, '-U', 'postgres', '--auth=trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
@@ -199,6 +211,7 @@ const SERVERS = {
     probe: 'SELECT 1 FROM user', // of a table: a node of a cluster answers others before it is ready
     create: 'CREATE DATABASE IF NOT EXISTS sessions_test', // another node of a cluster may have made it
     stop: 'SIGKILL',
+    shutDown: 'SIGTERM',
     install: (data: string): Command => ({
       program: 'mariadb-install-db',
       args: [

@@ -78,6 +78,7 @@ export const LONGEST = [
   'backends/typeorm/pool/mysql/galera.spec.ts',
   'backends/redis/redis-session-backend.resharding.spec.ts',
   'behaviour/outage/redis-resharding.spec.ts',
+  'backends/typeorm/pool/retry-policy.server-limits.spec.ts',
   'e2e/single-page-app.spec.ts',
   'e2e/demo.spec.ts',
   'e2e/demo.live.spec.ts',

@@ -42,11 +42,13 @@ export const mysqlDialect: PoolDialect = {
     'ER_QUERY_TIMEOUT', // `max_execution_time` of MySQL
     '1969', // `max_statement_time` of MariaDB, for which mysql2 has no name
   ],
-  fullCodes: ['ER_CON_COUNT_ERROR', 'ER_TOO_MANY_USER_CONNECTIONS'],
-  // --read-only; a server that was started so; a transaction or a user that is read-only
+  // of all; of each user; of one account
+  fullCodes: ['ER_CON_COUNT_ERROR', 'ER_TOO_MANY_USER_CONNECTIONS', 'ER_USER_LIMIT_REACHED'],
+  // --read-only; a server that was started so, as MySQL and as MariaDB say it; a transaction or a user that is read-only
   readOnlyCodes: [
     'ER_OPTION_PREVENTS_STATEMENT',
     'ER_READ_ONLY_MODE',
+    'ER_OPEN_AS_READONLY',
     'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
   ],
   connectionLostCodes: ['ER_SERVER_SHUTDOWN', 'ER_CONNECTION_KILLED', 'ER_CLIENT_INTERACTION_TIMEOUT'],
