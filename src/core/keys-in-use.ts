@@ -83,8 +83,8 @@ export class KeysInUse {
     for (const keyId of found) this.#warnedOf.add(keyId);
     this.#logger.warn(
       `Sessions are sealed by the key ${found.join(', ')}, which \`key\` does not contain; this app seals with ` +
-        `${this.#ring.keyIds[0]}. If another app has its sessions in the same table, give one of them a \`tableName\` of its ` +
-        'own. If a key was removed, append it to `key` again, until the longest `absoluteTtl` is over',
+        `${this.#ring.keyIds[0]}. If another app has its sessions in the same place, give one of them a \`tableName\` of its ` +
+        'own, on Redis a `prefix`. If a key was removed, append it to `key` again, until the longest `absoluteTtl` is over',
     );
   }
 }

@@ -77,6 +77,7 @@ export const LONGEST = [
   'backends/typeorm/pool/mysql/mysql-dialect.storm.spec.ts',
   'backends/typeorm/pool/mysql/galera.spec.ts',
   'backends/redis/redis-session-backend.resharding.spec.ts',
+  'behaviour/outage/redis-server.spec.ts',
   'behaviour/outage/redis-resharding.spec.ts',
   'backends/typeorm/pool/retry-policy.server-limits.spec.ts',
   'e2e/single-page-app.spec.ts',
