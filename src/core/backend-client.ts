@@ -1,4 +1,5 @@
 import type { CleanupClaim } from './cleanup-lease.js';
+import { DamagedRowError } from './damaged-row-error.js';
 import type {
   BackendHealth,
   InsertRequest,
@@ -194,12 +195,19 @@ export class BackendClient {
   async #sendLookups(): Promise<void> {
     const pending = this.#pending;
     this.#pending = new Map();
+    return this.#findTogether(pending);
+  }
+
+  /** A row that cannot be read fails alone, so those that were looked up with it are looked up without it. */
+  async #findTogether(pending: ReadonlyMap<string, readonly PendingLookup[]>): Promise<void> {
     const ids = [...pending.keys()];
     try {
       const rows = await this.#call('read', 'read a session', () => this.#backend.find(ids));
       ids.forEach((id, index) => pending.get(id)?.forEach((one) => one.resolve(rows[index] ?? null)));
     } catch (error) {
-      for (const waiting of pending.values()) for (const one of waiting) one.reject(error);
+      const isOfOne = pending.size > 1 && error instanceof Error && error.cause instanceof DamagedRowError;
+      if (isOfOne) for (const entry of pending) void this.#findTogether(new Map([entry]));
+      else for (const waiting of pending.values()) for (const one of waiting) one.reject(error);
     }
   }
 

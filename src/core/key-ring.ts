@@ -172,7 +172,7 @@ export class KeyRing {
       };
     }
     const nonce = randomBytes(NONCE_BYTES);
-    const cipher = createCipheriv('aes-256-gcm', key.subkeys.of(sessionId), nonce);
+    const cipher = createCipheriv('aes-256-gcm', key.subkeys.of(sessionId, true), nonce);
     const header = Buffer.concat([Buffer.of(Format.Aes256Gcm), Buffer.from(key.id, 'hex'), nonce]);
     cipher.setAAD(associatedData(header, sessionId, userId));
     const payload = Buffer.concat([header, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
@@ -182,10 +182,11 @@ export class KeyRing {
   /**
    * Decrypts what `seal` made for the same session and owner.
    *
+   * @param isInUse whether the session is likely to be used soon, so that its key is kept
    * @throws SessionTamperedError when it was altered or belongs to another session or user
    * @throws SessionStoreError when it names a key that is not in the ring: a key was removed too early
    */
-  open(payload: Buffer, sessionId: string, userId: string | null): string {
+  open(payload: Buffer, sessionId: string, userId: string | null, isInUse = false): string {
     const format: number | undefined = payload[0];
     if (format === Format.Plaintext && this.isPlaintext) return payload.toString('utf8', 1);
     if (format === Format.Plaintext) throw unknownKey('a payload stored without encryption');
@@ -195,7 +196,7 @@ export class KeyRing {
     if (key === undefined) throw unknownKey(`a payload sealed by the key ${id}`);
     const header = payload.subarray(0, HEADER_BYTES);
     const nonce = header.subarray(1 + KEY_ID_BYTES);
-    const decipher = createDecipheriv('aes-256-gcm', key.subkeys.of(sessionId), nonce, {
+    const decipher = createDecipheriv('aes-256-gcm', key.subkeys.of(sessionId, isInUse), nonce, {
       authTagLength: TAG_BYTES,
     });
     decipher.setAAD(associatedData(header, sessionId, userId));

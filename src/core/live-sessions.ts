@@ -6,7 +6,7 @@ import { isActive } from './session-expiry.js';
 import type { SessionLogger } from './session-logger.js';
 import type { EpochMs, LiveRow } from './session-row.js';
 import { withTimeout } from './timeout.js';
-import { clearTimeout, performance, setImmediate, setTimeout, sleep } from './timers.js';
+import { clearTimeout, performance, setImmediate, setProcessTimeout, setTimeout, sleep } from './timers.js';
 
 /*
  * What is open by session (streams, sockets), and when it ends with its session.
@@ -263,10 +263,10 @@ export class LiveSessions {
 
   #startTimer(): NodeJS.Timeout | undefined {
     if (this.#stopping.signal.aborted) return undefined;
-    return setTimeout(() => {
+    return setProcessTimeout(() => {
       this.#timer = undefined;
       this.recheck('all');
-    }, this.#recheck).unref();
+    }, this.#recheck);
   }
 
   async #check(): Promise<void> {

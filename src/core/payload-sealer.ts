@@ -44,11 +44,12 @@ export class PayloadSealer {
   }
 
   /**
+   * @param isInUse whether the session is likely to be used soon, so that its key is kept for a while
    * @throws SessionTamperedError when the payload was altered, or moved from another row or user
    * @throws SessionStoreError when it names an unknown key
    */
-  open(row: Pick<SessionRow, 'id' | 'userId' | 'payload'>): SessionContent {
-    const text = this.#ring.open(row.payload, row.id, row.userId);
+  open(row: Pick<SessionRow, 'id' | 'userId' | 'payload'>, isInUse = false): SessionContent {
+    const text = this.#ring.open(row.payload, row.id, row.userId, isInUse);
     try {
       const [meta, flashes, data, marks] = JSON.parse(text) as [
         JsonObject,
@@ -65,7 +66,7 @@ export class PayloadSealer {
   /** As `open`, for a client that presented a genuine token: an unknown key is noted then, for health checks. */
   openPresented(row: Pick<SessionRow, 'id' | 'userId' | 'payload' | 'keyId'>): SessionContent {
     try {
-      return this.open(row);
+      return this.open(row, true);
     } catch (error) {
       if (error instanceof SessionStoreError) this.#unknownKeys?.met(row.keyId);
       throw error;

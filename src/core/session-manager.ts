@@ -118,7 +118,7 @@ export class SessionManager {
   async read({ id, userId }: Pick<SessionRow, 'id' | 'userId'>): Promise<StoredSession> {
     const { backend, clock, sealer } = this.#parts;
     const row = requireActive(await backend.lookUp(id), clock.now(), userId);
-    return { row, content: sealer.open(row) };
+    return { row, content: sealer.open(row, true) };
   }
 
   /** Whether the session is stored, active, and still that owner's. */

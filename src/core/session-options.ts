@@ -183,9 +183,9 @@ export interface SessionStoreOptions {
   /** How large a session's data and flash messages may be, in bytes of UTF-8 JSON. @default 16384 */
   readonly maxDataBytes?: number;
   /**
-   * Whether the process keeps the keys of the sessions that were used in the last two minutes, which it derives from `key`: at
-   * most 8,192 of them, some 3 MB. No token and no data is kept. `false` derives them for each request, which takes some 5 %
-   * more of its time.
+   * Whether the process keeps the keys of the sessions that requests used last, which it derives from `key`, for one to two
+   * minutes: at most 8,192 for each key, some 3 MB. No token and no data is kept. `false` derives them for each read and each
+   * save, which takes some 5 % more of a request's time.
    *
    * @default true
    */

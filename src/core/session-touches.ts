@@ -4,7 +4,7 @@ import type { Touch } from './session-backend.js';
 import { idleExpiry } from './session-expiry.js';
 import type { SessionLogger } from './session-logger.js';
 import type { EpochMs, SessionRow } from './session-row.js';
-import { clearTimeout, setTimeout } from './timers.js';
+import { clearTimeout, setProcessTimeout } from './timers.js';
 
 /*
  * Recording that sessions were used (touches): when a touch is written, and with which others.
@@ -59,7 +59,7 @@ export class SessionTouches {
     const now = this.#clock.now();
     this.#waiting.set(row.id, { id: row.id, lastActiveAt: now, expiresAt: idleExpiry(row, now) });
     if (row.expiresAt - now < URGENT || this.#waiting.size >= LARGEST_BATCH) this.#write();
-    else this.#timer ??= setTimeout(() => this.#write(), this.#writeBehind).unref();
+    else this.#timer ??= setProcessTimeout(() => this.#write(), this.#writeBehind);
   }
 
   /** Writes what waits, and resolves when nothing is under way any more. */

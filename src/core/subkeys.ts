@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { setTimeout } from './timers.js';
+import { setProcessTimeout } from './timers.js';
 
 /*
  * The keys of sessions: each session is sealed under a key of its own, which is derived from that of the app.
@@ -13,13 +13,13 @@ const LIFETIME = 60_000;
 
 /**
  * Derives the keys of sessions from one key of the app, and keeps those of the sessions that were used last, so that a request
- * of a session that is in use derives none. A derived key is a function of the key of the app and the id alone: keeping it
- * shows whoever reads the memory nothing that the key of the app, which is there too, does not. No token is kept, and no data.
+ * of a session that is in use derives none. A derived key is a function of the key of the app and the id alone: to whoever reads
+ * the memory, where the key of the app is too, it tells only which sessions were in use. No token is kept, and no data.
  *
  * There are two generations. The younger one becomes the older one after a minute, or when it is full, and keys of the older
- * one that nobody has asked for meanwhile are overwritten. So a key is kept for two minutes after its last use at most.
+ * one that nobody has asked for meanwhile are overwritten. So a key is kept for one to two minutes after its last use.
  *
- * @see RFC 2104 (HMAC); NIST SP 800-108r1, 3 (HMAC as the pseudorandom function that derives keys)
+ * @see RFC 2104 (HMAC, here as a pseudorandom function of the id: one block, and nothing else uses that key)
  */
 export class Subkeys {
   readonly #key: Buffer;
@@ -36,10 +36,15 @@ export class Subkeys {
     this.#lifetime = lifetime;
   }
 
-  /** The key of a session: 32 bytes, to be used at once, since they are overwritten later. */
-  of(sessionId: string): Buffer {
-    if (!this.#isRemembering) return this.#derive(sessionId);
-    return this.#younger.get(sessionId) ?? this.#remember(sessionId);
+  /**
+   * The key of a session: 32 bytes, to be used at once, since they are overwritten later.
+   *
+   * @param isInUse whether the session is likely to be used soon. Otherwise a key that is not known is not kept
+   */
+  of(sessionId: string, isInUse: boolean): Buffer {
+    const known = this.#younger.get(sessionId);
+    if (known !== undefined) return known;
+    return this.#isRemembering && isInUse ? this.#remember(sessionId) : this.#derive(sessionId);
   }
 
   #derive(sessionId: string): Buffer {
@@ -58,11 +63,11 @@ export class Subkeys {
 
   #ageLater(): void {
     this.#isAgeing = true;
-    setTimeout(() => {
+    setProcessTimeout(() => {
       this.#isAgeing = false;
       this.#age();
       if (this.#older.size > 0) this.#ageLater();
-    }, this.#lifetime).unref();
+    }, this.#lifetime);
   }
 
   #age(): void {

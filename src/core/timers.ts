@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { performance as ofNode } from 'node:perf_hooks';
 import process from 'node:process';
 import * as timers from 'node:timers';
@@ -28,6 +29,18 @@ const { now } = Object.getPrototypeOf(ofNode) as { readonly now: () => number };
 
 /** The clock of `performance.now()`: milliseconds since Node started, which no change of the date moves. */
 export const performance = { now: (): number => now.call(ofNode) };
+
+/** The context in which this module was loaded, which is that of no request. */
+const outside = new AsyncResource('nest-sessions');
+
+/**
+ * As `setTimeout`, for timers that belong to the process rather than to the request that happens to start them, and keep no
+ * process alive. A timer keeps whatever `AsyncLocalStorage`s hold where it is started, and one that starts the next one keeps
+ * it for ever: here that is nothing of a request.
+ */
+export function setProcessTimeout(work: () => void, milliseconds: number): NodeJS.Timeout {
+  return outside.runInAsyncScope(() => setTimeout(work, milliseconds).unref());
+}
 
 /**
  * Resolves after so many milliseconds; rejects with the reason of the signal when that comes first.

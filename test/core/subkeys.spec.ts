@@ -1,4 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { KeyRing } from '../../src/core/key-ring.js';
 import { Subkeys } from '../../src/core/subkeys.js';
 import { TokenIssuer } from '../../src/core/session-token.js';
@@ -16,6 +19,9 @@ const SEALED =
 const TOKEN =
   '01ARZ3NDEKTSV4RRFFQ69G5FAV00000aAAAAAAAAAAAAAAAAAAAAAAAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh851xxKMzMpYHl_A751cTo6Q';
 const TOKEN_HASH = 'e86a63917a2aad107836abcf1dc5d0b76851b82fab51ce1cc2d681458aa70dc8';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const idOf = (number: number) => `session ${number}`;
 
@@ -43,40 +49,61 @@ describe.each([true, false])('what other implementations have made, with `memo: 
 describe('the keys of sessions', () => {
   it('are derived once while the session is in use, and each time where they are not kept', () => {
     const kept = new Subkeys(KEY, true);
-    expect(kept.of('one')).toBe(kept.of('one'));
-    expect(kept.of('one')).not.toEqual(kept.of('other'));
+    expect(kept.of('one', true)).toBe(kept.of('one', true));
+    expect(kept.of('one', true)).not.toEqual(kept.of('other', true));
     const notKept = new Subkeys(KEY, false);
-    expect(notKept.of('one')).not.toBe(notKept.of('one'));
-    expect(notKept.of('one')).toEqual(kept.of('one'));
+    expect(notKept.of('one', true)).not.toBe(notKept.of('one', true));
+    expect(notKept.of('one', true)).toEqual(kept.of('one', true));
   });
 
   it('are kept for 8,192 sessions at most: those of others are overwritten, and derived again', () => {
     const subkeys = new Subkeys(KEY, true);
-    const [used, unused] = [subkeys.of('used'), subkeys.of('unused')];
+    const [used, unused] = [subkeys.of('used', true), subkeys.of('unused', true)];
     const before = Buffer.from(unused);
     for (let number = 0; number < 3 * 4096; number++) {
-      subkeys.of(idOf(number));
-      if (number % 1000 === 0) expect(subkeys.of('used')).toBe(used);
+      subkeys.of(idOf(number), true);
+      if (number % 1000 === 0) expect(subkeys.of('used', true)).toBe(used);
     }
     expect(unused).toEqual(Buffer.alloc(32));
-    expect(subkeys.of('unused')).toEqual(before);
+    expect(subkeys.of('unused', true)).toEqual(before);
     for (let number = 0; number < 3 * 4096; number++)
-      expect(subkeys.of(idOf(number))).toEqual(new Subkeys(KEY, false).of(idOf(number)));
+      expect(subkeys.of(idOf(number), true)).toEqual(new Subkeys(KEY, false).of(idOf(number), true));
   });
 
   it('are overwritten when nobody has asked for them for a while', async () => {
     const subkeys = new Subkeys(KEY, true, 20);
-    const subkey = subkeys.of('one');
+    const subkey = subkeys.of('one', true);
     expect(subkey).not.toEqual(Buffer.alloc(32));
     for (let waited = 0; waited < 5_000 && subkey.some((byte) => byte !== 0); waited += 20) await sleep(20);
     expect(subkey).toEqual(Buffer.alloc(32));
-    expect(subkeys.of('one')).toEqual(new Subkeys(KEY, false).of('one'));
+    expect(subkeys.of('one', true)).toEqual(new Subkeys(KEY, false).of('one', true));
+  });
+
+  it('are not kept for sessions that are only listed', () => {
+    const subkeys = new Subkeys(KEY, true);
+    expect(subkeys.of('listed', false)).not.toBe(subkeys.of('listed', false));
+    expect(subkeys.of('used', true)).toBe(subkeys.of('used', false));
+  });
+
+  it('keep nothing of the request that asked for them first', async () => {
+    const requests = new AsyncLocalStorage<object>();
+    const subkeys = new Subkeys(KEY, true, 20);
+    const held = requests.run({}, () => {
+      subkeys.of('one', true);
+      return new WeakRef(requests.getStore() ?? {});
+    });
+    for (let waited = 0; waited < 5_000 && held.deref() !== undefined; waited += 20) {
+      subkeys.of('one', true); // which goes on to be asked for, so that the timer goes on
+      await sleep(20);
+      collectGarbage();
+    }
+    expect(held.deref()).toBeUndefined();
   });
 
   it('keep no process alive', () => {
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = timers();
-    new Subkeys(KEY, true).of('one');
+    new Subkeys(KEY, true).of('one', true);
     expect(timers()).toBe(before);
   });
 });

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { jest } from '@jest/globals';
 import { type FakeMethod, install } from '@sinonjs/fake-timers';
 
@@ -65,5 +66,20 @@ describe('sleep', () => {
     stop.abort(new Error('enough'));
     await expect(asleep).rejects.toThrow('enough');
     await expect(sleep(60_000, stop.signal)).rejects.toThrow('enough');
+  });
+});
+
+describe('setProcessTimeout', () => {
+  it('runs outside of the request that started it, and keeps no process alive', async () => {
+    const { setProcessTimeout } = await loaded();
+    const requests = new AsyncLocalStorage<string>();
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    const seen = await requests.run('a request', () => {
+      const ran = new Promise((resolve) => setProcessTimeout(() => resolve(requests.getStore()), 1));
+      expect(timers()).toBe(before);
+      return ran;
+    });
+    expect(seen).toBeUndefined();
   });
 });

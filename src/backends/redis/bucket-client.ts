@@ -1,3 +1,4 @@
+import { DamagedRowError } from '../../core/damaged-row-error.js';
 import { performance, sleep } from '../../core/timers.js';
 import type { RedisConnection, Reply, Word } from './connection/redis-connection.js';
 import { bytesOf, listOf, textOf } from './connection/redis-connection.js';
@@ -208,7 +209,7 @@ function messageOf(error: unknown): string {
 /** The same error, unless a key of ours holds what is not ours: then one that says so. */
 function clearer(error: unknown): unknown {
   if (!/WRONGTYPE|NOTOURS/.test(messageOf(error))) return error;
-  return new Error(
+  return new DamagedRowError(
     'A key of the sessions holds a value that this backend has not written. Nothing was changed: give the sessions a `prefix` ' +
       'that no other program uses, or delete that key',
     { cause: error },

@@ -1,3 +1,4 @@
+import { DamagedRowError } from '../../core/damaged-row-error.js';
 import type { EndedRow, LiveRow, SessionRow, TokenState } from '../../core/session-row.js';
 
 /*
@@ -76,10 +77,10 @@ export function unpackUse(id: string, use: Buffer): UsedRow {
   const absoluteExpiresAt = words.number();
   const createdAt = words.number();
   const version = words.number();
-  const hasUser = words.next().startsWith('u');
+  const [kind] = words.oneOf('ut', 'u-', '-t', '--');
   return {
     id,
-    userId: hasUser ? words.rest() : null,
+    userId: kind === 'u' ? words.rest() : null,
     lastActiveAt,
     expiresAt,
     absoluteExpiresAt,
@@ -99,12 +100,14 @@ export function unpackRow(id: string, use: Buffer, rest: Buffer): SessionRow {
   if (keyStart === 0 || tokenSide === undefined || sessionSide === undefined || !key) throw notOurs(id);
   const { userId, lastActiveAt, expiresAt, absoluteExpiresAt, createdAt, version } = unpackUse(id, use);
   const token = new Words(id, tokenSide);
-  const tokenUsed = token.next() === '1';
+  const tokenUsed = token.oneOf('0', '1') === '1';
   const tokenHash = orNull(token.next());
   const tokenGeneration = token.number();
   const [supersededHash, tokenIssuedAt, graceUntil, replacedTokens] = othersOf(id, token.rest());
   const session = new Words(id, sessionSide);
-  const authenticatedAt = orNull(session.next());
+  const authenticatedAt = session.numberOrNull();
+  const idleTtl = session.number();
+  if (session.rest() !== '0' && session.rest() !== '1') throw notOurs(id);
   return {
     id,
     userId,
@@ -118,10 +121,10 @@ export function unpackRow(id: string, use: Buffer, rest: Buffer): SessionRow {
     version,
     keyId: textIn(id, key),
     payload: rest.subarray(payloadStart),
-    idleTtl: session.number(),
+    idleTtl,
     persistent: session.rest() === '1',
     createdAt,
-    authenticatedAt: authenticatedAt === null ? null : Number(authenticatedAt),
+    authenticatedAt,
     lastActiveAt,
     expiresAt,
     absoluteExpiresAt,
@@ -137,15 +140,35 @@ type Others = readonly [
 ];
 
 function othersOf(id: string, json: string): Others {
-  const others: unknown = JSON.parse(json);
-  if (!Array.isArray(others) || others.length !== 4) throw notOurs(id);
-  return others as unknown as Others;
+  const others = parsed(id, json);
+  if (!isOthers(others)) throw notOurs(id);
+  return others;
+}
+
+function isOthers(value: unknown): value is Others {
+  if (!Array.isArray(value) || value.length !== 4) return false;
+  const [supersededHash, tokenIssuedAt, graceUntil, replacedTokens] = value as unknown[];
+  return (
+    (supersededHash === null || typeof supersededHash === 'string') &&
+    typeof tokenIssuedAt === 'number' &&
+    typeof graceUntil === 'number' &&
+    typeof replacedTokens === 'string'
+  );
 }
 
 function textIn(id: string, json: string): string {
-  const text: unknown = JSON.parse(json);
+  const text = parsed(id, json);
   if (typeof text !== 'string') throw notOurs(id);
   return text;
+}
+
+/** The error of `JSON.parse` shows a part of the text, which is somebody else's: it goes no further. */
+function parsed(id: string, json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw notOurs(id);
+  }
 }
 
 function orNull(word: string): string | null {
@@ -164,20 +187,36 @@ class Words {
     this.#text = text;
   }
 
-  /** @throws when no space comes any more */
+  /** @throws when no space comes any more, or the word is empty */
   next(): string {
     const end = this.#text.indexOf(' ', this.#at);
-    if (end < 0) throw notOurs(this.#id);
+    if (end <= this.#at) throw notOurs(this.#id);
     const word = this.#text.slice(this.#at, end);
     this.#at = end + 1;
     return word;
   }
 
+  /** @throws when the next word is none of these */
+  oneOf(...words: readonly string[]): string {
+    const word = this.next();
+    if (!words.includes(word)) throw notOurs(this.#id);
+    return word;
+  }
+
   /** @throws when the next word is no number */
   number(): number {
-    const word = this.next();
-    const number = Number(word);
-    if (word === '' || Number.isNaN(number)) throw notOurs(this.#id);
+    return this.#numberOf(this.next());
+  }
+
+  /** `null` for a dash. @throws when the next word is neither that nor a number */
+  numberOrNull(): number | null {
+    const word = orNull(this.next());
+    return word === null ? null : this.#numberOf(word);
+  }
+
+  #numberOf(word: string): number {
+    const number = isPlainNumber(word) ? Number(word) : NaN;
+    if (Number.isNaN(number)) throw notOurs(this.#id);
     return number;
   }
 
@@ -187,14 +226,23 @@ class Words {
   }
 }
 
+/** Whether there are but digits, a point and a sign: `Number` takes much else for numbers. */
+function isPlainNumber(word: string): boolean {
+  for (let at = word.startsWith('-') ? 1 : 0; at < word.length; at++) {
+    const code = word.charCodeAt(at);
+    if ((code < 48 || code > 57) && code !== 46) return false;
+  }
+  return true;
+}
+
 /** What is told of a row. */
 export function told({ id, userId, expiresAt, absoluteExpiresAt }: LiveRow): LiveRow & EndedRow {
   return { id, userId, expiresAt, absoluteExpiresAt };
 }
 
 /** The error for a key of ours that holds something else. */
-function notOurs(id: string): Error {
-  return new Error(
+function notOurs(id: string): DamagedRowError {
+  return new DamagedRowError(
     `The key of session ${JSON.stringify(id)} holds a value that is not a session of this version. ` +
       'Nothing was changed: give the sessions a `prefix` that no other program uses',
   );

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { bucketOfId, bucketOfUser } from '../../../src/backends/redis/buckets.js';
 import { RedisSessionBackend } from '../../../src/backends/redis/index.js';
 import type { SessionRow } from '../../../src/core/session-row.js';
+import { SessionStore } from '../../../src/core/session-store.js';
 import {
   insertLimited,
   inserting,
@@ -113,6 +114,82 @@ withOwnRedis(() => {
       await expect(backend.delete({ ids: ['b'] })).rejects.toThrow(clear);
       await client.del(rowKey('a'));
       await store(backend, row('a'));
+    });
+  });
+
+  describe('a row that somebody has damaged', () => {
+    const userKey = rowKey('bad', bucketOfUser('ada'));
+    const limit = { max: 10, onLimit: 'evict' } as const;
+
+    /** Puts it among the sessions of ada, which are in one bucket. */
+    async function damage(fields: { readonly u?: string; readonly r?: string }): Promise<void> {
+      await store(backend, row(idOfAda('1')), row(idOfAda('2')));
+      await client.hset(userKey, { u: await client.hget(rowKey(idOfAda('1')), 'u'), ...fields });
+      await client.zadd(`app:{${bucketOfUser('ada')}}:u:ada`, NOW + MINUTE, 'bad');
+    }
+
+    const idOfAda = (number: string) => `01KB000000000000000000000${number}${bucketOfUser('ada')}`;
+    const use = (times: string, rest = 'ut ada') => `${times} ${rest}`;
+    const token = (others: string, start = '1 h 0') => `${start} ${others}\n1 1 1\n"k1"\npayload`;
+
+    it.each([
+      ['a time that is no number', { u: use('NaN 1 1 1 1') }],
+      ['a time that Lua would read', { u: use('0x10 1 1 1 1') }],
+      ['an infinite time', { u: use('Infinity 1 1 1 1') }],
+      ['an empty time', { u: use(' 1 1 1 1') }],
+      ['a mark of another kind', { u: use('1 1 1 1 1', 'zebra ada') }],
+      ['no marks', { u: '1 1 1 1 1' }],
+      ['an empty text', { u: '' }],
+      ['no rest', {}],
+      ['a rest without lines', { r: 'junk' }],
+      ['JSON that is cut', { r: token('[null,') }],
+      ['JSON of another shape', { r: token('{"a":1}') }],
+      ['a hash that says how long it is', { r: token('[{"length":30000000},1,1,""]') }],
+      ['a hash that is a number', { r: token('[5,1,1,""]') }],
+      ['tokens that are an object', { r: token('[null,1,1,{}]') }],
+      ['an instant that is a text', { r: token('[null,"1",1,""]') }],
+      ['a flag that is none', { r: token('[null,1,1,""]', 'x h 0') }],
+      ['an empty hash', { r: token('[null,1,1,""]', '1  0') }],
+      ['a key id that is no text', { r: '1 h 0 [null,1,1,""]\n1 1 1\n7\npayload' }],
+      ['a session line with a word', { r: '1 h 0 [null,1,1,""]\n1 abc 1\n"k"\npayload' }],
+      ['a session line that says maybe', { r: '1 h 0 [null,1,1,""]\n1 1 maybe\n"k"\npayload' }],
+    ])('by %s, is no session, and harms no other one', async (_what, fields) => {
+      await damage(fields);
+      const before = await client.hgetall(userKey);
+      const [found] = await Promise.allSettled([backend.find(['bad'])]);
+      const isMissing = found.status === 'fulfilled' && found.value[0] === null;
+      if (!isMissing)
+        expect(found).toMatchObject({ reason: { name: 'DamagedRowError', message: /a value that/ } });
+      await expect(insertLimited(backend, row(idOfAda('3')), limit)).resolves.toMatchObject({
+        status: 'inserted',
+      });
+      expect(await client.hgetall(userKey)).toEqual(before);
+      const ended = await backend.delete({ userId: 'ada' });
+      expect(ids(ended)).toEqual(expect.arrayContaining([1, 2, 3].map((number) => idOfAda(String(number)))));
+      expect(await backend.find([1, 2, 3].map((number) => idOfAda(String(number))))).toEqual([
+        null,
+        null,
+        null,
+      ]);
+    });
+
+    it('ends no other one of those that are named with it', async () => {
+      await damage({ u: use('NaN 1 1 1 1') });
+      await expect(backend.delete({ ids: [idOfAda('1'), 'bad'] })).resolves.toHaveLength(1);
+      await expect(backend.delete({ ids: [idOfAda('2'), 'bad'], userId: 'ada' })).rejects.toThrow(
+        /holds a value that this backend has not written/,
+      );
+      expect(await backend.find([idOfAda('2')])).toEqual([row(idOfAda('2'))]);
+    });
+
+    it('does not keep the sessions that are looked up with it from being served', async () => {
+      const sessions = new SessionStore(backend, { plaintext: true });
+      await sessions.initSchema();
+      const { session } = await sessions.create({}, 'bob');
+      await client.hset(rowKey('bad'), { u: use('1 1 1 1 1'), r: token('[5,1,1,""]') });
+      const [good, bad] = await Promise.allSettled([sessions.load(session.id), sessions.load('bad')]);
+      expect(good).toMatchObject({ status: 'fulfilled', value: { userId: 'bob' } });
+      expect(bad).toMatchObject({ reason: { name: 'SessionStoreError' } });
     });
   });
 

@@ -21,8 +21,8 @@ export const SAVE = redisScript(
 local expected, version, last, expires, payload, key_id = unpack(ARGV, 3, 8)
 if row.version == version then return 1 end
 if row.version ~= expected then return 0 end
-local rest = redis.call('HGET', key, 'r')
-local head = string.match(rest, '^[^\\n]*\\n[^\\n]*\\n')
+local rest = redis.call('HGET', key, 'r') or ''
+local head = string.match(rest, '^[^\\n]*\\n[^\\n]*\\n') or error('NOTOURS')
 use_at(row, last, expires)
 row.version = version
 redis.call('HSET', key, 'u', pack_use(row), 'r', head .. payload)
@@ -53,12 +53,13 @@ export const CHANGE_TOKEN = redisScript(
   'change-token',
   `${FIND_ACTIVE}
 local expected, next_start, next_line, next_mark, authenticated = unpack(ARGV, 3, 7)
-local rest = redis.call('HGET', key, 'r')
+local rest = redis.call('HGET', key, 'r') or ''
 if string.sub(rest, 1, #expected) ~= expected then
   if string.sub(rest, 1, #next_start) == next_start then return 1 end
   return 0
 end
 local session_line, payload = string.match(rest, '^[^\\n]*\\n([^\\n]*\\n)(.*)$')
+if not payload then error('NOTOURS') end
 if authenticated ~= '' then session_line = authenticated .. string.match(session_line, '^%S+( .*)$') end
 row.token = next_mark
 redis.call('HSET', key, 'u', pack_use(row), 'r', next_line .. session_line .. payload)

@@ -46,7 +46,7 @@ if replaced_id ~= '' then
   if replaced_use == '' and old[1] then return { 'stale' } end
   if replaced_use ~= '' then
     if old[1] ~= replaced_use then return { 'stale' } end
-    local old_rest = redis.call('HGET', row_key(replaced_id), 'r')
+    local old_rest = redis.call('HGET', row_key(replaced_id), 'r') or ''
     if string.sub(old_rest, 1, #replaced_head) ~= replaced_head then return { 'stale' } end
   end
 end
@@ -56,16 +56,11 @@ local excess = {}
 if max ~= '' then
   local counted = {}
   for _, other in ipairs(redis.call('ZRANGE', user_key(user), 0, -1)) do
-    local found = redis.call('HMGET', row_key(other), 'u', 'c')
-    if not found[1] then
-      redis.call('ZREM', user_key(user), other)
-    elseif other ~= replaced_id and other ~= id and not found[2] then
-      local row = unpack_use(found[1])
-      if row.user == user and row.token == 't' and is_active(row, present) then
-        row.id = other
-        row.use = found[1]
-        counted[#counted + 1] = row
-      end
+    local row, is_foreign = peek(other)
+    if not row then
+      if not is_foreign then redis.call('ZREM', user_key(user), other) end
+    elseif other ~= replaced_id and other ~= id and not row.is_claimed then
+      if row.user == user and row.token == 't' and is_active(row, present) then counted[#counted + 1] = row end
     end
   end
   local count = #counted + 1 - tonumber(max)
@@ -112,7 +107,7 @@ if #excess > 0 then redis.call('HSET', key, 'e', cmsgpack.pack(result)) end
 
 -- A few entries of rows that Redis has forgotten leave the index with each row that comes
 for _, other in ipairs(redis.call('ZRANDMEMBER', base .. 'i', 4)) do
-  if redis.call('HEXISTS', row_key(other), 'u') == 0 then redis.call('ZREM', base .. 'i', other) end
+  if redis.pcall('HEXISTS', row_key(other), 'u') == 0 then redis.call('ZREM', base .. 'i', other) end
 end
 return result
 `,

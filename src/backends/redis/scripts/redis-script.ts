@@ -46,16 +46,33 @@ local function forget_after(key, expires, over)
   redis.call('PEXPIREAT', key, until_after(first))
 end
 
--- What the field u says
-local function unpack_use(use)
+-- What the field u says; nil where it is not ours
+local function parse_use(use)
   local last, expires, over, created, version, kind, token, user =
-    string.match(use, '^(%S+) (%S+) (%S+) (%S+) (%S+) (.)(.) (.*)$')
-  if last == nil then error('NOTOURS') end
+    string.match(use, '^(%S+) (%S+) (%S+) (%S+) (%S+) ([u%-])([t%-]) (.*)$')
+  for _, word in ipairs({ last or '', expires or '', over or '', created or '', version or '' }) do
+    if not string.match(word, '^%-?%d+%.?%d*$') then return nil end
+  end
   if kind == '-' then user = nil end
   return {
     last = last, expires = expires, over = over, created = created, version = version,
     token = token, user = user
   }
+end
+
+local function unpack_use(use)
+  return parse_use(use) or error('NOTOURS')
+end
+
+-- The row of an id, with the field u and whether it is claimed. No row, and true: what is there is not ours, and stays
+local function peek(id)
+  local found = redis.pcall('HMGET', row_key(id), 'u', 'c')
+  if found.err then return nil, true end
+  if not found[1] then return nil, false end
+  local row = parse_use(found[1])
+  if not row then return nil, true end
+  row.id, row.use, row.is_claimed = id, found[1], found[2]
+  return row, false
 end
 
 local function pack_use(row)
