@@ -183,8 +183,8 @@ export class RedisSessionBackend extends SessionBackend {
   }
 
   async #connect(): Promise<Opened> {
-    const connection = await openConnection(this.#given);
     const { prefix, durability, durabilityTimeout } = this.#settings;
+    const connection = await openConnection(this.#given, durabilityTimeout);
     return {
       connection,
       checks: new ServerChecks(connection, durability),

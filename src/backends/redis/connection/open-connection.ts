@@ -17,14 +17,23 @@ export interface OwnClientOptions {
 /** What `RedisSessionBackend` is given: a client of the app, of `ioredis` or `redis`, or options of one of our own. */
 export type RedisClient = IoRedisClient | NodeRedisClient | OwnClientOptions;
 
-/** Milliseconds that a connection may stay silent while it owes replies, before it is given up. */
-const SILENCE = 10_000;
+/**
+ * Milliseconds that a connection may stay silent while it owes replies, before it is given up: the default of `timeout`, so
+ * that one that the network has swallowed costs no more than the calls that met it.
+ */
+const SILENCE = 5_000;
 
-/** @throws SessionOptionsError when it is none of these */
-export async function openConnection(client: RedisClient): Promise<RedisConnection> {
+/** Milliseconds for which a server that waits for others may answer later than it said. */
+const SLACK = 1_000;
+
+/**
+ * @param wait milliseconds that a server may have to wait before it answers a write
+ * @throws SessionOptionsError when it is none of these
+ */
+export async function openConnection(client: RedisClient, wait: number): Promise<RedisConnection> {
   if (isIoRedis(client)) return new IoRedisConnection(client, false);
   if (isNodeRedis(client)) return new NodeRedisConnection(client);
-  return new IoRedisConnection(await ownClient(client), true);
+  return new IoRedisConnection(await ownClient(client, Math.max(SILENCE, wait + SLACK)), true);
 }
 
 /** @throws SessionOptionsError for what is neither a client nor options */
@@ -39,7 +48,7 @@ export function checkClient(client: unknown): void {
     );
 }
 
-async function ownClient({ url, ...options }: OwnClientOptions): Promise<IoRedisClient> {
+async function ownClient({ url, ...options }: OwnClientOptions, silence: number): Promise<IoRedisClient> {
   const { Redis } = await import('ioredis').catch((cause: unknown) => {
     throw new SessionOptionsError(
       'RedisSessionBackend was given options, for which it needs ioredis: npm install ioredis, or give it a client',
@@ -47,7 +56,7 @@ async function ownClient({ url, ...options }: OwnClientOptions): Promise<IoRedis
     );
   });
   const own = {
-    socketTimeout: SILENCE,
+    socketTimeout: silence,
     // A server that has been demoted refuses writes: whoever is behind the name by now takes them.
     reconnectOnError: ({ message }: Error) => (message.startsWith('READONLY') ? 2 : false),
     ...options,

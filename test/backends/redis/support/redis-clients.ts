@@ -28,7 +28,8 @@ interface IoRedis {
   disconnect(): void;
 }
 
-function ofIoRedis(client: RedisClient & IoRedis): TestClient {
+/** A client of `ioredis`. */
+export function ofIoRedis(client: RedisClient & IoRedis): TestClient {
   client.on('error', () => undefined);
   return { client, end: () => client.disconnect() };
 }
