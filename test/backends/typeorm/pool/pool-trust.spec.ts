@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
 import { NOW, row, store } from '../../../../src/testing/backend-contract/contract-rule.js';
@@ -57,6 +58,27 @@ onEachDatabase('idle connections after one that failed', SERVER_KINDS, (kind) =>
       for (let count = 0; count < POOL; count++) expect(await backend.find(['a'])).toEqual([row('a')]);
       expect(await find(backend, 4 * POOL)).toHaveLength(4 * POOL);
       expect(performance.now() - began).toBeLessThan(TIMEOUT / 2);
+    },
+  );
+
+  it.each(['shared', 'own'] as const)(
+    'a network that has swallowed all of them while calls keep coming costs those that met it, and nobody after them: %s pool',
+    async (pool) => {
+      const backend = await open(pool);
+      gate.forget();
+      const began = performance.now();
+      const outcomes: Array<Promise<{ at: number; isFound: boolean }>> = [];
+      for (; performance.now() - began < TIMEOUT + 1_000; await sleep(50)) {
+        const at = performance.now() - began;
+        const found = backend.find(['a']).then(
+          () => true,
+          () => false,
+        );
+        outcomes.push(found.then((isFound) => ({ at, isFound })));
+      }
+      const all = await Promise.all(outcomes);
+      expect(all.filter(({ isFound }) => !isFound).length).toBeGreaterThan(0);
+      expect(all.filter(({ at, isFound }) => at > TIMEOUT && !isFound)).toEqual([]);
     },
   );
 
