@@ -5,8 +5,7 @@
 databases_folder=
 
 install_databases() {
-  local sudo=() packages=()
-  [[ $(id -u) -eq 0 ]] || sudo=(sudo -n)
+  local packages=()
   compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
   [[ -x /usr/sbin/mariadbd ]] || packages+=(mariadb-server)
   [[ -f /usr/lib/galera/libgalera_smm.so ]] || packages+=(galera-4)
@@ -14,9 +13,42 @@ install_databases() {
   [[ -x /usr/sbin/pgbouncer ]] || packages+=(pgbouncer)
   [[ -x /usr/sbin/nginx ]] || packages+=(nginx-light)
   [[ -x /usr/bin/redis-server ]] || packages+=(redis-server)
-  ((${#packages[@]} > 0)) || return 0
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+  [[ -x /usr/bin/strace ]] || packages+=(strace)
+  ((${#packages[@]} == 0)) || { as_root apt-get update -qq && install_packages "${packages[@]}"; } || return 1
+  [[ -x /usr/bin/valkey-server ]] || install_valkey
+}
+
+install_packages() {
+  as_root apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+as_root() {
+  local sudo=()
+  [[ $(id -u) -eq 0 ]] || sudo=(sudo -n)
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+# Debian 12 has it among its backports alone. They are added where the machine does not know them yet, and nothing else comes
+# from there: apt takes a backport only where there is no other version.
+install_valkey() {
+  as_root apt-get update -qq || return 1
+  apt-cache policy valkey-server | grep -q 'Candidate: [0-9]' || add_backports || return 1
+  install_packages valkey-server
+}
+
+# The backports of this Debian, from where apt gets Debian itself.
+add_backports() {
+  local codename address key=/usr/share/keyrings/debian-archive-keyring.gpg
+  codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+  address=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 'Component: main' |
+    awk -v release="$codename" '$1 == release { print $2; exit }')
+  if [[ -z $address ]]; then
+    printf 'No valkey-server: apt does not know it, nor where %s and its backports come from\n' "${codename:-this system}" >&2
+    return 1
+  fi
+  printf 'deb [signed-by=%s] %s %s-backports main\n' "$key" "$address" "$codename" |
+    as_root tee "/etc/apt/sources.list.d/$codename-backports.list" >/dev/null
+  as_root apt-get update -qq
 }
 
 # No database server runs as root.

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { OwnRedis } from './own-redis.js';
+import { OwnRedis, REDIS_SERVERS, type RedisProgram } from './own-redis.js';
 import { binary, freePort, withPrograms } from './programs.js';
 
 const run = promisify(execFile);
@@ -13,11 +13,19 @@ const HIGHEST_PORT = 55_000;
 export class OwnRedisCluster {
   private constructor(readonly servers: readonly OwnRedis[]) {}
 
-  /** @param replicas for each of the three masters */
-  static async make(replicas: 0 | 1): Promise<OwnRedisCluster> {
-    const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
+  /**
+   * @param replicas for each of the three masters
+   * @param more arguments of each server
+   */
+  static async make(
+    replicas: 0 | 1,
+    program: RedisProgram = 'redis-server',
+    more: readonly string[] = [],
+  ): Promise<OwnRedisCluster> {
+    const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', ...more];
     const servers: OwnRedis[] = [];
-    for (let count = 0; count < 3 * (1 + replicas); count++) servers.push(await startMember(settings));
+    for (let count = 0; count < 3 * (1 + replicas); count++)
+      servers.push(await startMember(settings, program));
     const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
     const create = [
       '--cluster',
@@ -27,7 +35,7 @@ export class OwnRedisCluster {
       String(replicas),
       '--cluster-yes',
     ];
-    await run(binary('redis-cli'), create);
+    await run(binary(commandLineOf(program)), create);
     const cluster = new OwnRedisCluster(servers);
     await cluster.isReady();
     return cluster;
@@ -63,16 +71,28 @@ export class OwnRedisCluster {
 }
 
 /** A server whose two ports were free. The second may have been taken since, so it is tried on others. */
-async function startMember(settings: readonly string[]): Promise<OwnRedis> {
+async function startMember(settings: readonly string[], program: RedisProgram): Promise<OwnRedis> {
   for (let tries = 1; ; tries++) {
     const port = await freePort();
     if (port >= HIGHEST_PORT) continue;
     try {
-      return await OwnRedis.make(settings, port);
+      return await OwnRedis.make(settings, { port, program });
     } catch (error) {
       if (tries >= 10) throw error;
     }
   }
+}
+
+/** The program that makes a Cluster of servers. */
+function commandLineOf(program: RedisProgram): string {
+  return program.replace('-server', '-cli');
+}
+
+/** The same specs on a Cluster of Redis and on one of Valkey. */
+export function onEachRedisCluster(body: (program: RedisProgram) => void): void {
+  describe.each(Object.entries(REDIS_SERVERS))('on %s', (_, program) =>
+    withPrograms([program, commandLineOf(program)], () => body(program)),
+  );
 }
 
 /** Specs that need a Cluster of their own. */

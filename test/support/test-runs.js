@@ -71,6 +71,7 @@ export const LEFT_OUT = [
 export const LONGEST = [
   'backends/typeorm/pool/postgres/postgres-dialect.storm.spec.ts',
   'interleaving/interleaving.spec.ts',
+  'backends/redis/redis-session-backend.durability.spec.ts',
   'behaviour/hostile-headers.spec.ts',
   'behaviour/outage/ended-connections.spec.ts',
   'behaviour/outage/database-server.spec.ts',
@@ -104,6 +105,7 @@ export const PARTS = [
   { name: 'PostgreSQL', has: isOn('postgres') },
   { name: 'MariaDB', has: isOn('mariadb') },
   { name: 'Redis', has: ({ spec }) => spec.startsWith('backends/redis/') },
+  { name: 'Valkey', has: ({ titles }) => titles.includes('on Valkey') },
   { name: 'TypeORM 0.3', has: ({ project }) => project.endsWith('typeorm-0.3') },
   { name: 'TypeORM 1', has: ({ project }) => project.endsWith('typeorm-1') },
   { name: 'browsers', has: ({ spec }) => spec.startsWith('e2e/') },

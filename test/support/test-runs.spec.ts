@@ -84,6 +84,7 @@ describe('the last lines of a run', () => {
       test('behaviour/outage/server.spec.ts'),
       test('backends/typeorm/pool/mysql/mysql-dialect.storm.spec.ts'),
       test('backends/redis/redis-session-backend.spec.ts'),
+      test('backends/redis/redis-session-backend.contract.spec.ts', 'typeorm-0.3', 'on Valkey', 'on redis 6'),
     ],
     steps: Object.fromEntries(STEPS.map(({ script }) => [script, 'passed' as const])),
   };
@@ -91,7 +92,7 @@ describe('the last lines of a run', () => {
   it('say what ran, and what did not', () => {
     expect(run({ share: 0.1 })).toEqual([
       'Ran: 1 spec file, TypeORM 0.3',
-      'Not run: SQLite, PostgreSQL, MariaDB, Redis, TypeORM 1, browsers, servers that go and come, storms, ' +
+      'Not run: SQLite, PostgreSQL, MariaDB, Redis, Valkey, TypeORM 1, browsers, servers that go and come, storms, ' +
         'apps of their own on Node 20, 22 and 24, the examples, what a request does at most, the other platform of each spec over HTTP, 90 % of the random runs: npm run test:all',
       '12 passed, 0 failed',
     ]);
@@ -157,7 +158,7 @@ describe('the last lines of a run', () => {
     expect(stdout.trimEnd().split('\n').slice(-3)).toEqual([
       'Ran: 2 spec files, PostgreSQL, TypeORM 1',
       expect.stringMatching(
-        /^Not run: SQLite, MariaDB, Redis, TypeORM 0\.3, browsers, .*: npm run test:all$/,
+        /^Not run: SQLite, MariaDB, Redis, Valkey, TypeORM 0\.3, browsers, .*: npm run test:all$/,
       ),
       '1 passed, 2 failed, 1 skipped',
     ]);

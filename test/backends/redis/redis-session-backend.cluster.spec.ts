@@ -10,13 +10,13 @@ import {
   deleteActive,
 } from '../../../src/testing/backend-contract/contract-rule.js';
 import { describeSessionBackend } from '../../../src/testing/describe-session-backend.js';
-import { OwnRedisCluster, withOwnRedisCluster } from '../../support/own-redis-cluster.js';
+import { onEachRedisCluster, OwnRedisCluster } from '../../support/own-redis-cluster.js';
 import { CLUSTER_CLIENTS, type TestClient } from './support/redis-clients.js';
 
-withOwnRedisCluster(() => {
+onEachRedisCluster((program) => {
   let cluster: OwnRedisCluster;
   beforeAll(async () => {
-    cluster = await OwnRedisCluster.make(0);
+    cluster = await OwnRedisCluster.make(0, program);
   });
   afterAll(() => cluster.remove());
 

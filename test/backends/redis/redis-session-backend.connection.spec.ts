@@ -7,7 +7,7 @@ import {
   row,
   store,
 } from '../../../src/testing/backend-contract/contract-rule.js';
-import { OwnRedis, withOwnRedis } from '../../support/own-redis.js';
+import { onEachRedis, OwnRedis } from '../../support/own-redis.js';
 import { TcpGate } from '../../support/tcp-gate.js';
 import { closeAll, openBackend, openOwnBackend } from './support/open-redis.js';
 import { CLIENTS, type TestClient } from './support/redis-clients.js';
@@ -21,11 +21,11 @@ const WAYS: ReadonlyArray<readonly [string, (port: number) => Promise<TestClient
   ],
 ];
 
-withOwnRedis(() => {
+onEachRedis((program) => {
   let server: OwnRedis;
   let gate: TcpGate;
   beforeEach(async () => {
-    server = await OwnRedis.make();
+    server = await OwnRedis.make([], { program });
     gate = new TcpGate({ host: '127.0.0.1', port: server.port });
     await gate.open();
   });

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { RedisSessionBackend } from '../../../src/backends/redis/index.js';
 import { describeSessionBackend } from '../../../src/testing/describe-session-backend.js';
-import { OwnRedis, withOwnRedis } from '../../support/own-redis.js';
+import { onEachRedis, OwnRedis } from '../../support/own-redis.js';
 import { CLIENTS, type TestClient } from './support/redis-clients.js';
 
-withOwnRedis(() => {
+onEachRedis((program) => {
   let server: OwnRedis;
   beforeAll(async () => {
-    server = await OwnRedis.make();
+    server = await OwnRedis.make([], { program });
   });
   afterAll(() => server.remove());
 

@@ -1,23 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster } from 'ioredis';
-import { RedisSessionBackend, type RedisSessionBackendOptions } from '../../../src/backends/redis/index.js';
+import { RedisSessionBackend } from '../../../src/backends/redis/index.js';
 import { inserting, row, store } from '../../../src/testing/backend-contract/contract-rule.js';
-import { OwnRedis, withOwnRedis } from '../../support/own-redis.js';
-import { OwnRedisCluster, withOwnRedisCluster } from '../../support/own-redis-cluster.js';
+import { onEachRedis, OwnRedis } from '../../support/own-redis.js';
+import { onEachRedisCluster, OwnRedisCluster } from '../../support/own-redis-cluster.js';
 import { TcpGate } from '../../support/tcp-gate.js';
 import { closeAll, openBackend, openClient } from './support/open-redis.js';
 import { CLIENTS } from './support/redis-clients.js';
 
-withOwnRedis(() => {
+onEachRedis((program) => {
   describe('a replica that lags behind, and is promoted', () => {
     let primary: OwnRedis;
     let replica: OwnRedis;
     let gate: TcpGate;
     beforeEach(async () => {
-      primary = await OwnRedis.make(['--repl-diskless-sync-delay', '0']);
+      primary = await OwnRedis.make(['--repl-diskless-sync-delay', '0'], { program });
       gate = new TcpGate({ host: '127.0.0.1', port: primary.port });
       await gate.open();
-      replica = await OwnRedis.make(['--replicaof', '127.0.0.1', String(gate.port)]);
+      replica = await OwnRedis.make(['--replicaof', '127.0.0.1', String(gate.port)], { program });
       await openClient(primary.port).set('seen', '1');
       await waitUntil(async () => (await replica.say('GET', 'seen')).endsWith('1'));
     });
@@ -49,15 +49,17 @@ withOwnRedis(() => {
       'undoes none that `replica` acknowledged, on %s: it refuses what nobody confirms',
       async (_, connect) => {
         const connected = await connect(primary.port);
-        const options: RedisSessionBackendOptions = { durability: 'replica', durabilityTimeout: 2_000 };
-        const backend = new RedisSessionBackend(connected.client, options);
+        const open = (durabilityTimeout: number) =>
+          new RedisSessionBackend(connected.client, { durability: 'replica', durabilityTimeout });
+        const backend = open(5_000);
         await store(backend, row('a'), row('b'));
         expect(await backend.delete({ ids: ['b'] })).toHaveLength(1);
         gate.stick();
-        await expect(backend.delete({ ids: ['a'] })).rejects.toThrow(
-          /No replica confirmed the write within 2000 ms/,
+        const hasty = open(200);
+        await expect(hasty.delete({ ids: ['a'] })).rejects.toThrow(
+          /No replica confirmed the write within 200 ms/,
         );
-        await expect(backend.insert(inserting(row('c')))).rejects.toThrow(/No replica confirmed/);
+        await expect(hasty.insert(inserting(row('c')))).rejects.toThrow(/No replica confirmed/);
         connected.end();
         expect(await (await failOver()).find(['a', 'b', 'c'])).toEqual([row('a'), null, null]);
       },
@@ -65,7 +67,7 @@ withOwnRedis(() => {
   });
 
   it('waits for no replica where there is none, and says so', async () => {
-    const server = await OwnRedis.make();
+    const server = await OwnRedis.make([], { program });
     const backend = openBackend(server.port, { durability: 'replica', durabilityTimeout: 50 });
     await expect(backend.insert(inserting(row('a')))).rejects.toThrow(/No replica confirmed/);
     await closeAll();
@@ -73,10 +75,10 @@ withOwnRedis(() => {
   });
 });
 
-withOwnRedisCluster(() => {
+onEachRedisCluster((program) => {
   let cluster: OwnRedisCluster;
   beforeAll(async () => {
-    cluster = await OwnRedisCluster.make(1);
+    cluster = await OwnRedisCluster.make(1, program);
   });
   afterAll(() => cluster.remove());
 

@@ -9,7 +9,7 @@ import {
   NOW,
   row,
 } from '../../../src/testing/backend-contract/contract-rule.js';
-import { OwnRedis, withOwnRedis } from '../../support/own-redis.js';
+import { onEachRedis, OwnRedis } from '../../support/own-redis.js';
 
 /** A client that remembers the commands that it sends. */
 class ListeningRedis extends Redis {
@@ -24,12 +24,12 @@ class ListeningRedis extends Redis {
 /** An id as the library makes them: 26 characters, and the bucket. */
 const idOf = (number: number, bucket: string) => `01KB000000000000000000000${number}${bucket}`;
 
-withOwnRedis(() => {
+onEachRedis((program) => {
   let server: OwnRedis;
   let client: ListeningRedis;
   let backend: RedisSessionBackend;
   beforeAll(async () => {
-    server = await OwnRedis.make();
+    server = await OwnRedis.make([], { program });
     client = new ListeningRedis(server.port);
     backend = new RedisSessionBackend(client);
     await backend.init();

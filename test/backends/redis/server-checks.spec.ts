@@ -3,16 +3,16 @@ import { ServerChecks } from '../../../src/backends/redis/server-checks.js';
 import type { RedisConnection } from '../../../src/backends/redis/connection/redis-connection.js';
 import { SessionOptionsError } from '../../../src/core/session-errors.js';
 import { insertLimited, inserting, NOW, row } from '../../../src/testing/backend-contract/contract-rule.js';
-import { OwnRedis, withOwnRedis } from '../../support/own-redis.js';
+import { onEachRedis, OwnRedis } from '../../support/own-redis.js';
 import { closeAll, openBackend, openClient, openOwnBackend } from './support/open-redis.js';
 import { CLIENTS } from './support/redis-clients.js';
 
 const LIST = { userId: 'ada', now: NOW, orderBy: 'createdAt', limit: null } as const;
 
-withOwnRedis(() => {
+onEachRedis((program) => {
   const servers: OwnRedis[] = [];
   const start = async (...settings: string[]) => {
-    const server = await OwnRedis.make(settings);
+    const server = await OwnRedis.make(settings, { program });
     servers.push(server);
     return server;
   };
