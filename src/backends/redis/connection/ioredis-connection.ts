@@ -41,8 +41,8 @@ export function isIoRedis(client: object): client is IoRedisClient {
 }
 
 /**
- * A connection of `ioredis`. Commands are sent by the method of their name that gives bytes, and never by `callBuffer`, which
- * loses the name of the command when `enableAutoPipelining` is on.
+ * A connection of `ioredis`. Commands are sent by the method of their name that gives bytes. By `callBuffer` they are only added
+ * to lists: on a client, it loses the name of the command when `enableAutoPipelining` is on.
  */
 export class IoRedisConnection implements RedisConnection {
   readonly isCluster: boolean;
@@ -115,8 +115,10 @@ export class IoRedisConnection implements RedisConnection {
 }
 
 function call(target: object, [name = '', ...words]: readonly Word[]): Promise<Reply> {
-  const method = Reflect.get(target, `${name.toString().toLowerCase()}Buffer`) as SendsCommand;
-  return method.call(target, ...words);
+  const method = Reflect.get(target, `${name.toString().toLowerCase()}Buffer`) as SendsCommand | undefined;
+  if (method) return method.call(target, ...words);
+  // A command that this version does not know, such as WAITAOF in 5. Those are only sent in lists, where no name gets lost.
+  return (Reflect.get(target, 'callBuffer') as SendsCommand).call(target, name, ...words);
 }
 
 function addressOf(options: object): string {

@@ -1,0 +1,167 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RedisSessionBackend, type RedisSessionBackendOptions } from '../../../src/backends/redis/index.js';
+import { inserting, row } from '../../../src/testing/backend-contract/contract-rule.js';
+import { OwnRedis } from '../../support/own-redis.js';
+import { OwnRedisCluster } from '../../support/own-redis-cluster.js';
+import { withPrograms } from '../../support/programs.js';
+import { closeAll, openBackend } from './support/open-redis.js';
+import { CLIENTS, CLUSTER_CLIENTS, type TestClient } from './support/redis-clients.js';
+
+/** A server that writes every second, as it does by itself when it has a file. */
+const WITH_FILE = ['--appendonly', 'yes', '--appendfsync', 'everysec'];
+
+/** What a load has been told. */
+interface Acknowledged {
+  readonly kept: Set<string>;
+  readonly ended: Set<string>;
+}
+
+/** Signs in, and out every second time, until it is refused. */
+async function visit(backend: RedisSessionBackend, name: number, told: Acknowledged): Promise<void> {
+  for (let count = 0; ; count++) {
+    const { id } = row(`${name}-${count}`);
+    try {
+      await backend.insert(inserting(row(id, { userId: `user-${name}` })));
+      told.kept.add(id);
+      if (count % 2 === 0) continue;
+      told.kept.delete(id); // until the sign-out is acknowledged, either may be
+      await backend.delete({ ids: [id] });
+      told.ended.add(id);
+    } catch {
+      return;
+    }
+  }
+}
+
+/** How much of what was acknowledged is not so. */
+async function undoneOf(backend: RedisSessionBackend, { kept, ended }: Acknowledged): Promise<number> {
+  const [lost, back] = await Promise.all([backend.find([...kept]), backend.find([...ended])]);
+  return lost.filter((each) => each === null).length + back.filter((each) => each !== null).length;
+}
+
+withPrograms(['valkey-server', 'strace'], () => {
+  let server: OwnRedis;
+  beforeAll(async () => {
+    server = await OwnRedis.make(WITH_FILE, { program: 'valkey-server' });
+  });
+  afterEach(closeAll);
+  afterAll(() => server.remove());
+
+  it('loses nothing that was acknowledged when the server is killed while its disk is slow', async () => {
+    await server.stop();
+    server.syncDelay = 700;
+    await server.start();
+    const loads = await Promise.all(
+      Object.entries({ ...CLIENTS, 'primary alone': CLIENTS['ioredis 5'] }).map(async ([name, connect]) => {
+        const prefix = `${randomUUID()}:`;
+        const options: RedisSessionBackendOptions =
+          name === 'primary alone' ? { prefix } : { prefix, durability: 'fsync', durabilityTimeout: 10_000 };
+        const connected = await connect(server.port);
+        const backend = new RedisSessionBackend(connected.client, options);
+        await backend.init();
+        const told: Acknowledged = { kept: new Set(), ended: new Set() };
+        const visits = Array.from({ length: 20 }, (_, visitor) => visit(backend, visitor, told));
+        return { name, prefix, told, connected, visits };
+      }),
+    );
+    const isMuch = () => loads.every(({ told }) => told.kept.size >= 40 && told.ended.size >= 20);
+    for (let looks = 0; !isMuch() && looks < 1_000; looks++) await sleep(20);
+    while (!(await server.say('INFO', 'persistence')).includes('aof_pending_bio_fsync:1')) await sleep(5);
+    await sleep(300); // by now the file lacks what memory has
+    await server.stop();
+    for (const { connected } of loads) connected.end();
+    await Promise.all(loads.flatMap(({ visits }) => visits));
+
+    server.syncDelay = 0;
+    await server.start();
+    const undone = Object.fromEntries(
+      await Promise.all(
+        loads.map(async ({ name, prefix, told }) => [
+          name,
+          await undoneOf(openBackend(server.port, { prefix }), told),
+        ]),
+      ),
+    ) as Record<string, number>;
+    const { 'primary alone': primary, ...others } = undone;
+    expect(isMuch()).toBe(true);
+    expect(others).toEqual(Object.fromEntries(Object.keys(CLIENTS).map((name) => [name, 0])));
+    expect(primary).toBeGreaterThan(0);
+  });
+
+  it('acknowledges nothing before it is on the disk, with `appendfsync always`', async () => {
+    await server.stop();
+    server.syncDelay = 400;
+    await server.start();
+    await server.say('CONFIG', 'SET', 'appendfsync', 'always');
+    const backend = openBackend(server.port, { durability: 'fsync', durabilityTimeout: 10_000 });
+    for (const id of ['a', 'b', 'c']) {
+      const begun = performance.now();
+      await backend.insert(inserting(row(id)));
+      expect(performance.now() - begun).toBeGreaterThanOrEqual(400);
+    }
+  });
+});
+
+withPrograms(['valkey-server', 'valkey-cli'], () => {
+  const IDS = Array.from({ length: 12 }, (_, index) => `session-${index}`);
+
+  /** Signs in, and out every second one. @returns the backend, and the prefix of its keys */
+  const write = async ({ client }: TestClient) => {
+    const prefix = `${randomUUID()}:`;
+    const backend = new RedisSessionBackend(client, {
+      prefix,
+      durability: 'fsync',
+      durabilityTimeout: 3_000,
+    });
+    await backend.init();
+    await Promise.all(IDS.map((id) => backend.insert(inserting(row(id, { userId: `user-${id}` })))));
+    const ended = IDS.filter((_, index) => index % 2 === 1);
+    expect(await backend.delete({ ids: ended })).toHaveLength(ended.length);
+    return { prefix, backend };
+  };
+
+  it('refuses what never gets to the disk, on each client', async () => {
+    const server = await OwnRedis.make(WITH_FILE, { program: 'valkey-server' });
+    const clients = await Promise.all(Object.values(CLIENTS).map((connect) => connect(server.port)));
+    const written = await Promise.all(clients.map(write));
+    await server.say('CONFIG', 'SET', 'appendfsync', 'no');
+    await Promise.all(
+      written.map(({ backend }) =>
+        expect(backend.insert(inserting(row('never')))).rejects.toThrow(
+          /The server did not confirm within 3000 ms that the write is on its disk/,
+        ),
+      ),
+    );
+    for (const client of clients) client.end();
+    await server.remove();
+  });
+
+  it('refuses to start where there is no file', async () => {
+    const server = await OwnRedis.make([], { program: 'valkey-server' });
+    await expect(openBackend(server.port, { durability: 'fsync' }).init()).rejects.toThrow(
+      /`durability`: 'fsync' needs the append-only file, which is off/,
+    );
+    await closeAll();
+    await server.remove();
+  });
+
+  it('keeps what was acknowledged when all masters of a Cluster are killed, on each client', async () => {
+    const cluster = await OwnRedisCluster.make(0, 'valkey-server', WITH_FILE);
+    const clients = await Promise.all(
+      Object.values(CLUSTER_CLIENTS).map((connect) => connect(cluster.nodes)),
+    );
+    const written = await Promise.all(clients.map(write));
+    for (const client of clients) client.end();
+    await Promise.all(cluster.servers.map((server) => server.stop()));
+    await Promise.all(cluster.servers.map((server) => server.start()));
+    await cluster.isReady();
+    const after = await CLUSTER_CLIENTS['ioredis 6'](cluster.nodes);
+    for (const { prefix } of written) {
+      const found = await new RedisSessionBackend(after.client, { prefix }).find(IDS);
+      expect(found.map((each) => each !== null)).toEqual(IDS.map((_, index) => index % 2 === 0));
+    }
+    after.end();
+    await cluster.remove();
+  });
+});
