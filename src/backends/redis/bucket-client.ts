@@ -188,11 +188,16 @@ async function again<R>(call: () => Promise<R>): Promise<R> {
   }
 }
 
-/** Of ioredis and of node-redis, and of sockets: nobody knows whether the server has done what it was sent. */
+/** What ioredis, node-redis and sockets say of a connection that has been lost. */
+const LOST = [
+  /Connection is closed|connection was lost|max retries per request|aborted due to connection close/,
+  /Socket closed|Disconnects client|client is closed/,
+  /ECONNRESET|EPIPE/,
+] as const;
+
+/** Nobody knows whether the server has done what it was sent. */
 function isLostConnection(error: unknown): boolean {
-  return /Connection is closed|connection was lost|max retries per request|Socket closed|ECONNRESET|EPIPE/.test(
-    messageOf(error),
-  );
+  return LOST.some((words) => words.test(messageOf(error)));
 }
 
 /** Of servers of a Cluster, and of clients that have followed them in vain: nothing has been done. */

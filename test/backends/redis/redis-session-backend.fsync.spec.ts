@@ -5,40 +5,12 @@ import { inserting, row } from '../../../src/testing/backend-contract/contract-r
 import { OwnRedis } from '../../support/own-redis.js';
 import { OwnRedisCluster } from '../../support/own-redis-cluster.js';
 import { withPrograms } from '../../support/programs.js';
+import { Load, waitUntil } from './support/load.js';
 import { closeAll, openBackend } from './support/open-redis.js';
 import { CLIENTS, CLUSTER_CLIENTS, type TestClient } from './support/redis-clients.js';
 
 /** A server that writes every second, as it does by itself when it has a file. */
 const WITH_FILE = ['--appendonly', 'yes', '--appendfsync', 'everysec'];
-
-/** What a load has been told. */
-interface Acknowledged {
-  readonly kept: Set<string>;
-  readonly ended: Set<string>;
-}
-
-/** Signs in, and out every second time, until it is refused. */
-async function visit(backend: RedisSessionBackend, name: number, told: Acknowledged): Promise<void> {
-  for (let count = 0; ; count++) {
-    const { id } = row(`${name}-${count}`);
-    try {
-      await backend.insert(inserting(row(id, { userId: `user-${name}` })));
-      told.kept.add(id);
-      if (count % 2 === 0) continue;
-      told.kept.delete(id); // until the sign-out is acknowledged, either may be
-      await backend.delete({ ids: [id] });
-      told.ended.add(id);
-    } catch {
-      return;
-    }
-  }
-}
-
-/** How much of what was acknowledged is not so. */
-async function undoneOf(backend: RedisSessionBackend, { kept, ended }: Acknowledged): Promise<number> {
-  const [lost, back] = await Promise.all([backend.find([...kept]), backend.find([...ended])]);
-  return lost.filter((each) => each === null).length + back.filter((each) => each !== null).length;
-}
 
 withPrograms(['valkey-server', 'strace'], () => {
   let server: OwnRedis;
@@ -60,33 +32,26 @@ withPrograms(['valkey-server', 'strace'], () => {
         const connected = await connect(server.port);
         const backend = new RedisSessionBackend(connected.client, options);
         await backend.init();
-        const told: Acknowledged = { kept: new Set(), ended: new Set() };
-        const visits = Array.from({ length: 20 }, (_, visitor) => visit(backend, visitor, told));
-        return { name, prefix, told, connected, visits };
+        return { name, prefix, connected, load: new Load(backend, 20) };
       }),
     );
-    const isMuch = () => loads.every(({ told }) => told.kept.size >= 40 && told.ended.size >= 20);
-    for (let looks = 0; !isMuch() && looks < 1_000; looks++) await sleep(20);
-    while (!(await server.say('INFO', 'persistence')).includes('aof_pending_bio_fsync:1')) await sleep(5);
+    await waitUntil(() => loads.every(({ load }) => load.kept.size >= 40 && load.ended.size >= 20));
+    await waitUntil(async () =>
+      (await server.say('INFO', 'persistence')).includes('aof_pending_bio_fsync:1'),
+    );
     await sleep(300); // by now the file lacks what memory has
     await server.stop();
     for (const { connected } of loads) connected.end();
-    await Promise.all(loads.flatMap(({ visits }) => visits));
+    await Promise.all(loads.map(({ load }) => load.stop()));
 
     server.syncDelay = 0;
     await server.start();
-    const undone = Object.fromEntries(
-      await Promise.all(
-        loads.map(async ({ name, prefix, told }) => [
-          name,
-          await undoneOf(openBackend(server.port, { prefix }), told),
-        ]),
-      ),
-    ) as Record<string, number>;
-    const { 'primary alone': primary, ...others } = undone;
-    expect(isMuch()).toBe(true);
-    expect(others).toEqual(Object.fromEntries(Object.keys(CLIENTS).map((name) => [name, 0])));
-    expect(primary).toBeGreaterThan(0);
+    const undone = new Map<string, number>();
+    for (const { name, prefix, load } of loads)
+      undone.set(name, await load.undoneIn(openBackend(server.port, { prefix })));
+    expect(undone.get('primary alone')).toBeGreaterThan(0);
+    undone.delete('primary alone');
+    expect([...undone]).toEqual(Object.keys(CLIENTS).map((name) => [name, 0]));
   });
 
   it('acknowledges nothing before it is on the disk, with `appendfsync always`', async () => {
