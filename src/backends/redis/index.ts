@@ -4,3 +4,4 @@ export type { RedisDurability } from './bucket-client.js';
 export type { OwnClientOptions, RedisClient } from './connection/open-connection.js';
 export type { IoRedisClient } from './connection/ioredis-connection.js';
 export type { NodeRedisClient } from './connection/node-redis-connection.js';
+export type { NodeRedisSentinel } from './connection/node-redis-sentinel-connection.js';

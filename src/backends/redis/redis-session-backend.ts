@@ -50,7 +50,7 @@ export class RedisSessionBackend extends SessionBackend {
 
   /**
    * @param client a connected client of the app, which stays its own: of `ioredis` (`Redis` or `Cluster`) or of `redis`
-   *   (`createClient` or `createCluster`). Or options for a client of our own, by ioredis, which `close()` ends
+   *   (`createClient`, `createSentinel` or `createCluster`). Or options for a client of our own, by ioredis, which `close()` ends
    * @throws SessionOptionsError
    */
   constructor(client: RedisClient, options: RedisSessionBackendOptions = {}) {

@@ -1,5 +1,4 @@
 import type { EventEmitter } from 'node:events';
-import { SessionOptionsError } from '../../../core/session-errors.js';
 import {
   type ListenerEvents,
   type RedisConnection,
@@ -22,10 +21,12 @@ export interface NodeRedisClient {
  * Bulk strings as bytes: `RESP_TYPES.BLOB_STRING` is the sign that such a reply begins with. Commands are given it each time,
  * since `sendCommand` of version 5 does not heed `withTypeMapping`; lists of commands take it from there.
  */
-const BYTES = { typeMapping: { ['$'.charCodeAt(0)]: Buffer } } as const;
+export const BYTES = { typeMapping: { ['$'.charCodeAt(0)]: Buffer } } as const;
 
-interface Client {
+/** What is used of a client of one server. */
+export interface NodeClient {
   sendCommand(words: readonly Word[], options: typeof BYTES): Promise<Reply>;
+  withTypeMapping(mapping: typeof BYTES.typeMapping): NodeClient;
   multi(): { addCommand(words: readonly Word[]): unknown; execAsPipeline(): Promise<readonly Reply[]> };
 }
 
@@ -51,9 +52,9 @@ interface Listener extends EventEmitter {
   destroy(): unknown;
 }
 
-/** Whether it is a client of `redis`. */
+/** Whether it is a client of `redis` for one server, or for a Cluster. */
 export function isNodeRedis(client: object): client is NodeRedisClient {
-  return ['sendCommand', 'withTypeMapping', 'multi'].every(
+  return ['sendCommand', 'withTypeMapping', 'multi', 'duplicate'].every(
     (name) => typeof Reflect.get(client, name) === 'function',
   );
 }
@@ -68,18 +69,12 @@ export class NodeRedisConnection implements RedisConnection {
     this.#client = client;
     this.#bytes = client.withTypeMapping(BYTES.typeMapping as never) as NodeRedisClient;
     this.isCluster = typeof Reflect.get(client, 'nodeClient') === 'function';
-    if (!this.isCluster && typeof Reflect.get(client, 'acquire') === 'function') {
-      throw new SessionOptionsError(
-        'The client of the sessions: expected one of `createClient` or `createCluster`, got one of `createSentinel`, which ' +
-          'sends commands to any of several connections. With Sentinel, give the sessions a client of `ioredis`',
-      );
-    }
   }
 
   send(key: string, words: readonly Word[]): Promise<Reply> {
     return this.isCluster
       ? (this.#client as unknown as Cluster).sendCommand(key, false, words, BYTES)
-      : (this.#client as unknown as Client).sendCommand(words, BYTES);
+      : (this.#client as unknown as NodeClient).sendCommand(words, BYTES);
   }
 
   async sendTogether(key: string, commands: ReadonlyArray<readonly Word[]>): Promise<readonly Reply[]> {
@@ -88,9 +83,7 @@ export class NodeRedisConnection implements RedisConnection {
       for (const words of commands) multi.addCommand(key, false, words);
       return multi.execAsPipeline();
     }
-    const multi = (this.#bytes as unknown as Client).multi();
-    for (const words of commands) multi.addCommand(words);
-    return multi.execAsPipeline();
+    return together(this.#bytes as unknown as NodeClient, commands);
   }
 
   async masters(): Promise<readonly RedisServer[]> {
@@ -98,7 +91,7 @@ export class NodeRedisConnection implements RedisConnection {
     const cluster = this.#client as unknown as Cluster;
     return Promise.all(
       cluster.masters.map(async (master) => {
-        const client = (await cluster.nodeClient(master)) as unknown as Client;
+        const client = (await cluster.nodeClient(master)) as unknown as NodeClient;
         return { name: master.address, send: (words: readonly Word[]) => client.sendCommand(words, BYTES) };
       }),
     );
@@ -127,4 +120,14 @@ export class NodeRedisConnection implements RedisConnection {
 
   /** The client is the app's. */
   async close(): Promise<void> {}
+}
+
+/** Sends several commands on the connection of a client that replies in bytes. */
+export function together(
+  client: NodeClient,
+  commands: ReadonlyArray<readonly Word[]>,
+): Promise<readonly Reply[]> {
+  const multi = client.multi();
+  for (const words of commands) multi.addCommand(words);
+  return multi.execAsPipeline();
 }

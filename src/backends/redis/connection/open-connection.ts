@@ -2,6 +2,11 @@ import { expected } from '../../../core/option-checks.js';
 import { SessionOptionsError } from '../../../core/session-errors.js';
 import { type IoRedisClient, IoRedisConnection, isIoRedis } from './ioredis-connection.js';
 import { isNodeRedis, type NodeRedisClient, NodeRedisConnection } from './node-redis-connection.js';
+import {
+  isNodeRedisSentinel,
+  type NodeRedisSentinel,
+  NodeRedisSentinelConnection,
+} from './node-redis-sentinel-connection.js';
 import type { RedisConnection } from './redis-connection.js';
 
 /**
@@ -15,7 +20,7 @@ export interface OwnClientOptions {
 }
 
 /** What `RedisSessionBackend` is given: a client of the app, of `ioredis` or `redis`, or options of one of our own. */
-export type RedisClient = IoRedisClient | NodeRedisClient | OwnClientOptions;
+export type RedisClient = IoRedisClient | NodeRedisClient | NodeRedisSentinel | OwnClientOptions;
 
 /**
  * Milliseconds that a connection may stay silent while it owes replies, before it is given up: the default of `timeout`, so
@@ -26,12 +31,15 @@ const SILENCE = 5_000;
 /** Milliseconds for which a server that waits for others may answer later than it said. */
 const SLACK = 1_000;
 
+const CLIENTS = [isIoRedis, isNodeRedisSentinel, isNodeRedis] as const;
+
 /**
  * @param wait milliseconds that a server may have to wait before it answers a write
  * @throws SessionOptionsError when it is none of these
  */
 export async function openConnection(client: RedisClient, wait: number): Promise<RedisConnection> {
   if (isIoRedis(client)) return new IoRedisConnection(client, false);
+  if (isNodeRedisSentinel(client)) return new NodeRedisSentinelConnection(client);
   if (isNodeRedis(client)) return new NodeRedisConnection(client);
   return new IoRedisConnection(await ownClient(client, Math.max(SILENCE, wait + SLACK)), true);
 }
@@ -40,7 +48,7 @@ export async function openConnection(client: RedisClient, wait: number): Promise
 export function checkClient(client: unknown): void {
   const isObject = typeof client === 'object' && client !== null;
   const isPlain = isObject && [Object.prototype, null].includes(Object.getPrototypeOf(client) as null);
-  if (!isObject || !(isPlain || isIoRedis(client) || isNodeRedis(client)))
+  if (!isObject || !(isPlain || CLIENTS.some((is) => is(client))))
     throw expected(
       'client',
       'a client of ioredis or redis (node-redis), or options for one of our own, such as { url }',

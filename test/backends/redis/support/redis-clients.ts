@@ -1,7 +1,12 @@
 import { Cluster, Redis } from 'ioredis';
 import { Cluster as Cluster6, Redis as Redis6 } from 'ioredis6';
-import { createClient, createCluster } from 'redis';
-import { createClient as createClient6, createCluster as createCluster6 } from 'redis6';
+import { createClient, createCluster, createSentinel } from 'redis';
+import {
+  createClient as createClient6,
+  createCluster as createCluster6,
+  createSentinel as createSentinel6,
+} from 'redis6';
+import { PRIMARY_NAME } from '../../../support/own-sentinel-group.js';
 import type { RedisClient } from '../../../../src/backends/redis/index.js';
 
 /** The clients that apps may have: each connects to a server, and says how it ends. */
@@ -38,7 +43,7 @@ export function ofIoRedis(client: RedisClient & IoRedis): TestClient {
 interface NodeRedis {
   on(event: 'error', listener: () => void): unknown;
   connect(): Promise<unknown>;
-  destroy(): void;
+  destroy(): unknown;
 }
 
 async function ofNodeRedis(client: RedisClient & NodeRedis): Promise<TestClient> {
@@ -61,3 +66,23 @@ export const CLUSTER_CLIENTS = {
 } as const;
 
 const urlsOf = (nodes: Nodes) => nodes.map(({ port }) => ({ url: urlOf(port) }));
+
+/** The same behind Sentinel. */
+export const SENTINEL_CLIENTS = {
+  'ioredis 5': async (sentinels: Nodes) => ofIoRedis(new Redis(ioRedisOptions(sentinels))),
+  'ioredis 6': async (sentinels: Nodes) => ofIoRedis(new Redis6(ioRedisOptions(sentinels))),
+  'redis 5': async (sentinels: Nodes) =>
+    ofNodeRedis(createSentinel({ name: PRIMARY_NAME, sentinelRootNodes: [...sentinels] })),
+  'redis 6': async (sentinels: Nodes) =>
+    ofNodeRedis(createSentinel6({ name: PRIMARY_NAME, sentinelRootNodes: [...sentinels] })),
+  'redis 6 with several connections': async (sentinels: Nodes) =>
+    ofNodeRedis(
+      createSentinel6({ name: PRIMARY_NAME, sentinelRootNodes: [...sentinels], masterPoolSize: 2 }),
+    ),
+  'a client of our own': async (sentinels: Nodes) => ({
+    client: { ...ioRedisOptions(sentinels) },
+    end: () => undefined,
+  }),
+} as const;
+
+const ioRedisOptions = (sentinels: Nodes) => ({ sentinels: [...sentinels], name: PRIMARY_NAME });
