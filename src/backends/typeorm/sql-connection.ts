@@ -51,8 +51,17 @@ export interface TransactionOptions<T> {
   readonly since?: number;
 }
 
-/** What a statement binds. */
-export type SqlValue = string | number | boolean | Buffer | null;
+/** A statement and what it binds. */
+export interface SqlStatement {
+  readonly sql: string;
+  readonly values: readonly SqlValue[];
+}
+
+/** What a statement binds. A list only where `SqlSyntax.listPlaceholder` stands for it. */
+export type SqlValue = SqlScalar | readonly SqlScalar[];
+
+/** One value, as a column holds it. */
+export type SqlScalar = string | number | boolean | Buffer | null;
 
 /** A row as the driver returns it. */
 export type SqlRow = Readonly<Record<string, unknown>>;

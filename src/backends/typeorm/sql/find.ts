@@ -1,17 +1,18 @@
 import type { SessionRow } from '../../../core/session-row.js';
 import type { SqlConnection } from '../sql-connection.js';
-import { chunked, placeholders, statementByCount } from './placeholders.js';
+import { byIds } from './by-ids.js';
+import { chunked } from './placeholders.js';
 import { ALL_COLUMNS, JSON_COLUMNS, rowOf } from './row-mapping.js';
 import { serverState } from './server-state.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
 /** Rows by their ids, as the comments name what each statement binds. `batched-find.ts` lets callers share one. */
-export function findStatements(table: string, { forUpdate, jsonLookup, isReadOnly }: SqlSyntax) {
+export function findStatements(table: string, syntax: SqlSyntax) {
+  const { forUpdate, jsonLookup, isReadOnly } = syntax;
   const columns = ALL_COLUMNS + serverState({ isReadOnly });
   const packed = JSON_COLUMNS.map((column) => `s.${column}`).join(', ');
   return {
-    /** id, … */
-    find: statementByCount((count) => `SELECT ${columns} FROM ${table} WHERE id IN (${placeholders(count)})`),
+    find: byIds(syntax, (condition) => `SELECT ${columns} FROM ${table} WHERE ${condition}`),
     /**
      * ids as a JSON array, each once; whole rows for `rowOfJson`. `null` where that is not possible. `CROSS JOIN` keeps
      * the order: SQLite would put the ids of an `IN` into a table of their own first.
@@ -37,7 +38,8 @@ export function findRows(
   return connection.read(async (sql) => {
     const rows = new Map<string, SessionRow>();
     for (const chunk of chunked(ids)) {
-      for (const raw of await sql.all(statements.find(chunk.length), chunk)) {
+      const { sql: text, values } = statements.find(chunk);
+      for (const raw of await sql.all(text, values)) {
         const row = rowOf(raw);
         rows.set(row.id, row);
       }

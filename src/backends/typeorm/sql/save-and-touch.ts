@@ -1,8 +1,8 @@
 import type { PayloadChange, Touch } from '../../../core/session-backend.js';
 import { COLUMNS, type SessionColumnType } from '../schema/columns.js';
-import type { SqlConnection, SqlRunner, SqlValue } from '../sql-connection.js';
+import type { SqlConnection, SqlRunner, SqlScalar, SqlStatement } from '../sql-connection.js';
 import { IS_ACTIVE } from './expiry-condition.js';
-import { chunked, repeated, statementByCount } from './placeholders.js';
+import { chunked, placeholders, repeated, statementByCount } from './placeholders.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
 /**
@@ -16,9 +16,9 @@ export function updateStatements(table: string, syntax: SqlSyntax) {
     save: `UPDATE ${table} SET ${use}, version = ?, key_id = ?, payload = ? WHERE id = ? AND version IN (?, ?) AND ${IS_ACTIVE}`,
     /** last active, expires, id, now, now, latest last activity */
     touch: `UPDATE ${table} SET ${use} WHERE id = ? AND ${IS_ACTIVE} AND last_active_at <= ?`,
-    /** the values of `SAVED` for each change; the ids of the rows that it found. `null` where there is no such */
+    /** Changes; the ids of the rows that it found. `null` where there is no such statement */
     saveMany: updateMany(table, syntax, SAVED, 's.version IN (v.expected_version, v.version)'),
-    /** the values of `TOUCHED` for each touch; the ids of the rows that it found. `null` where there is no such */
+    /** Touches; the ids of the rows that it found. `null` where there is no such statement */
     touchMany: updateMany(table, syntax, TOUCHED, 's.last_active_at <= v.latest'),
   };
 }
@@ -59,10 +59,13 @@ export async function touchRows(
 interface RowValue<T> {
   readonly name: string;
   readonly type: SessionColumnType;
-  readonly of: (change: T) => SqlValue;
+  readonly of: (change: T) => SqlScalar;
   /** Whether the column of that name takes it as it is. */
   readonly isCopied?: boolean;
 }
+
+/** The UPDATE of several rows, with the values that it binds. */
+type UpdateMany<T> = (changes: readonly T[]) => SqlStatement;
 
 const TOUCHED: ReadonlyArray<RowValue<Touch>> = [
   { name: 'wanted', type: COLUMNS.id.type, of: ({ id }) => id },
@@ -105,18 +108,26 @@ function updateMany<T>(
   syntax: SqlSyntax,
   values: ReadonlyArray<RowValue<T>>,
   condition: string,
-): ((count: number) => string) | null {
-  const { typedPlaceholder } = syntax;
-  if (typedPlaceholder === null) return null;
+): UpdateMany<T> | null {
+  const { listPlaceholder, updateReturning } = syntax;
+  if (!updateReturning) return null;
   const names = values.map(({ name }) => name).join(', ');
-  const row = `(${values.map(({ type }) => typedPlaceholder(type)).join(', ')})`;
+  const row = `(${placeholders(values.length)})`;
+  const lists = listPlaceholder && values.map(({ type }) => listPlaceholder(type)).join(', ');
   const copied = values.filter(({ isCopied }) => isCopied).map(({ name }) => `${name} = v.${name}`);
   const set = [assignUse(syntax, 's.', (name) => `v.${name}`), ...copied].join(', ');
-  return statementByCount(
-    (count) =>
-      `WITH v(${names}) AS (VALUES ${repeated(row, count)}) UPDATE ${table} AS s SET ${set} FROM v ` +
-      `WHERE s.id = v.wanted AND s.expires_at > v.now AND s.absolute_expires_at > v.now AND ${condition} RETURNING id`,
-  );
+  const make = (rows: string): string =>
+    `WITH v(${names}) AS (${rows}) UPDATE ${table} AS s SET ${set} FROM v ` +
+    `WHERE s.id = v.wanted AND s.expires_at > v.now AND s.absolute_expires_at > v.now AND ${condition} RETURNING id`;
+  const ofValues = statementByCount((count) => make(`VALUES ${repeated(row, count)}`));
+  const ofLists = lists && make(`SELECT * FROM unnest(${lists})`);
+  return (changes) =>
+    ofLists === null
+      ? {
+          sql: ofValues(changes.length),
+          values: changes.flatMap((change) => values.map(({ of }) => of(change))),
+        }
+      : { sql: ofLists, values: values.map(({ of }) => changes.map(of)) };
 }
 
 /**
@@ -125,7 +136,7 @@ function updateMany<T>(
  */
 async function updateTogether<T extends { readonly id: string }>(
   connection: SqlConnection,
-  statement: ((count: number) => string) | null,
+  statement: UpdateMany<T> | null,
   changes: readonly T[],
   rowValues: ReadonlyArray<RowValue<T>>,
 ): Promise<readonly boolean[] | null> {
@@ -135,9 +146,9 @@ async function updateTogether<T extends { readonly id: string }>(
   const sorted = changes.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const found = new Set<unknown>();
   for (const chunk of chunked(sorted, rowValues.length)) {
-    const values = chunk.flatMap((change) => rowValues.map(({ of }) => of(change)));
+    const { sql: text, values } = statement(chunk);
     const rows = await connection.write(
-      (sql) => sql.all(statement(chunk.length), values),
+      (sql) => sql.all(text, values),
       ({ length }) => length === chunk.length,
     );
     for (const { id } of rows) found.add(id);

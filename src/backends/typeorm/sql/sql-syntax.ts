@@ -23,10 +23,12 @@ export interface SqlSyntax {
   /** Deletes so many rows by id and waits for no others on the way; the ids come as `?`. */
   readonly deleteByIds: (table: string, count: number) => string;
   /**
-   * The placeholder of a value of that type in the rows that an UPDATE … FROM takes its values from. `null`: there is no
-   * such statement that returns which rows it found.
+   * The placeholder of a list of values of that type, which binds all of them as one, so that a statement is the same for
+   * any number of them. `null`: each value has a `?` of its own.
    */
-  readonly typedPlaceholder: ((type: SessionColumnType) => string) | null;
+  readonly listPlaceholder: ((type: SessionColumnType) => string) | null;
+  /** Whether an UPDATE … FROM can return which rows it found. */
+  readonly updateReturning: boolean;
   /** Whether SQLite's JSON functions are there, so that a look-up binds and returns one text instead of many values. */
   readonly jsonLookup: boolean;
   /** Whether a DELETE can return rows, and `all` gives them. */

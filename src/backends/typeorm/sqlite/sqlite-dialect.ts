@@ -17,7 +17,8 @@ export const sqliteDialect: SqlDialect = {
     forUpdateNoWait: '',
     forcePrimaryKey: '',
     deleteByIds,
-    typedPlaceholder: () => '?',
+    listPlaceholder: null,
+    updateReturning: true,
     jsonLookup: true,
     // TypeORM hands out the rows of no statement that starts with DELETE on sqlite3.
     deleteReturning: false,

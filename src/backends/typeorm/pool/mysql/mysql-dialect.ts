@@ -26,7 +26,8 @@ export const mysqlDialect: PoolDialect = {
       count === 1
         ? `DELETE FROM ${table} WHERE id = ?`
         : `DELETE s FROM (${namedIds(count)}) AS v STRAIGHT_JOIN ${table} AS s ON s.id = v.id`,
-    typedPlaceholder: null,
+    listPlaceholder: null,
+    updateReturning: false,
     jsonLookup: false,
     deleteReturning: false,
   },
