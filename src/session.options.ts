@@ -130,6 +130,15 @@ export interface SessionSettings
    * ```
    */
   readonly createTable?: boolean;
+  /**
+   * Whether PostgreSQL prepares statements on sessions by name, so that it parses and plans each of them once for a
+   * connection. Behind PgBouncer in transaction mode that takes 1.21 or later with `max_prepared_statements`, which is
+   * noticed: statements then go without names, and the log says so. On other databases it makes no difference.
+   *
+   * @default `true` where `dataSource` is given options, `false` on a data source of the app
+   * @see https://www.pgbouncer.org/config.html max_prepared_statements
+   */
+  readonly preparedStatements?: boolean;
 }
 
 /**
@@ -155,7 +164,11 @@ export interface ResolvedOptions {
   readonly store: ResolvedStoreOptions;
   readonly http: ResolvedHttpOptions;
   readonly cleanup: Required<CleanupOptions> | false;
-  readonly table: { readonly tableName: string; readonly createTable: boolean };
+  readonly table: {
+    readonly tableName: string;
+    readonly createTable: boolean;
+    readonly preparedStatements?: boolean;
+  };
   /** A function, because the options of a data source hold a password, and Nest keeps what its providers are. */
   readonly dataSource: () => SessionStructure['dataSource'];
 }
@@ -171,6 +184,7 @@ const SETTING_NAMES = [
   'cleanup',
   'tableName',
   'createTable',
+  'preparedStatements',
 ] as const satisfies readonly (keyof SessionSettings)[];
 /** Structure that a factory cannot make: each may be a provider, with a factory of its own. */
 const BESIDE_NAMES = STRUCTURE_NAMES.filter((name) => name !== 'dataSource');
@@ -194,7 +208,7 @@ export function resolveOptions(
     'in what it returns',
   );
   refuseUnknown('option', settings, [...SETTING_NAMES, 'dataSource']);
-  const { dataSource, cleanup, tableName = 'sessions', createTable = true } = settings;
+  const { dataSource, cleanup, tableName = 'sessions', createTable = true, preparedStatements } = settings;
   checkDataSource(dataSource);
   if (dataSource !== undefined && structure.dataSource !== undefined)
     throw new SessionOptionsError(
@@ -203,11 +217,13 @@ export function resolveOptions(
   if (typeof tableName !== 'string' || tableName === '')
     throw expected('tableName', 'the name of a table', tableName);
   if (typeof createTable !== 'boolean') throw expected('createTable', 'true or false', createTable);
+  if (preparedStatements !== undefined && typeof preparedStatements !== 'boolean')
+    throw expected('preparedStatements', 'true or false', preparedStatements);
   return {
     store: resolveStoreOptions({ ...pick(settings, STORE_OPTION_NAMES), clock }),
     http: resolveHttpOptions(pick(settings, HTTP_OPTION_NAMES)),
     cleanup: resolveCleanup(cleanup),
-    table: { tableName, createTable },
+    table: { tableName, createTable, preparedStatements },
     dataSource: () => structure.dataSource ?? dataSource,
   };
 }

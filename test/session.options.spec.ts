@@ -139,6 +139,7 @@ describe('refused at startup', () => {
     [{ tableName: '' }, "`tableName`: expected the name of a table, got ''"],
     [{ tableName: 5 }, '`tableName`: expected the name of a table, got 5'],
     [{ createTable: 'no' }, "`createTable`: expected true or false, got 'no'"],
+    [{ preparedStatements: 'no' }, "`preparedStatements`: expected true or false, got 'no'"],
     [
       { plaintext: 'yes', key: undefined },
       "`plaintext`: expected true, false or 'even-in-production', got 'yes'",

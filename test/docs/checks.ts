@@ -36,6 +36,7 @@ const WITHOUT_SCALAR = [
   'transport',
   'meta',
   'dataSource',
+  'preparedStatements',
   'live.bus',
   'backend',
   'clock',

@@ -14,5 +14,11 @@ export interface TypeOrmSessionBackendOptions {
    * alone. A function is asked once, when the database is first needed. Elsewhere it makes no difference.
    */
   readonly shared: boolean | (() => boolean);
+  /**
+   * Whether PostgreSQL prepares statements by name. Elsewhere it makes no difference.
+   *
+   * @default whether the pool is the backend's own, from options of a data source
+   */
+  readonly preparedStatements?: boolean;
   readonly logger?: SessionLogger;
 }

@@ -3,6 +3,7 @@ import type { SessionBus } from '../../../core/session-bus.js';
 import type { SessionLogger } from '../../../core/session-logger.js';
 import type { SqlSyntax } from '../sql/sql-syntax.js';
 import type { SqlRow, SqlValue } from '../sql-connection.js';
+import type { DatabaseFailure } from './database-failure.js';
 
 /** One kind of database server behind a pool of connections: what PostgreSQL and MySQL each do in their own way. */
 export interface PoolDialect {
@@ -30,8 +31,21 @@ export interface PoolDialect {
   /**
    * Executes a statement on the driver's own connection: TypeORM's `query()` would hand the values bound to the app's
    * logger and subscribers.
+   *
+   * @param name under which it is prepared, the first time on this connection; `null`: it is not, always so where there is
+   *   no `preparedFailure`
    */
-  query(connection: unknown, sql: string, values: readonly unknown[]): Promise<PoolResult>;
+  query(
+    connection: unknown,
+    sql: string,
+    values: readonly unknown[],
+    name: string | null,
+  ): Promise<PoolResult>;
+  /**
+   * What a failure says of statements that are prepared by name, if that is what it is about. Nothing has been changed
+   * then. `null` in its place: none are.
+   */
+  readonly preparedFailure: ((failure: DatabaseFailure) => PreparedFailure | null) | null;
   /**
    * Begins a transaction at READ COMMITTED, whatever the default: every statement sees what has been committed before
    * it began, on a server that takes writes. With a lock, that is taken before the first statement of the work, and given
@@ -62,6 +76,12 @@ export interface PoolDialect {
   /** Statements that follow the creation of a table, whose name is given in quotes. */
   readonly afterCreateTable: (table: string) => readonly string[];
 }
+
+/**
+ * Why a statement that is prepared by name failed. `lost`: the connection does not know it, or knows it before it has been
+ * prepared, as behind a pooler. `outdated`: the table is another one since then.
+ */
+export type PreparedFailure = 'lost' | 'outdated';
 
 /** A server that needs another dialect than most of its kind. */
 export interface ServerVariant {

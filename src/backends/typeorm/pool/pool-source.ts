@@ -11,6 +11,8 @@ import { handleErrorsOf, handleErrorsOfPool } from './connection-errors.js';
 /** Where the pool of connections comes from. */
 export interface PoolSource {
   readonly options: DataSourceOptions;
+  /** Whether nobody else uses the pool. */
+  readonly isOwn: boolean;
   /** The pool, open; opens it if it is ours to open. A failure is tried again by the next call. */
   open(): Promise<DataSource>;
   /** Ends what `open` made, and nothing else. */
@@ -25,6 +27,7 @@ export function poolSourceOf(dataSource: SessionDataSource, timeout: number): Po
 /** A data source that somebody else opens and closes: the app's own, or one for sessions alone. */
 class GivenPool implements PoolSource {
   readonly options: DataSourceOptions;
+  readonly isOwn = false;
 
   readonly #dataSource: DataSource;
 
@@ -47,6 +50,7 @@ class GivenPool implements PoolSource {
 /** A pool of our own, from the options of a data source. */
 class OwnPool implements PoolSource {
   readonly options: DataSourceOptions;
+  readonly isOwn = true;
   #opening: Promise<DataSource> | null = null;
 
   /** @param timeout milliseconds until the attempt to reach the server is given up, unless the options say */

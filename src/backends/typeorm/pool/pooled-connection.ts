@@ -24,6 +24,7 @@ import type { LockKey, PoolDialect, ServerVariant } from './pool-dialect.js';
 import { RetryPolicy } from './retry-policy.js';
 import { PooledRunner } from './pooled-runner.js';
 import { databaseName, type PoolSource, poolSourceOf } from './pool-source.js';
+import { StatementNames } from './statement-names.js';
 import { sleep } from '../../../core/timers.js';
 
 /**
@@ -43,6 +44,7 @@ export class PooledConnection implements SqlConnection {
   #fitted: PoolDialect;
   #isVariantTold = false;
   readonly #options: TypeOrmSessionBackendOptions;
+  readonly #names: StatementNames;
 
   constructor(source: PoolSource, dialect: PoolDialect, options: TypeOrmSessionBackendOptions) {
     this.#source = source;
@@ -50,6 +52,10 @@ export class PooledConnection implements SqlConnection {
     this.#fitted = dialect;
     this.#options = options;
     this.#name = `Sessions in ${dialect.label} database ${databaseName(source.options)}`;
+    const { preparedStatements = source.isOwn, logger } = options;
+    this.#names = new StatementNames(dialect, preparedStatements, (message) =>
+      logger?.warn(`${this.#name}: ${message}`),
+    );
   }
 
   async init(): Promise<void> {
@@ -232,7 +238,11 @@ export class PooledConnection implements SqlConnection {
 
   async #attemptOnce<T>(call: Call<T>, dataSource: DataSource): Promise<T> {
     const { deadline } = call;
-    const runner = new PooledRunner(dataSource, this.#dialectOf(call), deadline, call.isWrite ?? false);
+    const runner = new PooledRunner(dataSource, this.#dialectOf(call), {
+      deadline,
+      names: this.#names,
+      isCommitting: call.isWrite ?? false,
+    });
     try {
       return await deadline.limit(runner.connect().then(() => call.attempt(runner, deadline)));
     } finally {

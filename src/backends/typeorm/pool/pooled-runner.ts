@@ -9,6 +9,7 @@ import { DatabaseFailure } from './database-failure.js';
 import type { PoolDialect, PoolResult, TransactionControl } from './pool-dialect.js';
 import { type PoolTrust, trustOf } from './pool-trust.js';
 import { QueryLogger } from './query-logger.js';
+import type { StatementNames } from './statement-names.js';
 
 /**
  * One connection of the pool for one attempt of a call, never one that the app holds. No statement starts after the
@@ -24,6 +25,7 @@ export class PooledRunner implements SqlRunner, TransactionControl {
   readonly #deadline: Deadline;
   readonly #trust: PoolTrust;
   readonly #logger: QueryLogger;
+  readonly #names: StatementNames;
   #runner: QueryRunner;
   #connection: unknown = null;
   #underWay = 0;
@@ -35,9 +37,10 @@ export class PooledRunner implements SqlRunner, TransactionControl {
   #isToDiscard = false;
   #isReleased = false;
 
-  constructor(dataSource: DataSource, dialect: PoolDialect, deadline: Deadline, isCommitting: boolean) {
+  constructor(dataSource: DataSource, dialect: PoolDialect, { deadline, names, isCommitting }: Attempt) {
     this.#dataSource = dataSource;
     this.#dialect = dialect;
+    this.#names = names;
     this.#deadline = deadline;
     this.isCommitting = isCommitting;
     this.#runner = dataSource.createQueryRunner('master');
@@ -138,9 +141,14 @@ export class PooledRunner implements SqlRunner, TransactionControl {
   }
 
   #send(sql: string, bound: readonly unknown[]): Promise<PoolResult> {
-    const execute = () => this.#dialect.query(this.#connection, sql, bound);
+    const named = this.#names.named(sql, bound);
+    const { text, name } = named ?? { text: sql, name: null };
+    const execute = () => this.#dialect.query(this.#connection, text, bound, name);
     return this.#use(async () => {
-      const result = await this.#logger.log(sql, bound, execute);
+      const result = await this.#logger.log(sql, bound, execute).catch((error: unknown) => {
+        if (named) this.#names.noteFailure(DatabaseFailure.of(error), sql, named);
+        throw error;
+      });
       const state = stateIn(result.records);
       this.#isWritable = state === 'writable';
       if (state === 'read-only') throw new DatabaseFailure(this.#dialect.readOnlyCodes[0], READ_ONLY);
@@ -170,4 +178,12 @@ export class PooledRunner implements SqlRunner, TransactionControl {
       this.#underWay--;
     }
   }
+}
+
+/** What a runner knows of the attempt that it is made for. */
+interface Attempt {
+  readonly deadline: Deadline;
+  readonly names: StatementNames;
+  /** Whether a statement that succeeds has changed something for good. */
+  readonly isCommitting: boolean;
 }

@@ -10,10 +10,11 @@ import type { SqlRow } from '../../sql-connection.js';
 import { ListenNotify } from './listen-notify.js';
 import { IS_READ_ONLY } from './is-read-only.js';
 import { cancelStatement } from './cancel-statement.js';
+import { preparedFailure, renewPlans } from './prepared-statements.js';
 
 /**
- * PostgreSQL, through `pg`. Nothing outlives a transaction and no statement is named, so PgBouncer may share connections
- * out.
+ * PostgreSQL, through `pg`. Nothing outlives a transaction but statements that are prepared by name, which can be done
+ * without, so PgBouncer may share connections out.
  */
 export const postgresDialect: PoolDialect = {
   label: 'PostgreSQL',
@@ -60,11 +61,15 @@ export const postgresDialect: PoolDialect = {
 
   driverValue: (value) => value,
 
-  async query(connection, sql, values) {
-    const results = await (connection as Client).query(sql, values.length === 0 ? undefined : values);
+  async query(connection, sql, values, name) {
+    const client = connection as Client;
+    if (name !== null) await renewPlans(client);
+    const results = await client.query(name === null ? { text: sql, values } : { name, text: sql, values });
     const { rows = [], rowCount = null } = (Array.isArray(results) ? results.at(-1) : results) ?? {};
     return { records: rows, affected: rowCount ?? 0 };
   },
+
+  preparedFailure,
 
   async begin(control, lock, left) {
     const milliseconds = Math.max(1, Math.ceil(left));
@@ -113,7 +118,14 @@ const FILLFACTOR = 80;
 
 /** What is used of a connection of `pg`. Several statements at once give a result each. */
 interface Client {
-  query(sql: string, values: readonly unknown[] | undefined): Promise<QueryResult | readonly QueryResult[]>;
+  query(statement: Statement): Promise<QueryResult | readonly QueryResult[]>;
+}
+
+/** Without values it may be several statements. */
+interface Statement {
+  readonly name?: string;
+  readonly text: string;
+  readonly values?: readonly unknown[];
 }
 
 interface QueryResult {

@@ -1,4 +1,5 @@
 import { DataSource } from 'typeorm';
+import type { TypeOrmSessionBackendOptions } from '../../../../../src/backends/typeorm/typeorm-session-backend-options.js';
 import { TypeOrmSessionBackend } from '../../../../../src/backends/typeorm/typeorm-session-backend.js';
 import { SessionStore } from '../../../../../src/core/session-store.js';
 import {
@@ -8,6 +9,7 @@ import {
   MINUTE,
   NOW,
 } from '../../../../../src/testing/backend-contract/contract-rule.js';
+import { evict } from '../../../../../src/testing/backend-contract/limit-fixtures.js';
 import { describeSessionBackend } from '../../../../../src/testing/describe-session-backend.js';
 import { OwnServer } from '../../../../support/own-server.js';
 import { PgBouncer, SERVER_CONNECTIONS } from '../../../../support/pg-bouncer.js';
@@ -34,8 +36,11 @@ describe('PgBouncer in transaction mode', () => {
       await server?.remove();
     });
 
-    const open = (tableName = `sessions_${++tables}`, timeout = PATIENCE): TypeOrmSessionBackend => {
-      return new TypeOrmSessionBackend(bouncer.options(), { ...OPTIONS, shared: false, tableName, timeout });
+    const open = (
+      tableName = `sessions_${++tables}`,
+      more: Partial<TypeOrmSessionBackendOptions> = {},
+    ): TypeOrmSessionBackend => {
+      return new TypeOrmSessionBackend(bouncer.options(), { ...OPTIONS, shared: false, tableName, ...more });
     };
 
     /** What each connection of PgBouncer's to the server says. */
@@ -74,8 +79,10 @@ describe('PgBouncer in transaction mode', () => {
       await Promise.all(stores.map((store) => store.close()));
     });
 
-    it('leaves no lock, no prepared statement and no setting behind on a connection that others get', async () => {
-      const store = new SessionStore(open(), { plaintext: true, maxPerUser: MAX });
+    it('leaves no lock and no setting behind on a connection that others get, nor, if told, a prepared statement', async () => {
+      await onEachConnection('DEALLOCATE ALL');
+      const backend = open(undefined, { preparedStatements: false });
+      const store = new SessionStore(backend, { plaintext: true, maxPerUser: MAX });
       const created = await Promise.all(Array.from({ length: 10 }, () => store.create({}, 'ada')));
       await Promise.all(created.map(({ token }) => store.readByToken(token)));
       await store.put('key', { userId: 'ada', data: { a: 1 } }, '1h');
@@ -94,9 +101,39 @@ describe('PgBouncer in transaction mode', () => {
       await store.close();
     });
 
+    it('which forgets the names of statements, does without them: no call fails, each is done once, and the log says why', async () => {
+      await onEachConnection('DEALLOCATE ALL');
+      const warnings: string[] = [];
+      const logger = { warn: (message: string) => void warnings.push(message), error: () => undefined };
+      const tableName = `sessions_${++tables}`;
+      const backends = [1, 2, 3].map(() => open(tableName, { logger }));
+      const ids = Array.from({ length: 30 }, (_, index) => `id-${index}`);
+      await backends[0]?.init();
+      const use = { lastActiveAt: NOW + 1, expiresAt: NOW + 61 * MINUTE, now: NOW };
+      const change = { ...use, expectedVersion: 1, version: 2, keyId: 'k', payload: Buffer.from('p') };
+      const outcomes = backends.flatMap((backend, number) =>
+        ids.map(async (one) => {
+          const id = `${number} ${one}`;
+          const { status } = await backend.insert(inserting(row(id, { userId: id }), { limit: evict(1) }));
+          const [found] = await backend.find([id]);
+          const [isSaved] = await backend.save([{ ...change, id }]);
+          const ended = await backend.delete({ ids: [id] });
+          return [status, found?.id, isSaved, ended.length];
+        }),
+      );
+      const expected = backends.flatMap((_, number) =>
+        ids.map((one) => ['inserted', `${number} ${one}`, true, 1]),
+      );
+      expect(await Promise.all(outcomes)).toEqual(expected);
+      const saying =
+        / statements are not prepared by name any more \((26000|42P05): .*`preparedStatements: false`/;
+      expect(warnings).toEqual(backends.map(() => expect.stringMatching(saying)));
+      await Promise.all(backends.map((backend) => backend.close()));
+    });
+
     it('gives back the connection of a statement that hangs, and goes on', async () => {
       const tableName = `sessions_${++tables}`;
-      const backend = open(tableName, 3_000);
+      const backend = open(tableName, { timeout: 3_000 });
       await backend.init();
       await storeRows(backend, row('a'));
       const holder = direct.createQueryRunner();
@@ -119,7 +156,7 @@ describe('PgBouncer in transaction mode', () => {
 
     it('cancels statements that hang, at the server, round after round', async () => {
       const tableName = `sessions_${++tables}`;
-      const backend = open(tableName, 1_000);
+      const backend = open(tableName, { timeout: 1_000 });
       await backend.init();
       await storeRows(backend, row('a'));
       const holder = direct.createQueryRunner();
