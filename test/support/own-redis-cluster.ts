@@ -22,7 +22,7 @@ export class OwnRedisCluster {
     program: RedisProgram = 'redis-server',
     more: readonly string[] = [],
   ): Promise<OwnRedisCluster> {
-    const settings = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', ...more];
+    const settings = ['--cluster-node-timeout', '2000', ...more];
     const servers: OwnRedis[] = [];
     for (let count = 0; count < 3 * (1 + replicas); count++)
       servers.push(await startMember(settings, program));
@@ -70,13 +70,18 @@ export class OwnRedisCluster {
   }
 }
 
-/** A server whose two ports were free. The second may have been taken since, so it is tried on others. */
-async function startMember(settings: readonly string[], program: RedisProgram): Promise<OwnRedis> {
+/**
+ * A server of a Cluster, whose two ports were free. The second may have been taken since, so it is tried on others.
+ *
+ * @param settings arguments of the program, beside the port and that it is of a Cluster
+ */
+export async function startMember(settings: readonly string[], program: RedisProgram): Promise<OwnRedis> {
+  const all = ['--cluster-enabled', 'yes', ...settings];
   for (let tries = 1; ; tries++) {
     const port = await freePort();
     if (port >= HIGHEST_PORT) continue;
     try {
-      return await OwnRedis.make(settings, { port, program });
+      return await OwnRedis.make(all, { port, program });
     } catch (error) {
       if (tries >= 10) throw error;
     }

@@ -4,6 +4,7 @@ import type { RedisConnection } from '../../../src/backends/redis/connection/red
 import { SessionOptionsError } from '../../../src/core/session-errors.js';
 import { insertLimited, inserting, NOW, row } from '../../../src/testing/backend-contract/contract-rule.js';
 import { onEachRedis, OwnRedis } from '../../support/own-redis.js';
+import { startMember } from '../../support/own-redis-cluster.js';
 import { closeAll, openBackend, openClient, openOwnBackend } from './support/open-redis.js';
 import { CLIENTS } from './support/redis-clients.js';
 
@@ -44,8 +45,9 @@ onEachRedis((program) => {
     });
 
     it('refuses a member of a Cluster to a client that knows of none', async () => {
-      const { port } = await start('--cluster-enabled', 'yes');
-      expect(await refusalOf(openBackend(port))).toContain('it belongs to a Cluster');
+      const server = await startMember([], program);
+      servers.push(server);
+      expect(await refusalOf(openBackend(server.port))).toContain('it belongs to a Cluster');
     });
 
     it('refuses `fsync` where the server cannot tell, or has no file', async () => {
