@@ -1,6 +1,13 @@
 import { Cluster } from 'ioredis';
+import { bucketOfUser } from '../../../src/backends/redis/buckets.js';
 import { RedisSessionBackend, type RedisSessionBackendOptions } from '../../../src/backends/redis/index.js';
-import { inserting, insertLimited, row, store } from '../../../src/testing/backend-contract/contract-rule.js';
+import {
+  inserting,
+  insertLimited,
+  NOW,
+  row,
+  store,
+} from '../../../src/testing/backend-contract/contract-rule.js';
 import { onEachRedis, OwnRedis } from '../../support/own-redis.js';
 import { onEachRedisCluster, OwnRedisCluster } from '../../support/own-redis-cluster.js';
 import { TcpGate } from '../../support/tcp-gate.js';
@@ -64,6 +71,30 @@ onEachRedis((program) => {
         expect(await (await failOver()).find(['a', 'b', 'c'])).toEqual([row('a'), null, null]);
       },
     );
+  });
+
+  it('does nothing where the server wants a replica too, so that no token changes without a client that hears of it', async () => {
+    const primary = await OwnRedis.make([], { program });
+    const [mine, other] = [
+      row(`01KB0000000000000000000001${bucketOfUser('ada')}`),
+      row(`01KB0000000000000000000002${bucketOfUser('ada')}`),
+    ];
+    try {
+      const backend = openBackend(primary.port, { durability: 'replica', durabilityTimeout: 100 });
+      await store(openBackend(primary.port), mine);
+      const next = { ...mine, tokenHash: 'next', tokenGeneration: 1 };
+      const change = { id: mine.id, expected: mine, next, now: NOW };
+      await primary.say('CONFIG', 'SET', 'min-replicas-to-write', '1');
+      await expect(backend.changeToken(change)).rejects.toThrow(/NOREPLICAS/);
+      await expect(backend.insert(inserting(other))).rejects.toThrow(/NOREPLICAS/);
+      expect(await backend.find([mine.id, other.id])).toEqual([mine, null]);
+      await primary.say('CONFIG', 'SET', 'min-replicas-to-write', '0');
+      await expect(backend.changeToken(change)).rejects.toThrow(/No replica confirmed/);
+      expect((await backend.find([mine.id]))[0]?.tokenHash).toBe('next');
+    } finally {
+      await closeAll();
+      await primary.remove();
+    }
   });
 
   it.each<[string, (port: number) => Promise<TestClient>]>([
