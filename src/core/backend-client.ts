@@ -213,7 +213,7 @@ export class BackendClient {
 
   async #prepare(): Promise<void> {
     try {
-      await this.#bounded('read', 'prepare the session table', () => this.#backend.init());
+      await this.#bounded('read', 'prepare the session storage', () => this.#backend.init());
       this.#isReady = true;
     } finally {
       this.#preparing = null;

@@ -23,7 +23,7 @@ export class Outage {
     if (!this.#since.has(kind)) this.#since.set(kind, performance.now());
     if (isKnown) return;
     this.#logger.error(
-      `Session storage fails: ${message}. Requests with a session get 503 until it works again`,
+      `Session storage fails: ${message.replace(/\.$/, '')}. Requests with a session get 503 until it works again`,
     );
   }
 

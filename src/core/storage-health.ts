@@ -28,6 +28,8 @@ export class StorageHealth {
   readonly #grace: number;
   readonly #logger: SessionLogger;
   #watching: Promise<void> | null = null;
+  /** What has been logged of the state as it is, without its figures. */
+  #told: ReadonlySet<string> = new Set();
 
   /** @param grace milliseconds for which a superseded token works: clocks that differ by more cannot be relied on */
   constructor(backend: BackendClient, clock: Clock, grace: number, logger: SessionLogger) {
@@ -37,8 +39,20 @@ export class StorageHealth {
     this.#logger = logger;
   }
 
-  /** @throws SessionStoreError when storage cannot be reached */
+  /**
+   * What there is to say, which is logged when it is new.
+   *
+   * @throws SessionStoreError when storage cannot be reached
+   */
   async check(): Promise<StorageFindings> {
+    const findings = await this.#find();
+    const messages = [...findings.problems, ...findings.warnings].map(({ message }) => message);
+    for (const message of messages) if (!this.#told.has(withoutFigures(message))) this.#logger.warn(message);
+    this.#told = new Set(messages.map(withoutFigures));
+    return findings;
+  }
+
+  async #find(): Promise<StorageFindings> {
     const { problems, warnings, now } = await this.#backend.health();
     const gap = now === null || this.#clock.standsStill === true ? 0 : this.#clock.now() - now;
     const clock = clockFinding(gap, this.#grace);
@@ -67,8 +81,7 @@ export class StorageHealth {
 
   async #log(): Promise<void> {
     try {
-      const { problems, warnings } = await this.check();
-      for (const { message } of [...problems, ...warnings]) this.#logger.warn(message);
+      await this.check();
     } catch {
       // The request that meets a failing storage reports it.
     }
@@ -99,6 +112,11 @@ export function clockFinding(
     `The clock of this process is ${seconds} s ${gap > 0 ? 'ahead of' : 'behind'} that of the storage: here sessions end ` +
     `that much too ${gap > 0 ? 'early' : 'late'}, if the storage is right. Set both by NTP`;
   return { finding: { code: 'clock', message }, isProblem: size > grace };
+}
+
+/** The same of two messages that say the same with other numbers, of the same host. */
+function withoutFigures(message: string): string {
+  return message.replaceAll(/(?<![\w.:])\d+(?:\.\d+)?(?![\d.:])/g, '#');
 }
 
 const ofStorage = (message: string): StorageFinding => ({ code: 'storage', message });

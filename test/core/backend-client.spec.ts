@@ -60,7 +60,7 @@ describe('a backend that throws instead of rejecting', () => {
       throw new Error('not connected');
     };
     await expect(store.load(id)).rejects.toThrow('Could not read a session: not connected');
-    await expect(store.initSchema()).rejects.toThrow('Could not prepare the session table: not connected');
+    await expect(store.initSchema()).rejects.toThrow('Could not prepare the session storage: not connected');
     backend.around = (_method, call) => call();
     expect(await store.load(id)).not.toBeNull();
   });
@@ -89,7 +89,7 @@ describe('an outage', () => {
     const { store, backend } = openStore({}, new WrappedBackend(new OpenMemoryBackend()));
     backend.around = () => Promise.reject(new Error('no such host'));
     await expect(store.create({}, 'ada')).rejects.toThrow(
-      'Could not prepare the session table: no such host',
+      'Could not prepare the session storage: no such host',
     );
     backend.around = (_method, call) => call();
     const { token } = await store.create({}, 'ada');

@@ -91,7 +91,7 @@ describe('checkHealth', () => {
     expect(health.problems).toEqual([
       {
         code: 'unreachable',
-        message: 'Could not prepare the session table: no answer within 20 ms (the `timeout` option)',
+        message: 'Could not prepare the session storage: no answer within 20 ms (the `timeout` option)',
       },
     ]);
     expect(backend.calls).toEqual(['init']);

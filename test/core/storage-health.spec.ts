@@ -130,6 +130,27 @@ describe('StorageHealth.watch', () => {
     expect(logger.warnings).toEqual([expect.stringContaining('31.0 s ahead'), 'it is slow']);
   });
 
+  it('logs what is new each time that health is asked, and nothing twice, whatever its figures', async () => {
+    const { store, backend, logger } = openAhead(0);
+    const logged = () => logger.warnings.length;
+    await store.checkHealth();
+    expect(logged()).toBe(0);
+    backend.said = { problems: ['10.0.0.1:6379: 5 keys have been evicted'], warnings: [], now: START };
+    for (let times = 0; times < 3; times++) await store.checkHealth();
+    expect(logged()).toBe(1);
+    backend.said = {
+      ...backend.said,
+      problems: ['10.0.0.1:6379: 17 keys have been evicted', '10.0.0.2:6379: 17 keys have been evicted'],
+    };
+    await store.checkHealth();
+    expect(logged()).toBe(2);
+    backend.said = { ...backend.said, problems: [] };
+    await store.checkHealth();
+    backend.said = { ...backend.said, problems: ['read-only'] };
+    await store.checkHealth();
+    expect(logged()).toBe(3);
+  });
+
   it('leaves storage that fails to whoever needs it', async () => {
     const { store, backend } = openAhead(0);
     backend.health = () => Promise.reject(new Error('connection lost'));

@@ -27,10 +27,13 @@ const DEFAULTS: RedisSettings = {
   durabilityTimeout: 1_000,
 };
 
+/** Names of the options of `RedisSessionBackend`. */
+export const REDIS_OPTION_NAMES: readonly string[] = Object.keys(DEFAULTS);
+
 /** @throws SessionOptionsError */
 export function resolveRedisOptions(options: RedisSessionBackendOptions): RedisSettings {
   requireObject('options', 'an object', options);
-  refuseUnknown('option of RedisSessionBackend', options, Object.keys(DEFAULTS));
+  refuseUnknown('option of RedisSessionBackend', options, REDIS_OPTION_NAMES);
   const settings = { ...DEFAULTS, ...options };
   if (typeof settings.prefix !== 'string' || !/^[\w:./-]*$/.test(settings.prefix))
     throw expected('prefix', 'letters, digits, and any of : . / - _', settings.prefix);

@@ -410,9 +410,29 @@ withOwnRedis(() => {
         expect(() => new RedisSessionBackend(given as never)).toThrow(
           /`client`: expected a client of ioredis/,
         );
-      expect(() => new RedisSessionBackend({}, { prefix: '{a}' })).toThrow(/`prefix`: expected letters/);
-      expect(() => new RedisSessionBackend({}, { durability: 'all' as never })).toThrow(/`durability`/);
-      expect(() => new RedisSessionBackend({}, { ttl: 1 } as never)).toThrow(/Unknown option of Redis/);
+      const { url } = server;
+      expect(() => new RedisSessionBackend({ url }, { prefix: '{a}' })).toThrow(/`prefix`: expected letters/);
+      expect(() => new RedisSessionBackend({ url }, { durability: 'all' as never })).toThrow(/`durability`/);
+      expect(() => new RedisSessionBackend({ url }, { ttl: 1 } as never)).toThrow(/Unknown option of Redis/);
+    });
+
+    it.each([
+      [{}, '`client`: expected an address'],
+      [{ password: 'p' }, '`client`: expected an address'],
+      [{ url: undefined }, '`url`: expected an address'],
+      [{ url: '' }, '`url`: expected an address'],
+      [{ host: undefined, port: 6379 }, '`host`: expected an address'],
+      [{ url: 'redis://127.0.0.1', prefix: 'a:' }, '`prefix`: expected behind the client'],
+      [{ url: 'redis://127.0.0.1', durability: 'replica' }, '`durability`: expected behind the client'],
+    ])('of our own know where the server is, and nothing that belongs elsewhere: %p', (options, message) => {
+      expect(() => new RedisSessionBackend(options as never)).toThrow(message);
+    });
+
+    it('of our own say why the connection is lost, and to where', async () => {
+      const own = openOwnBackend('redis://127.0.0.1:1');
+      await expect(own.find(['a'])).rejects.toThrow(
+        'The connection was lost to 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1',
+      );
     });
   });
 });

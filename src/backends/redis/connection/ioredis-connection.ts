@@ -54,10 +54,13 @@ export class IoRedisConnection implements RedisConnection {
    * none is asked wrongly.
    */
   readonly #mayMisdirect: boolean;
+  /** What became of the connection of our own client last; `null`: nothing to speak of. */
+  #lastError: Error | null = null;
 
   constructor(client: IoRedisClient, isOwn: boolean) {
     this.#client = client;
     this.#isOwn = isOwn;
+    if (isOwn) (client as unknown as EventEmitter).on('error', (error: Error) => (this.#lastError = error));
     this.isCluster = client.isCluster === true;
     this.#mayMisdirect = this.isCluster && Reflect.get(client.options, 'enableAutoPipelining') === true;
     const scaleReads: unknown = Reflect.get(client.options, 'scaleReads');
@@ -70,11 +73,27 @@ export class IoRedisConnection implements RedisConnection {
   }
 
   send(key: string, words: readonly Word[]): Promise<Reply> {
-    if (!this.#mayMisdirect) return call(this.#client, words);
-    return this.sendTogether(key, [words]).then(([reply]) => reply);
+    if (this.#mayMisdirect) return this.sendTogether(key, [words]).then(([reply]) => reply);
+    const reply = call(this.#client, words);
+    return this.#isOwn ? reply.catch((error: unknown) => this.#explain(error)) : reply;
   }
 
-  async sendTogether(_key: string, commands: ReadonlyArray<readonly Word[]>): Promise<readonly Reply[]> {
+  sendTogether(_key: string, commands: ReadonlyArray<readonly Word[]>): Promise<readonly Reply[]> {
+    const replies = this.#sendTogether(commands);
+    return this.#isOwn ? replies.catch((error: unknown) => this.#explain(error)) : replies;
+  }
+
+  /** Of a lost connection ioredis says to each call how often it tries again, which is never, and only to listeners why. */
+  #explain(error: unknown): never {
+    const isOfRetries = error instanceof Error && error.message.includes('max retries per request');
+    if (!isOfRetries) throw error;
+    const reason = this.#lastError?.message ?? 'the server has ended it';
+    throw new Error(`The connection was lost to ${addressOf(this.#client.options)}: ${reason}`, {
+      cause: error,
+    });
+  }
+
+  async #sendTogether(commands: ReadonlyArray<readonly Word[]>): Promise<readonly Reply[]> {
     const pipeline = this.#client.pipeline() as Pipeline;
     for (const words of commands) void call(pipeline, words);
     const replies = (await pipeline.exec()) ?? [];

@@ -7,6 +7,7 @@ import {
   type NodeRedisSentinel,
   NodeRedisSentinelConnection,
 } from './node-redis-sentinel-connection.js';
+import { REDIS_OPTION_NAMES } from '../redis-options.js';
 import type { RedisConnection } from './redis-connection.js';
 
 /**
@@ -48,11 +49,34 @@ export async function openConnection(client: RedisClient, wait: number): Promise
 export function checkClient(client: unknown): void {
   const isObject = typeof client === 'object' && client !== null;
   const isPlain = isObject && [Object.prototype, null].includes(Object.getPrototypeOf(client) as null);
-  if (!isObject || !(isPlain || CLIENTS.some((is) => is(client))))
+  if (isObject && CLIENTS.some((is) => is(client))) return;
+  if (!isPlain)
     throw expected(
       'client',
       'a client of ioredis or redis (node-redis), or options for one of our own, such as { url }',
       client,
+    );
+  checkOwnOptions(client as OwnClientOptions);
+}
+
+/** What says where a server is. */
+const ADDRESSES = ['url', 'host', 'port', 'path', 'sentinels'] as const;
+
+/** A variable that is not set must not lead to whatever listens on this machine, nor an option that stands elsewhere to nothing. */
+function checkOwnOptions(options: OwnClientOptions): void {
+  const misplaced = REDIS_OPTION_NAMES.find((name) => name in options);
+  if (misplaced !== undefined)
+    throw new SessionOptionsError(
+      `\`${misplaced}\`: expected behind the client, as in new RedisSessionBackend({ url }, { ${misplaced} }), got it among ` +
+        'the options of the client',
+    );
+  const given = ADDRESSES.filter((name) => name in options);
+  const empty = given.find((name) => [undefined, null, ''].includes(options[name] as null));
+  if (empty !== undefined || given.length === 0)
+    throw expected(
+      empty ?? 'client',
+      "an address, such as { url: 'redis://127.0.0.1:6379' }",
+      empty === undefined ? options : options[empty],
     );
 }
 
