@@ -6,6 +6,7 @@ import { allMessages, messagesListed, messagesOf } from './messages.js';
 
 /** What the sources put into messages, or between programs, and nobody sees alone. */
 const PARTS = [
+  'the server has ended it',
   'Sessions that other processes end are found each `live.recheck`',
   'a Date, or milliseconds since the Unix epoch',
   "Make one with: node -e \"console.log(require('crypto').randomBytes(32).toString('base64url'))\"",
