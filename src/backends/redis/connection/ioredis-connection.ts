@@ -114,7 +114,11 @@ export class IoRedisConnection implements RedisConnection {
   }
 
   async openListener(events: ListenerEvents): Promise<RedisListener> {
-    const listener = this.#client.duplicate() as Listener;
+    // One that connects with its first command would never have one, since it subscribes when it is connected.
+    const overrides: readonly object[] = this.isCluster
+      ? [[], { lazyConnect: false }]
+      : [{ lazyConnect: false }];
+    const listener = this.#client.duplicate(...(overrides as never[])) as Listener;
     listener.on('message', (_: unknown, message: unknown) => events.onMessage(String(message)));
     listener.on('ready', () => events.onReady());
     listener.on('error', (error: unknown) => events.onError(error));
