@@ -1,7 +1,7 @@
 import { DamagedRowError } from '../../core/damaged-row-error.js';
 import { performance, sleep } from '../../core/timers.js';
 import type { RedisConnection, Reply, Word } from './connection/redis-connection.js';
-import { bytesOf, listOf, textOf } from './connection/redis-connection.js';
+import { bytesOf, listOf, numberOf, textOf } from './connection/redis-connection.js';
 import type { RedisScript } from './scripts/redis-script.js';
 
 /** How safe a write is when it has been acknowledged. */
@@ -79,7 +79,7 @@ export class BucketClient {
     // On another connection than that of the write, the server would have waited for nothing.
     if (textOf(before) !== textOf(after))
       throw new Error('The connection was lost before the write was confirmed');
-    const confirmed = Number(textOf(this.#durability === 'fsync' ? listOf(waited)[0] : waited));
+    const confirmed = numberOf(this.#durability === 'fsync' ? listOf(waited)[0] : waited);
     if (!(confirmed >= 1)) throw unconfirmed(this.#durability, this.#timeout);
     return reply;
   }
@@ -88,7 +88,7 @@ export class BucketClient {
   async look(bucket: string, id: string, isWhole: boolean): Promise<FoundKey> {
     const key = this.#key(bucket, `s:${id}`);
     const reply = await this.#read(key, ['HMGET', key, 'u', 'c', 'p', ...(isWhole ? ['r'] : [])]);
-    const [use, claim, pointer, rest] = listOf(reply);
+    const [use, claim, pointer, rest = null] = listOf(reply, isWhole ? 4 : 3);
     return {
       use: bytesOf(use),
       rest: bytesOf(rest),

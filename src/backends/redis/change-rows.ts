@@ -1,10 +1,13 @@
 import type { PayloadChange, TokenChange, Touch } from '../../core/session-backend.js';
 import type { BucketClient } from './bucket-client.js';
 import { bucketOfId } from './buckets.js';
-import { textOf, type Word } from './connection/redis-connection.js';
+import { numberOf, textOf, type Word } from './connection/redis-connection.js';
 import { packPayload, tokenGenerationStart, tokenLine, tokenMark, tokenStart } from './row-packing.js';
 import type { RedisScript } from './scripts/redis-script.js';
 import { CHANGE_TOKEN, SAVE, TOUCH } from './scripts/change-row.js';
+
+/** A pointer to a bucket: its name, and a nonce. */
+const POINTER = /^([0-9A-Z]{2}) /;
 
 /** Stores a payload; whether it hit. */
 export function saveRow(client: BucketClient, change: PayloadChange): Promise<boolean> {
@@ -40,6 +43,7 @@ async function changeRow(
   words: readonly [string, ...Word[]],
 ): Promise<boolean> {
   const reply = await client.write(script, bucketOfId(words[0]), words);
-  if (typeof reply === 'number') return reply === 1;
-  return (await client.write(script, textOf(reply).slice(0, 2), words)) === 1;
+  const pointer = POINTER.exec(textOf(reply))?.[1];
+  if (pointer === undefined) return numberOf(reply) === 1;
+  return numberOf(await client.write(script, pointer, words)) === 1;
 }

@@ -28,7 +28,7 @@ export async function deleteIdsOfUser(
 export async function deleteIds(client: BucketClient, ids: readonly string[]): Promise<EndedRow[]> {
   const replies = await inBuckets(client, groups(ids.map((id) => [bucketOfId(id), id])));
   const pointed = replies.flatMap((reply) => {
-    const elsewhere = listOf(listOf(reply)[1]).map(textOf);
+    const elsewhere = listOf(listOf(reply, 2)[1]).map(textOf);
     return pairs(elsewhere).map(([id, pointer]) => [pointer.slice(0, 2), id] as const);
   });
   const behind = await inBuckets(client, groups(pointed));
@@ -57,7 +57,7 @@ export function groups(
 
 function endedOf(reply: Reply): EndedRow[] {
   const ended: EndedRow[] = [];
-  const list = listOf(listOf(reply)[0]);
+  const list = listOf(listOf(reply, 2)[0]);
   for (let index = 0; index + 1 < list.length; index += 2) {
     const use = bytesOf(list[index + 1]);
     if (use !== null) ended.push(told(unpackUse(textOf(list[index]), use)));

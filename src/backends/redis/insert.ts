@@ -4,7 +4,7 @@ import type { SessionRow } from '../../core/session-row.js';
 import { sleep } from '../../core/timers.js';
 import type { BucketClient } from './bucket-client.js';
 import { bucketOf, bucketOfId } from './buckets.js';
-import { bytesOf, listOf, textOf, type Word } from './connection/redis-connection.js';
+import { bytesOf, listOf, numberOf, textOf, type Word } from './connection/redis-connection.js';
 import { headLength, packRow, told, unpackRow, unpackUse } from './row-packing.js';
 import { BURY, CLAIM, FENCE, POINT, UNCLAIM } from './scripts/claims.js';
 import { INSERT } from './scripts/insert.js';
@@ -68,7 +68,7 @@ async function findReplaced(client: BucketClient, id: string): Promise<Replaced 
       return { row, bucket, seen: [use, rest.subarray(0, headLength(rest))] };
     }
     if (looks === CLAIM_LOOKS) {
-      await client.write(BURY, bucket, [id, '']);
+      numberOf(await client.write(BURY, bucket, [id, '']));
       return null;
     }
     await sleep(CLAIM_PAUSE);
@@ -110,7 +110,7 @@ class InsertStep {
     if (replaced === null || this.#claim === '') return this.#insert();
     const { id } = replaced.row;
     const isClaimed = await this.#client.write(CLAIM, replaced.bucket, [id, ...replaced.seen, this.#claim]);
-    if (isClaimed !== 1) return null;
+    if (numberOf(isClaimed) !== 1) return null;
     // A rejection leaves the row claimed, and so dead: nobody knows whether the new one is there.
     const result = await this.#insert();
     if (result?.status === 'inserted') this.#bury(replaced);
@@ -164,7 +164,7 @@ class InsertStep {
     const [bucket, nonce] = [pointer.slice(0, 2), pointer.slice(3)];
     const words = [this.#row.id, nonce, this.#claim];
     this.#takenDown = pointer;
-    return (await this.#client.write(FENCE, bucket, words)) === 1;
+    return numberOf(await this.#client.write(FENCE, bucket, words)) === 1;
   }
 
   #words({ pointer, nonce, deadline }: Pointing): readonly Word[] {
@@ -209,13 +209,13 @@ class InsertStep {
 
   /** Nothing has been inserted: the replaced row is what it was, and so is where its id leads. */
   async #giveBack({ row, bucket }: Replaced): Promise<void> {
-    await this.#client.write(UNCLAIM, bucket, [row.id, this.#claim]);
+    numberOf(await this.#client.write(UNCLAIM, bucket, [row.id, this.#claim]));
     const home = bucketOfId(row.id);
     if (row.id !== this.#row.id || bucket === home) return;
     const { pointer } = await this.#client.look(home, row.id, false);
     if (pointer === null || pointer.slice(0, 2) === bucket) return;
     const words = [row.id, bucket, newNonce(), String(row.absoluteExpiresAt), pointer, ''];
-    await this.#client.write(POINT, home, words);
+    listOf(await this.#client.write(POINT, home, words));
   }
 }
 

@@ -2,6 +2,7 @@ import type { EpochMs, SessionRow } from '../../core/session-row.js';
 import type { BucketClient } from './bucket-client.js';
 import { BUCKETS } from './buckets.js';
 import { groups } from './delete-rows.js';
+import { numberOf } from './connection/redis-connection.js';
 import { unpackRow } from './row-packing.js';
 import { PRUNE } from './scripts/delete.js';
 
@@ -79,5 +80,5 @@ export async function pruneBatch(client: BucketClient, { ids }: Batch, now: Epoc
   const counts = await Promise.all(
     [...groups(ids)].map(([bucket, some]) => client.write(PRUNE, bucket, [String(now), ...some])),
   );
-  return counts.map(Number).reduce((sum, count) => sum + count, 0);
+  return counts.map(numberOf).reduce((sum, count) => sum + count, 0);
 }

@@ -45,18 +45,73 @@ export interface RedisListener {
   close(): Promise<unknown>;
 }
 
-/** The text of a reply, whichever way a client gives it. */
+/*
+ * Replies are of the kind that their command has, or an error. Taken for "nothing there", one of another kind would sign
+ * somebody out, or say of a sign-out that there was nothing to end.
+ */
+
+/**
+ * The text of a reply, whichever way a client gives it.
+ *
+ * @throws Error for a reply that is none
+ */
 export function textOf(reply: Reply): string {
-  if (Buffer.isBuffer(reply) || typeof reply === 'number') return reply.toString();
-  return typeof reply === 'string' ? reply : '';
+  if (Buffer.isBuffer(reply)) return reply.toString();
+  if (typeof reply === 'string') return reply;
+  if (typeof reply === 'number' || typeof reply === 'bigint') return String(reply);
+  throw unexpected('a text', reply);
 }
 
-/** The bytes of a reply; `null`: it is none. */
+/**
+ * The bytes of a reply; `null`: the server has none.
+ *
+ * @throws Error for a reply that is neither
+ */
 export function bytesOf(reply: Reply): Buffer | null {
-  return Buffer.isBuffer(reply) ? reply : typeof reply === 'string' ? Buffer.from(reply) : null;
+  if (reply === null || Buffer.isBuffer(reply)) return reply;
+  throw unexpected('bytes', reply);
 }
 
-/** The elements of a reply that is a list. */
-export function listOf(reply: Reply): readonly Reply[] {
-  return Array.isArray(reply) ? reply : [];
+/**
+ * The number of a reply, also where a client gives numbers as text.
+ *
+ * @throws Error for a reply that is none
+ */
+export function numberOf(reply: Reply): number {
+  const text = Buffer.isBuffer(reply) ? reply.toString() : reply;
+  const isNumber =
+    typeof text === 'number' ||
+    typeof text === 'bigint' ||
+    (typeof text === 'string' && /^-?\d+$/.test(text));
+  if (!isNumber) throw unexpected('a number', reply);
+  return Number(text);
 }
+
+/**
+ * The elements of a reply that is a list.
+ *
+ * @param length how many there have to be; any number if it is not given
+ * @throws Error for a reply that is none, or has another length
+ */
+export function listOf(reply: Reply, length?: number): readonly Reply[] {
+  if (Array.isArray(reply) && (length === undefined || reply.length === length)) return reply;
+  throw unexpected(length === undefined ? 'a list' : `a list of ${length}`, reply);
+}
+
+/** The error for a reply that its command never has. It tells the kind alone: what is in it may be somebody's. */
+export function unexpected(what: string, reply: Reply): Error {
+  return new Error(
+    `Redis replied with ${kindOf(reply)} where ${what} was expected. The app has a \`MULTI\` open on the client of the ` +
+      'sessions, or has changed what replies look like: give the sessions a client of their own',
+  );
+}
+
+function kindOf(reply: Reply): string {
+  if (Array.isArray(reply)) return `a list of ${reply.length}`;
+  if (Buffer.isBuffer(reply)) return reply.equals(QUEUED) ? '"QUEUED"' : 'bytes';
+  if (typeof reply === 'string') return reply === QUEUED.toString() ? '"QUEUED"' : 'a text';
+  return reply === null || reply === undefined ? 'nothing' : `a value of type ${typeof reply}`;
+}
+
+/** What a server says of a command that it keeps for `EXEC`. */
+const QUEUED = Buffer.from('QUEUED');

@@ -46,7 +46,8 @@ interface NodeRedis {
   destroy(): unknown;
 }
 
-async function ofNodeRedis(client: RedisClient & NodeRedis): Promise<TestClient> {
+/** A client of `redis`. */
+export async function ofNodeRedis(client: RedisClient & NodeRedis): Promise<TestClient> {
   client.on('error', () => undefined);
   await client.connect();
   return { client, end: () => client.destroy() };
