@@ -25,8 +25,8 @@ onEachRedis((program) => {
       gate = new TcpGate({ host: '127.0.0.1', port: primary.port });
       await gate.open();
       replica = await OwnRedis.make(['--replicaof', '127.0.0.1', String(gate.port)], { program });
-      await openClient(primary.port).set('seen', '1');
-      await waitUntil(async () => (await replica.say('GET', 'seen')).endsWith('1'));
+      await openClient(primary.port).set('seen', 'first');
+      await waitUntil(async () => (await replica.say('GET', 'seen')).endsWith('first'));
     });
     afterEach(async () => {
       await closeAll();
@@ -44,8 +44,8 @@ onEachRedis((program) => {
     it('undoes a sign-out that the primary alone had acknowledged', async () => {
       const backend = openBackend(primary.port, { durability: 'primary' });
       await store(backend, row('a'));
-      await openClient(primary.port).set('seen', '2');
-      await waitUntil(async () => (await replica.say('GET', 'seen')).endsWith('2'));
+      await openClient(primary.port).set('seen', 'second');
+      await waitUntil(async () => (await replica.say('GET', 'seen')).endsWith('second'));
       gate.stick();
       expect(await backend.delete({ ids: ['a'] })).toHaveLength(1);
       expect(await backend.find(['a'])).toEqual([null]);
