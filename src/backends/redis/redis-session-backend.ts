@@ -22,6 +22,7 @@ import { bucketOfUser, BUCKETS, randomBucket } from './buckets.js';
 import { changeRowToken, saveRow, touchRow } from './change-rows.js';
 import { checkClient, openConnection, type RedisClient } from './connection/open-connection.js';
 import { bytesOf, listOf, type RedisConnection, textOf } from './connection/redis-connection.js';
+import { PrimaryConnection } from './connection/primary-connection.js';
 import { deleteIds, deleteIdsOfUser, deleteOfUser } from './delete-rows.js';
 import { insert } from './insert.js';
 import { RedisBus } from './redis-bus.js';
@@ -188,7 +189,13 @@ export class RedisSessionBackend extends SessionBackend {
     return {
       connection,
       checks: new ServerChecks(connection, durability),
-      buckets: new BucketClient(connection, prefix, durability, durabilityTimeout),
+      buckets: new BucketClient(
+        // A server of a Cluster that is no master any more sends clients on by itself.
+        connection.isCluster ? connection : new PrimaryConnection(connection),
+        prefix,
+        durability,
+        durabilityTimeout,
+      ),
     };
   }
 }
