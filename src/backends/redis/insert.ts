@@ -47,6 +47,7 @@ export async function insert(client: BucketClient, request: InsertRequest): Prom
     if (row === null) return { status: 'refused' };
     const step = new InsertStep(client, request, row, replaced, attempt < OVERTAKEN);
     const result = await step.take();
+    if (result === 'ended') throw new Error('The session has ended before it was known to be stored');
     if (result !== null) return result;
   }
   throw new Error(`The session was not stored: other calls were faster ${ATTEMPTS} times`);
@@ -85,6 +86,10 @@ class InsertStep {
   /** The name of the claim to the replaced row; empty: it is in the bucket of the new one, or there is none. */
   readonly #claim: string;
   readonly #mayBeRebuilt: boolean;
+  /** Names the insert, for good: one that is sent again, or delivered late, is known by it. */
+  readonly #name = newNonce();
+  /** The name of the insert whose row has ended under this id; empty: none has, as far as is known. */
+  #tombstone = '';
   /** What was taken down last: a pointer behind which there is no row, and will be none. */
   #takenDown = '';
 
@@ -104,8 +109,8 @@ class InsertStep {
     this.#claim = replaced === null || replaced.bucket === this.#bucket ? '' : newNonce();
   }
 
-  /** @returns `null`: begin again, with the replaced row as it is by then */
-  async take(): Promise<InsertResult | null> {
+  /** @returns `null`: begin again, with the replaced row as it is by then; `'ended'`: the new row was there, and has ended since */
+  async take(): Promise<InsertResult | 'ended' | null> {
     const replaced = this.#replaced;
     if (replaced === null || this.#claim === '') return this.#insert();
     const { id } = replaced.row;
@@ -113,7 +118,7 @@ class InsertStep {
     if (numberOf(isClaimed) !== 1) return null;
     // A rejection leaves the row claimed, and so dead: nobody knows whether the new one is there.
     const result = await this.#insert();
-    if (result?.status === 'inserted') this.#bury(replaced);
+    if (result === 'ended' || result?.status === 'inserted') this.#bury(replaced);
     else await this.#giveBack(replaced);
     return result;
   }
@@ -123,7 +128,7 @@ class InsertStep {
     this.#client.run(BURY, bucket, [row.id, this.#claim]).catch(() => undefined);
   }
 
-  async #insert(): Promise<InsertResult | null> {
+  async #insert(): Promise<InsertResult | 'ended' | null> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const pointing = await this.#point();
       if (pointing === 'taken') return { status: 'taken' };
@@ -138,6 +143,11 @@ class InsertStep {
           return { status: 'limit' };
         case 'stale':
           return null;
+        case 'ended':
+          return 'ended';
+        case 'tombstone':
+          this.#tombstone = textOf(reply[1]);
+          break;
         case 'pointer':
           if (!(await this.#takeDown(textOf(reply[1])))) return { status: 'taken' };
       }
@@ -190,6 +200,8 @@ class InsertStep {
       deadline,
       row.keyId,
       this.#mayBeRebuilt ? '1' : '',
+      this.#name,
+      this.#tombstone,
     ];
   }
 

@@ -274,7 +274,7 @@ withOwnRedis(() => {
         expect(results.filter(({ status }) => status === 'inserted')).toHaveLength(1);
         expect(results.filter(({ status }) => status === 'refused')).toHaveLength(19);
         expect(await backend.find([old.id])).toEqual([null]);
-        expect(await client.exists(rowKey(old.id))).toBe(0);
+        expect(await client.hkeys(rowKey(old.id))).toEqual(['n']);
       }
       expect(await deleteActive(backend)).toBe(10);
     });
@@ -329,11 +329,11 @@ withOwnRedis(() => {
       const build = (replaced: SessionRow | null) => (seen.push(replaced), row('b'));
       await backend.insert(inserting(row('b'), { replaces: 'v', build }));
       expect(seen).toEqual([null]);
-      expect(await client.exists(rowKey('v'))).toBe(1);
+      expect(await client.hexists(rowKey('v'), 'u')).toBe(1);
       await client.hset(rowKey('v'), 'a', Date.now() - 2 * MINUTE);
       await backend.find(['v']);
       await backend.find(['v']); // what the first one sends behind itself has been done
-      expect(await client.exists(rowKey('v'))).toBe(0);
+      expect(await client.hkeys(rowKey('v'))).toEqual(['n']);
       await store(backend, visitor('v'));
     });
   });

@@ -6,7 +6,7 @@ export const INSERT = redisScript(
   `
 local id, use, rest, user, present, max, on_limit = unpack(ARGV, 1, 7)
 local replaced_id, replaced_use, replaced_head = unpack(ARGV, 8, 10)
-local pointer, nonce, deadline, key_id, may_wait = unpack(ARGV, 11, 15)
+local pointer, nonce, deadline, key_id, may_wait, name, tombstone = unpack(ARGV, 11, 17)
 local key = row_key(id)
 local fresh = unpack_use(use)
 
@@ -20,24 +20,24 @@ local function is_before(one, other)
   return #one < #other
 end
 
--- Whether the id is free here. A pointer leads to another bucket, and a fence keeps out who was overtaken
-local there = redis.call('HMGET', key, 'u', 'c', 'p', 'f')
+local there = redis.call('HMGET', key, 'u', 'c', 'p', 'f', 'n', 'e')
+
+-- This very insert, sent again by a client that did not hear of the first time, or delivered late
+if there[5] == name then
+  if not there[1] then return { 'ended' } end
+  if there[6] then return cmsgpack.unpack(there[6]) end
+  return { 'inserted' }
+end
+
+-- Whether the id is free here. A pointer leads to another bucket, and a fence keeps out who was overtaken. After a row that has
+-- ended only who knows of it may insert: what was sent before and comes late does not
 if nonce ~= '' and (there[4] == nonce or clock > tonumber(deadline)) then return { 'overtaken' } end
 if there[3] and there[3] ~= pointer then return { 'pointer', there[3] } end
 local is_replaced_here = replaced_id == id
 if there[1] then
-  local found = unpack_use(there[1])
-  -- The same row, sent again by a client that did not hear of the first time
-  local is_same = found.version == fresh.version and found.user == fresh.user
-    and found.created == fresh.created and found.over == fresh.over
-  if is_same and not there[2] then
-    local told = redis.call('HGET', key, 'e')
-    local result = { 'inserted' }
-    if told then result = cmsgpack.unpack(told) end
-    return result
-  end
+  unpack_use(there[1])
   if not is_replaced_here then return { 'taken' } end
-end
+elseif there[5] and there[5] ~= tombstone then return { 'tombstone', there[5] } end
 
 -- Whether what is replaced is still as it was when the new row was built
 if replaced_id ~= '' then
@@ -79,7 +79,7 @@ if max ~= '' then
 end
 
 -- First what may be refused for want of memory, so that then nothing has changed
-redis.call('HSET', key, 'u', use, 'r', rest)
+redis.call('HSET', key, 'u', use, 'r', rest, 'n', name)
 redis.call('HDEL', key, 'c', 'a', 'p', 'f', 'e')
 forget_after(key, fresh.expires, fresh.over)
 redis.call('ZADD', base .. 'i', 0, id)

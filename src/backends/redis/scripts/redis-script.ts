@@ -12,6 +12,9 @@ export interface RedisScript {
   readonly isRepeatable: boolean;
 }
 
+/** Milliseconds for which a key remembers the row that has ended in it: longer than a network keeps what it was given. */
+export const TOMBSTONE_AGE = 600_000;
+
 /**
  * What all scripts begin with. A script is given one key, that of the index of a bucket, and finds the other keys of the
  * bucket beside it: they have the same hash tag, so they are in the same slot. Numbers stay the text that they are stored
@@ -93,9 +96,11 @@ local function use_at(row, last, expires)
   if tonumber(expires) > tonumber(row.expires) then row.expires = expires end
 end
 
--- Removes a row and what points at it, but for what else its key holds
+-- Removes a row and what points at it, but for what else its key holds. The field n, which names the insert, stays for a while
+-- as a tombstone, against inserts that the network delivers late. Deletes alone: a server that is full refuses anything else
 local function remove(id, key, user)
   redis.call('HDEL', key, 'u', 'r', 'c', 'a', 'e')
+  if redis.call('HEXISTS', key, 'p') == 0 then redis.call('PEXPIRE', key, ${TOMBSTONE_AGE}) end
   redis.call('ZREM', base .. 'i', id)
   if user then redis.call('ZREM', user_key(user), id) end
 end
