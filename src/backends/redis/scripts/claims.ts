@@ -1,12 +1,9 @@
-import { redisScript } from './redis-script.js';
+import { CLAIM_AGE, redisScript } from './redis-script.js';
 
 /*
  * What it takes when two buckets have a part in one step, which no script can do at once: a sign-in that replaces a session
  * of another bucket, and an id that says nothing of the bucket that its row is in.
  */
-
-/** Milliseconds after which nobody is at work any more who has claimed a row. */
-const CLAIM_AGE = 60_000;
 
 /** Milliseconds that somebody who has been shown a pointer has to insert. */
 const POINTER_PATIENCE = 60_000;

@@ -1,4 +1,4 @@
-import { redisScript } from './redis-script.js';
+import { CLAIM_AGE, redisScript } from './redis-script.js';
 
 /** Begins the sessions of one bucket. */
 export const INSERT = redisScript(
@@ -51,6 +51,14 @@ if replaced_id ~= '' then
   end
 end
 
+-- A row that a sign-in in another bucket has claimed counts, as that may give it back. Once whoever claimed it has crashed,
+-- nobody may any more
+local function is_abandoned(row)
+  if not row.is_claimed then return false end
+  local since = redis.call('HGET', row_key(row.id), 'a') or ''
+  return clock >= (tonumber(since) or 0) + ${CLAIM_AGE}
+end
+
 -- Who has to go
 local excess = {}
 if max ~= '' then
@@ -59,13 +67,17 @@ if max ~= '' then
     local row, is_foreign = peek(other)
     if not row then
       if not is_foreign then redis.call('ZREM', user_key(user), other) end
-    elseif other ~= replaced_id and other ~= id and not row.is_claimed then
-      if row.user == user and row.token == 't' and is_active(row, present) then counted[#counted + 1] = row end
+    elseif other ~= replaced_id and other ~= id and row.user == user and row.token == 't'
+      and is_active(row, present) then
+      if is_abandoned(row) then remove(other, row_key(other), user)
+      else counted[#counted + 1] = row end
     end
   end
   local count = #counted + 1 - tonumber(max)
   if count > 0 and on_limit == 'reject' then return { 'limit' } end
+  -- First of all those that are claimed: nobody is served by them, and an active one would go too many
   table.sort(counted, function(one, other)
+    if not one.is_claimed ~= not other.is_claimed then return not not one.is_claimed end
     local a, b = tonumber(one.last), tonumber(other.last)
     if a ~= b then return a < b end
     return is_before(one.id, other.id)
@@ -73,7 +85,8 @@ if max ~= '' then
   for index = 1, count do excess[index] = counted[index] end
   -- Rows are built before they come here. One that was overtaken on the way by whom it would evict is built anew, as the later
   -- one that it is, unless the clocks of two apps are the reason
-  if may_wait == '1' and count > 0 and tonumber(excess[count].last) > tonumber(fresh.last) then
+  local last = excess[count]
+  if may_wait == '1' and last and not last.is_claimed and tonumber(last.last) > tonumber(fresh.last) then
     return { 'stale' }
   end
 end
@@ -97,13 +110,15 @@ if replaced_use ~= '' then
   elseif old.user and old.user ~= user then redis.call('ZREM', user_key(old.user), id) end
 end
 local result = { 'inserted' }
-for index, row in ipairs(excess) do
+for _, row in ipairs(excess) do
   remove(row.id, row_key(row.id), user)
-  result[2 * index] = row.id
-  result[2 * index + 1] = row.use
+  if not row.is_claimed then
+    result[#result + 1] = row.id
+    result[#result + 1] = row.use
+  end
 end
 -- For whoever does not hear of it and asks again; it goes with the first change
-if #excess > 0 then redis.call('HSET', key, 'e', cmsgpack.pack(result)) end
+if #result > 1 then redis.call('HSET', key, 'e', cmsgpack.pack(result)) end
 
 -- A few entries of rows that Redis has forgotten leave the index with each row that comes
 for _, other in ipairs(redis.call('ZRANDMEMBER', base .. 'i', 4)) do

@@ -12,6 +12,9 @@ export interface RedisScript {
   readonly isRepeatable: boolean;
 }
 
+/** Milliseconds after which nobody is at work any more who has claimed a row. */
+export const CLAIM_AGE = 60_000;
+
 /** Milliseconds for which a key remembers the row that has ended in it: longer than a network keeps what it was given. */
 export const TOMBSTONE_AGE = 600_000;
 

@@ -1,0 +1,118 @@
+import { Redis } from 'ioredis';
+import { bucketOfUser } from '../../../src/backends/redis/buckets.js';
+import { RedisSessionBackend } from '../../../src/backends/redis/index.js';
+import { UNCLAIM } from '../../../src/backends/redis/scripts/claims.js';
+import { INSERT } from '../../../src/backends/redis/scripts/insert.js';
+import {
+  insertLimited,
+  inserting,
+  MINUTE,
+  NOW,
+  row,
+  store,
+} from '../../../src/testing/backend-contract/contract-rule.js';
+import { onEachRedis, OwnRedis } from '../../support/own-redis.js';
+
+/** A client that can hold back what inserts a row, so that a sign-in stands between the claim and the insert. */
+class HoldingRedis extends Redis {
+  #held: Promise<void> | null = null;
+
+  override sendCommand(...sent: Parameters<Redis['sendCommand']>): unknown {
+    const [command] = sent;
+    const held = command.args[0] === INSERT.sha ? this.#held : null;
+    if (held === null) return super.sendCommand(...sent);
+    void held.then(() => super.sendCommand(...sent));
+    return command.promise;
+  }
+
+  /** @returns lets through what is held back */
+  hold(): () => void {
+    let release = () => {};
+    this.#held = new Promise((resolve) => (release = resolve));
+    return () => {
+      this.#held = null;
+      release();
+    };
+  }
+}
+
+onEachRedis((program) => {
+  let server: OwnRedis;
+  let client: HoldingRedis;
+  let admin: Redis;
+  let backend: RedisSessionBackend;
+  /** Another process. */
+  let other: RedisSessionBackend;
+  beforeAll(async () => {
+    server = await OwnRedis.make([], { program });
+    client = new HoldingRedis(server.port);
+    admin = new Redis(server.port);
+    backend = new RedisSessionBackend(client, { prefix: 'app:' });
+    other = new RedisSessionBackend(admin, { prefix: 'app:' });
+    await store(backend, row('warm-up')); // loads the script
+  });
+  beforeEach(async () => void (await admin.del(await admin.keys('*'))));
+  afterAll(async () => {
+    client.disconnect();
+    admin.disconnect();
+    await server.remove();
+  });
+
+  const ada = bucketOfUser('ada');
+  const key = (id: string) => `app:{${ada}}:s:${id}`;
+  const idOf = (number: number, userId = 'ada') =>
+    `01KB000000000000000000000${number}${bucketOfUser(userId)}`;
+  const mine = (number: number, lastActiveAt = NOW) => row(idOf(number), { lastActiveAt });
+  const active = async () => {
+    const rows = await other.list({ userId: 'ada', now: NOW, orderBy: 'createdAt', limit: null });
+    return rows.map(({ id }) => id).toSorted();
+  };
+  const rejecting = (max: number) => ({ max, onLimit: 'reject' }) as const;
+  const evicting = (max: number) => ({ max, onLimit: 'evict' }) as const;
+
+  /** A sign-in as bob in the place of a session of ada, which has been claimed by now. Bob has one session, and no more. */
+  async function claiming(replaces: string, max: number) {
+    const release = client.hold();
+    const next = row(idOf(9, 'bob'), { userId: 'bob' });
+    const result = backend.insert(inserting(next, { replaces, limit: rejecting(max) }));
+    while ((await admin.hexists(key(replaces), 'c')) === 0);
+    return async () => {
+      release();
+      return (await result).status;
+    };
+  }
+
+  it('count for a limit that rejects, so that a sign-in that is refused brings none back over it', async () => {
+    await store(other, mine(1), mine(2), row(idOf(1, 'bob'), { userId: 'bob' }));
+    const goOn = await claiming(idOf(1), 1);
+    expect(await insertLimited(other, mine(3), rejecting(2))).toEqual({ status: 'limit' });
+    expect(await insertLimited(other, mine(3), rejecting(3))).toMatchObject({ status: 'inserted' });
+    expect(await goOn()).toBe('limit');
+    expect(await active()).toEqual([idOf(1), idOf(2), idOf(3)]);
+  });
+
+  it('are the first that a limit which evicts ends, without a word, and come back no more', async () => {
+    await store(other, mine(1), mine(2, NOW - MINUTE), row(idOf(1, 'bob'), { userId: 'bob' }));
+    const goOn = await claiming(idOf(1), 1);
+    const result = await insertLimited(other, mine(3), evicting(2));
+    expect(result).toMatchObject({ status: 'inserted', evicted: [] });
+    expect(await goOn()).toBe('limit');
+    expect(await active()).toEqual([idOf(2), idOf(3)]);
+  });
+
+  it('cost nobody a session, when the sign-in that claimed one comes about', async () => {
+    await store(other, mine(1), mine(2, NOW - MINUTE));
+    const goOn = await claiming(idOf(1), 1);
+    await insertLimited(other, mine(3), evicting(2));
+    expect(await goOn()).toBe('inserted');
+    expect(await active()).toEqual([idOf(2), idOf(3)]);
+  });
+
+  it('do not count when whoever has claimed them has crashed, and are nobody’s to give back then', async () => {
+    await store(other, mine(1));
+    await admin.hset(key(idOf(1)), { c: 'a claim', a: Date.now() - 2 * MINUTE });
+    expect(await insertLimited(other, mine(2), rejecting(1))).toMatchObject({ status: 'inserted' });
+    await admin.eval(UNCLAIM.source, 1, `app:{${ada}}:i`, idOf(1), 'a claim');
+    expect(await active()).toEqual([idOf(2)]);
+  });
+});
