@@ -2,6 +2,7 @@ import { DamagedRowError } from '../../core/damaged-row-error.js';
 import { performance, sleep } from '../../core/timers.js';
 import type { RedisConnection, Reply, Word } from './connection/redis-connection.js';
 import { bytesOf, listOf, numberOf, textOf } from './connection/redis-connection.js';
+import { markingScript } from './marking-script.js';
 import type { RedisScript } from './scripts/redis-script.js';
 
 /** How safe a write is when it has been acknowledged. */
@@ -64,9 +65,10 @@ export class BucketClient {
   async #write(script: RedisScript, bucket: string, words: readonly Word[]): Promise<Reply> {
     if (this.#durability === 'primary') return this.run(script, bucket, words);
     const keys = this.#keysOfScript(bucket);
+    const marking = markingScript(script);
     const wait = this.#durability === 'fsync' ? ['WAITAOF', '1', '0'] : ['WAIT', '1'];
     const replies = await this.#found(keys[0], () =>
-      loading(script, (name, text) =>
+      loading(marking, (name, text) =>
         this.#connection.sendTogether(keys[0], [
           ['CLIENT', 'ID'],
           [name, text, String(keys.length), ...keys, ...words],

@@ -15,6 +15,9 @@ import { Load, waitUntil } from './support/load.js';
 import { closeAll, openBackend, openClient } from './support/open-redis.js';
 import { CLIENTS, type TestClient } from './support/redis-clients.js';
 
+/** An id as the library makes it for a user. */
+const idIn = (userId: string, number: number) => `01KB000000000000000000000${number}${bucketOfUser(userId)}`;
+
 onEachRedis((program) => {
   describe('a replica that lags behind, and is promoted', () => {
     let primary: OwnRedis;
@@ -71,14 +74,60 @@ onEachRedis((program) => {
         expect(await (await failOver()).find(['a', 'b', 'c'])).toEqual([row('a'), null, null]);
       },
     );
+
+    it.each(Object.entries(CLIENTS))(
+      'undoes none that was refused, and acknowledged to another connection that found it done, on %s',
+      async (_, connect) => {
+        const connected = await Promise.all([connect(primary.port), connect(primary.port)]);
+        const [one, other] = connected.map(
+          ({ client }) => new RedisSessionBackend(client, { durability: 'replica', durabilityTimeout: 200 }),
+        ) as [RedisSessionBackend, RedisSessionBackend];
+        const [first, second, third] = [idIn('ada', 1), idIn('ada', 2), idIn('bob', 3)];
+        const theirs = row(third, { userId: 'bob' });
+        const calls: ReadonlyArray<(backend: RedisSessionBackend) => Promise<unknown>> = [
+          (backend) => backend.delete({ ids: [first] }),
+          (backend) => backend.delete({ userId: 'ada' }),
+          (backend) => backend.insert(inserting(theirs)),
+          (backend) => backend.delete({ ids: ['nobody'] }),
+        ];
+        const patient = openBackend(primary.port, { durability: 'replica', durabilityTimeout: 5_000 });
+        await store(patient, row(first), row(second));
+        gate.stick();
+        for (const backend of [one, other, other])
+          for (const call of calls) await expect(call(backend)).rejects.toThrow(/No replica confirmed/);
+        expect(await other.find([first, second, third])).toEqual([null, null, theirs]);
+        gate.unstick();
+        for (const call of calls) await call(patient);
+        for (const each of connected) each.end();
+        expect(await (await failOver()).find([first, second, third])).toEqual([null, null, theirs]);
+      },
+    );
+
+    it('confirms sign-outs while the server is full, those that find nothing too, and leaves no key for good', async () => {
+      const backend = openBackend(primary.port, { durability: 'replica', durabilityTimeout: 5_000 });
+      const hasty = openBackend(primary.port, { durability: 'replica', durabilityTimeout: 200 });
+      await store(backend, row(idIn('ada', 1)), row('chosen'));
+      await primary.say('DEL', 'seen');
+      await primary.say('CONFIG', 'SET', 'maxmemory', '1');
+      await expect(backend.insert(inserting(row(idIn('ada', 2))))).rejects.toThrow(/OOM/);
+      for (const count of [1, 0]) {
+        expect(await backend.delete({ ids: [idIn('ada', 1)] })).toHaveLength(count);
+        expect(await backend.delete({ ids: ['chosen'] })).toHaveLength(count);
+        expect(await backend.delete({ userId: 'nobody' })).toEqual([]);
+      }
+      gate.stick();
+      await expect(hasty.delete({ ids: [idIn('ada', 1)] })).rejects.toThrow(/No replica confirmed/);
+      await expect(hasty.delete({ userId: 'eve' })).rejects.toThrow(/No replica confirmed/);
+      const client = openClient(primary.port);
+      const keys = await client.keys('*');
+      expect(keys.length).toBeGreaterThan(3);
+      for (const key of keys) expect(await client.pttl(key)).toBeGreaterThan(0);
+    });
   });
 
   it('does nothing where the server wants a replica too, so that no token changes without a client that hears of it', async () => {
     const primary = await OwnRedis.make([], { program });
-    const [mine, other] = [
-      row(`01KB0000000000000000000001${bucketOfUser('ada')}`),
-      row(`01KB0000000000000000000002${bucketOfUser('ada')}`),
-    ];
+    const [mine, other] = [row(idIn('ada', 1)), row(idIn('ada', 2))];
     try {
       const backend = openBackend(primary.port, { durability: 'replica', durabilityTimeout: 100 });
       await store(openBackend(primary.port), mine);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { bucketOfUser } from '../../../src/backends/redis/buckets.js';
 import { RedisSessionBackend, type RedisSessionBackendOptions } from '../../../src/backends/redis/index.js';
 import { inserting, row } from '../../../src/testing/backend-contract/contract-rule.js';
 import { OwnRedis } from '../../support/own-redis.js';
@@ -99,6 +100,29 @@ withPrograms(['valkey-server', 'valkey-cli'], () => {
       ),
     );
     for (const client of clients) client.end();
+    await server.remove();
+  });
+
+  it('refuses what another connection found done too, on each client', async () => {
+    const server = await OwnRedis.make(WITH_FILE, { program: 'valkey-server' });
+    const id = `01KB0000000000000000000001${bucketOfUser('ada')}`;
+    await openBackend(server.port).insert(inserting(row(id)));
+    for (const connect of Object.values(CLIENTS)) {
+      await server.say('CONFIG', 'SET', 'appendfsync', 'no');
+      const clients = await Promise.all([connect(server.port), connect(server.port)]);
+      for (const { client } of clients) {
+        const backend = new RedisSessionBackend(client, { durability: 'fsync', durabilityTimeout: 200 });
+        await expect(backend.delete({ ids: [id] })).rejects.toThrow(/did not confirm within 200 ms/);
+      }
+      await server.say('CONFIG', 'SET', 'appendfsync', 'everysec');
+      const patient = new RedisSessionBackend(clients[0]?.client ?? {}, {
+        durability: 'fsync',
+        durabilityTimeout: 5_000,
+      });
+      expect(await patient.delete({ ids: [id] })).toEqual([]);
+      for (const client of clients) client.end();
+    }
+    await closeAll();
     await server.remove();
   });
 
