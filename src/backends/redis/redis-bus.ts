@@ -26,7 +26,7 @@ export class RedisBus implements SessionBus {
    */
   constructor(open: () => Promise<RedisConnection>, prefix: string) {
     this.#open = open;
-    this.#channel = `${prefix}ended`;
+    this.#channel = channelOf(prefix);
   }
 
   async publish(ended: EndedSessions): Promise<void> {
@@ -38,6 +38,11 @@ export class RedisBus implements SessionBus {
     const listening = new Listening(this.#open, this.#channel, listener);
     return () => listening.stop();
   }
+}
+
+/** Where it is published what has ended, by the prefix of keys. */
+export function channelOf(prefix: string): string {
+  return `${prefix}ended`;
 }
 
 /** Listens until it is stopped. */

@@ -25,7 +25,7 @@ import { bytesOf, listOf, type RedisConnection, textOf } from './connection/redi
 import { PrimaryConnection } from './connection/primary-connection.js';
 import { deleteIds, deleteIdsOfUser, deleteOfUser } from './delete-rows.js';
 import { insert } from './insert.js';
-import { RedisBus } from './redis-bus.js';
+import { channelOf, RedisBus } from './redis-bus.js';
 import { findLive, findRow } from './read-rows.js';
 import { type RedisSessionBackendOptions, type RedisSettings, resolveRedisOptions } from './redis-options.js';
 import { unpackRow } from './row-packing.js';
@@ -48,6 +48,8 @@ export class RedisSessionBackend extends SessionBackend {
   readonly #given: RedisClient;
   readonly #settings: RedisSettings;
   #opening: Promise<Opened> | null = null;
+  /** Whether what ends is published, so that the user of the connection has to be allowed that. */
+  #hasBus = false;
 
   /**
    * @param client a connected client of the app, which stays its own: of `ioredis` (`Redis` or `Cluster`) or of `redis`
@@ -65,14 +67,14 @@ export class RedisSessionBackend extends SessionBackend {
    * Asks the servers whether sessions may be kept in them. There is nothing to create.
    *
    * @throws SessionOptionsError for a server that evicts keys, is too old, or belongs to a Cluster that the client does not
-   *   know, and where `durability: 'fsync'` cannot be kept
+   *   know, for a user who may not run what sessions need, and where `durability: 'fsync'` cannot be kept
    */
   async init(): Promise<void> {
     const { checks } = await this.#open();
     await checks.start();
   }
 
-  /** What is wrong with the servers: evicted keys, a replica in the place of the primary, scripts that are not allowed. */
+  /** What is wrong with the servers: evicted keys, a replica in the place of the primary, commands that are not allowed. */
   override async health(): Promise<BackendHealth> {
     const { checks } = await this.#open();
     return checks.health();
@@ -87,6 +89,7 @@ export class RedisSessionBackend extends SessionBackend {
 
   /** `PUBLISH` and `SUBSCRIBE`, over a second connection made as the first. */
   override bus(): SessionBus {
+    this.#hasBus = true;
     return new RedisBus(async () => (await this.#open()).connection, this.#settings.prefix);
   }
 
@@ -188,7 +191,9 @@ export class RedisSessionBackend extends SessionBackend {
     const connection = await openConnection(this.#given, durabilityTimeout);
     return {
       connection,
-      checks: new ServerChecks(connection, durability),
+      checks: new ServerChecks(connection, () => {
+        return { prefix, durability, channel: this.#hasBus ? channelOf(prefix) : null };
+      }),
       buckets: new BucketClient(
         // A server of a Cluster that is no master any more sends clients on by itself.
         connection.isCluster ? connection : new PrimaryConnection(connection),

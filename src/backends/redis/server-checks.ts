@@ -2,8 +2,8 @@ import type { BackendHealth } from '../../core/session-backend.js';
 import { SessionOptionsError } from '../../core/session-errors.js';
 import type { EpochMs } from '../../core/session-row.js';
 import { performance } from '../../core/timers.js';
-import type { RedisDurability } from './bucket-client.js';
 import { listOf, type RedisConnection, type RedisServer, textOf } from './connection/redis-connection.js';
+import { type NeededPermissions, refusedCommands } from './permission-checks.js';
 
 /*
  * What a server has to be and to do so that sessions are safe in it: asked at the start, and by health checks.
@@ -22,13 +22,14 @@ const EVICTION =
 /** Checks servers, and remembers what they had evicted at the start. */
 export class ServerChecks {
   readonly #connection: RedisConnection;
-  readonly #durability: RedisDurability;
+  readonly #needed: () => NeededPermissions;
   /** Keys that a server had evicted when it was first asked. */
   readonly #evicted = new Map<string, number>();
 
-  constructor(connection: RedisConnection, durability: RedisDurability) {
+  /** @param needed what sessions need, as it is at each check */
+  constructor(connection: RedisConnection, needed: () => NeededPermissions) {
     this.#connection = connection;
-    this.#durability = durability;
+    this.#needed = needed;
   }
 
   /**
@@ -40,6 +41,8 @@ export class ServerChecks {
     const servers = await this.#connection.masters();
     await Promise.all(
       servers.map(async (server) => {
+        const refusal = await this.#refusalOf(server);
+        if (refusal !== null) throw new SessionOptionsError(`${server.name}: ${refusal}`);
         const facts = await factsOf(server);
         const fault = this.#faultOf(facts);
         if (fault !== null) throw new SessionOptionsError(`${server.name}: ${fault}`);
@@ -56,9 +59,10 @@ export class ServerChecks {
       servers.map(async (server) => {
         const say = (what: string) => problems.push(`${server.name}: ${what}`);
         try {
+          const refusal = await this.#refusalOf(server);
+          if (refusal !== null) say(refusal);
           const facts = await factsOf(server);
           for (const what of this.#problemsOf(server.name, facts)) say(what);
-          await server.send(['EVAL', 'return 1', '0']);
           clock ??= await clockOf(server);
         } catch (error) {
           say(error instanceof Error ? error.message : String(error));
@@ -66,6 +70,17 @@ export class ServerChecks {
       }),
     );
     return { problems, warnings: [], now: sinceThen(clock) };
+  }
+
+  /** What the ACL of the server lacks; `null`: nothing. */
+  async #refusalOf(server: RedisServer): Promise<string | null> {
+    const needed = this.#needed();
+    const refused = await refusedCommands(server, this.#connection, needed);
+    if (refused === null) return null;
+    return (
+      `the user of the connection may not run ${refused.names.join(', ')} on what begins with "${needed.prefix}", as sessions ` +
+      `need it: give the user the ACL of docs/redis.md. The server says: ${refused.reason}`
+    );
   }
 
   #problemsOf(name: string, facts: Facts): string[] {
@@ -77,7 +92,7 @@ export class ServerChecks {
     const role = facts.get('role');
     if (role === 'slave')
       problems.push('a read-only replica: it takes no sign-in and no sign-out. Sessions need the primary');
-    if (this.#durability === 'replica' && role === 'master' && facts.get('connected_slaves') === '0')
+    if (this.#needed().durability === 'replica' && role === 'master' && facts.get('connected_slaves') === '0')
       problems.push("no replica is connected, so no write is confirmed (`durability` is 'replica')");
     return problems;
   }
@@ -94,7 +109,7 @@ export class ServerChecks {
         `expected \`maxmemory-policy noeviction\`, got ${policy}. ${EVICTION}. Set the policy, or give the sessions a ` +
         'server of their own'
       );
-    if (this.#durability === 'fsync') {
+    if (this.#needed().durability === 'fsync') {
       if (isOlder(version, OLDEST_FOR_FSYNC))
         return `\`durability\`: 'fsync' needs Redis ${OLDEST_FOR_FSYNC} or later, got ${version}`;
       if (facts.get('aof_enabled') === '0')
