@@ -1,7 +1,8 @@
 import { redisScript } from './redis-script.js';
 
 /*
- * Changes of one row that is there. Each gives 1 or 0, whether it hit, or the pointer to the bucket that has the row.
+ * Changes of one row that is there. Each gives 1 or 0, whether it hit, or the pointer to the bucket that has the row. A hit
+ * mends the indexes, so that "log out everywhere" finds every session that is used.
  */
 
 const FIND_ACTIVE = `
@@ -30,6 +31,7 @@ redis.call('HDEL', key, 'e')
 forget_after(key, row.expires, row.over)
 redis.call('ZADD', base .. 'k', 'GT', row.over, key_id)
 outlive(base .. 'k', row.over)
+enlist(id, row)
 return 1
 `,
   true,
@@ -44,6 +46,7 @@ if unless_after ~= '' and tonumber(row.last) > tonumber(unless_after) then retur
 use_at(row, last, expires)
 redis.call('HSET', key, 'u', pack_use(row))
 forget_after(key, row.expires, row.over)
+enlist(id, row)
 return 1
 `,
 );
@@ -63,6 +66,7 @@ if not payload then error('NOTOURS') end
 if authenticated ~= '' then session_line = authenticated .. string.match(session_line, '^%S+( .*)$') end
 row.token = next_mark
 redis.call('HSET', key, 'u', pack_use(row), 'r', next_line .. session_line .. payload)
+enlist(id, row)
 return 1
 `,
   true,

@@ -99,6 +99,14 @@ local function use_at(row, last, expires)
   if tonumber(expires) > tonumber(row.expires) then row.expires = expires end
 end
 
+-- Puts a row that is there back where lists and sign-outs look for it, should somebody have removed it from there
+local function enlist(id, row)
+  if redis.call('ZADD', base .. 'i', 0, id) == 1 then outlive(base .. 'i', row.over) end
+  if row.user and redis.call('ZADD', user_key(row.user), row.over, id) == 1 then
+    outlive(user_key(row.user), row.over)
+  end
+end
+
 -- Removes a row and what points at it, but for what else its key holds. The field n, which names the insert, stays for a while
 -- as a tombstone, against inserts that the network delivers late. Deletes alone: a server that is full refuses anything else
 local function remove(id, key, user)
