@@ -139,7 +139,9 @@ export class RedisSessionBackend extends SessionBackend {
 
   async list({ userId, now, orderBy, limit }: ListRequest): Promise<readonly SessionRow[]> {
     const { buckets } = await this.#open();
-    const found = listOf(await buckets.read(LIST, bucketOfUser(userId), [userId, String(now)]));
+    const instant = orderBy === 'createdAt' ? 'created' : 'last';
+    const words = [userId, String(now), instant, String(limit ?? '')];
+    const found = listOf(await buckets.read(LIST, bucketOfUser(userId), words));
     const rows: SessionRow[] = [];
     for (let index = 0; index + 2 < found.length; index += 3) {
       const [use, rest] = [bytesOf(found[index + 1]), bytesOf(found[index + 2])];

@@ -10,16 +10,6 @@ local pointer, nonce, deadline, key_id, may_wait, name, tombstone = unpack(ARGV,
 local key = row_key(id)
 local fresh = unpack_use(use)
 
--- The order of bytes: < of Lua compares by the locale of the server
-local function is_before(one, other)
-  local shorter = math.min(#one, #other)
-  for index = 1, shorter do
-    local a, b = string.byte(one, index), string.byte(other, index)
-    if a ~= b then return a < b end
-  end
-  return #one < #other
-end
-
 local there = redis.call('HMGET', key, 'u', 'c', 'p', 'f', 'n', 'e')
 
 -- This very insert, sent again by a client that did not hear of the first time, or delivered late

@@ -92,6 +92,16 @@ local function is_active(row, now)
   return tonumber(now) < tonumber(row.expires) and tonumber(now) < tonumber(row.over)
 end
 
+-- The order of bytes: < of Lua compares by the locale of the server
+local function is_before(one, other)
+  local shorter = math.min(#one, #other)
+  for index = 1, shorter do
+    local a, b = string.byte(one, index), string.byte(other, index)
+    if a ~= b then return a < b end
+  end
+  return #one < #other
+end
+
 -- Use moves on both instants, never back, and the second never past the absolute expiry
 local function use_at(row, last, expires)
   if tonumber(last) > tonumber(row.last) then row.last = last end
