@@ -2,6 +2,7 @@ import type { EndedRow } from '../../core/session-row.js';
 import type { BucketClient } from './bucket-client.js';
 import { bucketOfId, bucketOfUser } from './buckets.js';
 import { bytesOf, listOf, textOf, type Reply } from './connection/redis-connection.js';
+import { forgetPointers } from './pointers.js';
 import { told, unpackUse } from './row-packing.js';
 import { DELETE_IDS, DELETE_OF_USER } from './scripts/delete.js';
 
@@ -11,7 +12,8 @@ export async function deleteOfUser(
   userId: string,
   exceptId: string | undefined,
 ): Promise<EndedRow[]> {
-  return endedOf(await client.write(DELETE_OF_USER, bucketOfUser(userId), [userId, exceptId ?? '']));
+  const bucket = bucketOfUser(userId);
+  return endedIn(client, bucket, await client.write(DELETE_OF_USER, bucket, [userId, exceptId ?? '']));
 }
 
 /** Those of some ids that are a user's. One step. */
@@ -21,25 +23,30 @@ export async function deleteIdsOfUser(
   userId: string,
 ): Promise<EndedRow[]> {
   if (ids.length === 0) return [];
-  return endedOf(await client.write(DELETE_IDS, bucketOfUser(userId), [userId, ...ids]));
+  const bucket = bucketOfUser(userId);
+  return endedIn(client, bucket, await client.write(DELETE_IDS, bucket, [userId, ...ids]));
 }
 
 /** Those of some ids, whoever has them. One step in each bucket. */
 export async function deleteIds(client: BucketClient, ids: readonly string[]): Promise<EndedRow[]> {
   const replies = await inBuckets(client, groups(ids.map((id) => [bucketOfId(id), id])));
-  const pointed = replies.flatMap((reply) => {
+  const pointed = replies.flatMap(([, reply]) => {
     const elsewhere = listOf(listOf(reply, 2)[1]).map(textOf);
     return pairs(elsewhere).map(([id, pointer]) => [pointer.slice(0, 2), id] as const);
   });
   const behind = await inBuckets(client, groups(pointed));
-  return [...replies, ...behind].flatMap(endedOf);
+  return [...replies, ...behind].flatMap(([bucket, reply]) => endedIn(client, bucket, reply));
 }
 
 async function inBuckets(
   client: BucketClient,
   ids: ReadonlyMap<string, readonly string[]>,
-): Promise<readonly Reply[]> {
-  return Promise.all([...ids].map(([bucket, some]) => client.write(DELETE_IDS, bucket, ['', ...some])));
+): Promise<ReadonlyArray<readonly [bucket: string, reply: Reply]>> {
+  return Promise.all(
+    [...ids].map(
+      async ([bucket, some]) => [bucket, await client.write(DELETE_IDS, bucket, ['', ...some])] as const,
+    ),
+  );
 }
 
 /** Values by what comes before them. */
@@ -55,13 +62,19 @@ export function groups(
   return map;
 }
 
-function endedOf(reply: Reply): EndedRow[] {
+/** The rows that have ended in a bucket, by what a script says. No id leads to one of them any more. */
+function endedIn(client: BucketClient, bucket: string, reply: Reply): EndedRow[] {
   const ended: EndedRow[] = [];
   const list = listOf(listOf(reply, 2)[0]);
   for (let index = 0; index + 1 < list.length; index += 2) {
     const use = bytesOf(list[index + 1]);
     if (use !== null) ended.push(told(unpackUse(textOf(list[index]), use)));
   }
+  forgetPointers(
+    client,
+    bucket,
+    ended.map(({ id }) => id),
+  );
   return ended;
 }
 

@@ -5,6 +5,7 @@ import { sleep } from '../../core/timers.js';
 import type { BucketClient } from './bucket-client.js';
 import { bucketOf, bucketOfId } from './buckets.js';
 import { bytesOf, listOf, numberOf, textOf, type Word } from './connection/redis-connection.js';
+import { forgetPointers } from './pointers.js';
 import { headLength, packRow, told, unpackRow, unpackUse } from './row-packing.js';
 import { BURY, CLAIM, FENCE, POINT, UNCLAIM } from './scripts/claims.js';
 import { INSERT } from './scripts/insert.js';
@@ -112,8 +113,14 @@ class InsertStep {
   /** @returns `null`: begin again, with the replaced row as it is by then; `'ended'`: the new row was there, and has ended since */
   async take(): Promise<InsertResult | 'ended' | null> {
     const replaced = this.#replaced;
-    if (replaced === null || this.#claim === '') return this.#insert();
+    if (replaced === null) return this.#insert();
     const { id } = replaced.row;
+    if (this.#claim === '') {
+      const result = await this.#insert();
+      const isReplaced = result === 'ended' || result?.status === 'inserted';
+      if (isReplaced && id !== this.#row.id) forgetPointers(this.#client, replaced.bucket, [id]);
+      return result;
+    }
     const isClaimed = await this.#client.write(CLAIM, replaced.bucket, [id, ...replaced.seen, this.#claim]);
     if (numberOf(isClaimed) !== 1) return null;
     // A rejection leaves the row claimed, and so dead: nobody knows whether the new one is there.
@@ -125,7 +132,11 @@ class InsertStep {
 
   /** Nobody waits for it: the claim made the row dead, and whoever reads it later removes it if this fails. */
   #bury({ row, bucket }: Replaced): void {
-    this.#client.run(BURY, bucket, [row.id, this.#claim]).catch(() => undefined);
+    const { id } = row;
+    this.#client
+      .run(BURY, bucket, [id, this.#claim])
+      .then(() => id === this.#row.id || forgetPointers(this.#client, bucket, [id]))
+      .catch(() => undefined);
   }
 
   async #insert(): Promise<InsertResult | 'ended' | null> {
@@ -145,6 +156,9 @@ class InsertStep {
           return null;
         case 'ended':
           return 'ended';
+        case 'fenced':
+          this.#takenDown = `${this.#bucket} ${pointing.nonce}`;
+          break;
         case 'tombstone':
           this.#tombstone = textOf(reply[1]);
           break;

@@ -1,4 +1,4 @@
-import { CLAIM_AGE, redisScript } from './redis-script.js';
+import { CLAIM_AGE, redisScript, TOMBSTONE_AGE } from './redis-script.js';
 
 /*
  * What it takes when two buckets have a part in one step, which no script can do at once: a sign-in that replaces a session
@@ -72,6 +72,19 @@ outlive(key, over)
 return { 'points', pointer, string.format('%.0f', clock + ${POINTER_PATIENCE}) }
 `,
   true,
+);
+
+/** Takes a pointer down behind which there is no row, and will be none. */
+export const UNPOINT = redisScript(
+  'unpoint',
+  `
+local id, pointer = unpack(ARGV)
+local key = row_key(id)
+if redis.call('HGET', key, 'p') ~= pointer then return 0 end
+redis.call('HDEL', key, 'p')
+if redis.call('HEXISTS', key, 'u') == 0 then redis.call('PEXPIRE', key, ${TOMBSTONE_AGE}) end
+return 1
+`,
 );
 
 /** Sees to it that nobody inserts a row who was shown this pointer. Gives 0 if there is one already. */

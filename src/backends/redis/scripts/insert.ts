@@ -21,7 +21,8 @@ end
 
 -- Whether the id is free here. A pointer leads to another bucket, and a fence keeps out who was overtaken. After a row that has
 -- ended only who knows of it may insert: what was sent before and comes late does not
-if nonce ~= '' and (there[4] == nonce or clock > tonumber(deadline)) then return { 'overtaken' } end
+if nonce ~= '' and there[4] == nonce then return { 'fenced' } end
+if nonce ~= '' and clock > tonumber(deadline) then return { 'overtaken' } end
 if there[3] and there[3] ~= pointer then return { 'pointer', there[3] } end
 local is_replaced_here = replaced_id == id
 if there[1] then
