@@ -105,25 +105,28 @@ withPrograms(['valkey-server', 'valkey-cli'], () => {
 
   it('refuses what another connection found done too, on each client', async () => {
     const server = await OwnRedis.make(WITH_FILE, { program: 'valkey-server' });
-    const id = `01KB0000000000000000000001${bucketOfUser('ada')}`;
-    await openBackend(server.port).insert(inserting(row(id)));
-    for (const connect of Object.values(CLIENTS)) {
-      await server.say('CONFIG', 'SET', 'appendfsync', 'no');
-      const clients = await Promise.all([connect(server.port), connect(server.port)]);
-      for (const { client } of clients) {
-        const backend = new RedisSessionBackend(client, { durability: 'fsync', durabilityTimeout: 200 });
-        await expect(backend.delete({ ids: [id] })).rejects.toThrow(/did not confirm within 200 ms/);
+    try {
+      const id = `01KB0000000000000000000001${bucketOfUser('ada')}`;
+      await openBackend(server.port).insert(inserting(row(id)));
+      for (const connect of Object.values(CLIENTS)) {
+        await server.say('CONFIG', 'SET', 'appendfsync', 'no');
+        const clients = await Promise.all([connect(server.port), connect(server.port)]);
+        for (const { client } of clients) {
+          const backend = new RedisSessionBackend(client, { durability: 'fsync', durabilityTimeout: 200 });
+          await expect(backend.delete({ ids: [id] })).rejects.toThrow(/did not confirm within 200 ms/);
+        }
+        await server.say('CONFIG', 'SET', 'appendfsync', 'everysec');
+        const patient = new RedisSessionBackend(clients[0]?.client ?? {}, {
+          durability: 'fsync',
+          durabilityTimeout: 5_000,
+        });
+        expect(await patient.delete({ ids: [id] })).toEqual([]);
+        for (const client of clients) client.end();
       }
-      await server.say('CONFIG', 'SET', 'appendfsync', 'everysec');
-      const patient = new RedisSessionBackend(clients[0]?.client ?? {}, {
-        durability: 'fsync',
-        durabilityTimeout: 5_000,
-      });
-      expect(await patient.delete({ ids: [id] })).toEqual([]);
-      for (const client of clients) client.end();
+    } finally {
+      await closeAll();
+      await server.remove();
     }
-    await closeAll();
-    await server.remove();
   });
 
   it('refuses to start where there is no file', async () => {
