@@ -1,6 +1,5 @@
 import type { RedisDurability } from './bucket-client.js';
 import {
-  listOf,
   type RedisConnection,
   type RedisServer,
   type Reply,
@@ -85,7 +84,7 @@ export async function refusedCommands(
       ? [attempt('WAITAOF', connection.sendTogether(key, [['WAITAOF', '0', '0', '0']]))]
       : []),
   ]);
-  const failed = listOf(inScript).map(textOf);
+  const failed = Array.isArray(inScript) ? inScript.map(textOf) : []; // EVAL itself may be refused
   for (let index = 0; index + 1 < failed.length; index += 2)
     note(failed[index] ?? '', failed[index + 1] ?? '');
   const [reason] = refused.values();

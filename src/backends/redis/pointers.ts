@@ -1,5 +1,6 @@
 import type { BucketClient } from './bucket-client.js';
 import { bucketOfId } from './buckets.js';
+import { numberOf } from './connection/redis-connection.js';
 import { FENCE, UNPOINT } from './scripts/claims.js';
 
 /**
@@ -19,6 +20,6 @@ async function takeDown(client: BucketClient, bucket: string, ids: readonly stri
     if (pointer === null || pointer.slice(0, 2) !== bucket) continue;
     // Whoever has been shown the pointer, and has not inserted yet, has to ask for another one.
     const isFenced = await client.run(FENCE, bucket, [id, pointer.slice(3), '']);
-    if (isFenced === 1) await client.run(UNPOINT, home, [id, pointer]);
+    if (numberOf(isFenced) === 1) await client.run(UNPOINT, home, [id, pointer]);
   }
 }

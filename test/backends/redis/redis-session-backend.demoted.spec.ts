@@ -173,13 +173,21 @@ onEachRedisCluster((program) => {
   it.each(Object.entries(CLUSTER_CLIENTS))(
     'a master of a Cluster that is demoted serves nothing, since it sends clients on, on %s',
     async (_, connect) => {
-      const [connected, other] = [await connect(cluster.nodes), await connect(cluster.nodes)];
-      const [backend, second] = [connected, other].map(({ client }) => new RedisSessionBackend(client));
+      const connected = await connect(cluster.nodes);
+      const backend = new RedisSessionBackend(connected.client);
       const ids = Array.from({ length: 40 }, (__, index) => `session-${index}`);
-      if (backend) await store(backend, ...ids.map((id) => row(id, { userId: id })));
+      await store(backend, ...ids.map((id) => row(id, { userId: id })));
       await failOver();
-      expect(await second?.delete({ ids })).toHaveLength(40);
-      expect(await backend?.find(ids)).toEqual(ids.map(() => null));
+      const other = await connect(cluster.nodes);
+      const second = new RedisSessionBackend(other.client);
+      // Right after a failover, calls may be refused.
+      await waitUntil(() =>
+        second.delete({ ids }).then(
+          () => true,
+          () => false,
+        ),
+      );
+      expect(await backend.find(ids)).toEqual(ids.map(() => null));
       connected.end();
       other.end();
     },
