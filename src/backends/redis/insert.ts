@@ -21,6 +21,9 @@ const ATTEMPTS = 200;
 /** Milliseconds between two looks at a row that somebody has claimed, and how many looks there are. */
 const [CLAIM_PAUSE, CLAIM_LOOKS] = [10, 100];
 
+/** Milliseconds between two attempts at most. */
+const LONGEST_PAUSE = 100;
+
 /** How often a row is built anew because it came later than one that was built later. */
 const OVERTAKEN = 5;
 
@@ -140,10 +143,16 @@ class InsertStep {
   }
 
   async #insert(): Promise<InsertResult | 'ended' | null> {
+    let pointing: Pointing | null = null;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const pointing = await this.#point();
-      if (pointing === 'taken') return { status: 'taken' };
-      if (pointing === null) continue;
+      // Those who take down each other's pointers to one id would go on for long if they all went on at once.
+      if (attempt > 1) await sleep(Math.random() * Math.min(4 * attempt, LONGEST_PAUSE));
+      if (pointing === null) {
+        const pointed = await this.#point();
+        if (pointed === 'taken') return { status: 'taken' };
+        if (pointed === null) continue;
+        pointing = pointed;
+      }
       const reply = listOf(await this.#client.write(INSERT, this.#bucket, this.#words(pointing)));
       switch (textOf(reply[0])) {
         case 'inserted':
@@ -161,10 +170,11 @@ class InsertStep {
           break;
         case 'tombstone':
           this.#tombstone = textOf(reply[1]);
-          break;
+          continue; // the id still leads here
         case 'pointer':
           if (!(await this.#takeDown(textOf(reply[1])))) return { status: 'taken' };
       }
+      pointing = null;
     }
     return null;
   }

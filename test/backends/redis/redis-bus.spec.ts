@@ -1,10 +1,11 @@
+import { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RedisSessionBackend } from '../../../src/backends/redis/index.js';
 import type { EndedSessions } from '../../../src/core/session-bus.js';
 import { OwnRedis, withOwnRedis } from '../../support/own-redis.js';
 import { OwnRedisCluster, withOwnRedisCluster } from '../../support/own-redis-cluster.js';
 import { TcpGate } from '../../support/tcp-gate.js';
-import { CLIENTS, CLUSTER_CLIENTS, type TestClient } from './support/redis-clients.js';
+import { CLIENTS, CLUSTER_CLIENTS, ofIoRedis, type TestClient } from './support/redis-clients.js';
 
 /** Listens by one client, and publishes by the other. */
 async function listening(clients: readonly TestClient[], prefix = 'app:') {
@@ -24,7 +25,12 @@ async function hasHeard(heard: readonly EndedSessions[], count: number): Promise
 }
 
 withOwnRedis(() => {
-  describe.each(Object.entries(CLIENTS))('the bus on %s', (_, connect) => {
+  const clients = {
+    ...CLIENTS,
+    'ioredis 5 that connects with its first command': async (port: number) =>
+      ofIoRedis(new Redis(port, { lazyConnect: true })),
+  };
+  describe.each(Object.entries(clients))('the bus on %s', (_, connect) => {
     let server: OwnRedis;
     let gate: TcpGate;
     let clients: readonly TestClient[];
