@@ -6,7 +6,7 @@ import { packPayload, tokenGenerationStart, tokenLine, tokenMark, tokenStart } f
 import type { RedisScript } from './scripts/redis-script.js';
 import { CHANGE_TOKEN, SAVE, TOUCH } from './scripts/change-row.js';
 
-/** A pointer to a bucket: its name, and a nonce. */
+/** A pointer to a bucket: its name, and a number that grows with each. */
 const POINTER = /^([0-9A-Z]{2}) /;
 
 /** Stores a payload; whether it hit. */

@@ -38,11 +38,12 @@ interface Replaced {
 /** What the id of a row is shown before the row is inserted; empty words where the id leads to the bucket by itself. */
 interface Pointing {
   readonly pointer: string;
-  readonly nonce: string;
+  /** Later pointers have greater ones, so that a fence against one is one against all before it. */
+  readonly number: string;
   readonly deadline: string;
 }
 
-const NO_POINTING: Pointing = { pointer: '', nonce: '', deadline: '' };
+const NO_POINTING: Pointing = { pointer: '', number: '', deadline: '' };
 
 export async function insert(client: BucketClient, request: InsertRequest): Promise<InsertResult> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -166,7 +167,7 @@ class InsertStep {
         case 'ended':
           return 'ended';
         case 'fenced':
-          this.#takenDown = `${this.#bucket} ${pointing.nonce}`;
+          this.#takenDown = `${this.#bucket} ${pointing.number}`;
           break;
         case 'tombstone':
           this.#tombstone = textOf(reply[1]);
@@ -185,23 +186,23 @@ class InsertStep {
     const home = bucketOfId(id);
     if (home === this.#bucket) return { ...NO_POINTING, pointer: this.#takenDown };
     const over = String(absoluteExpiresAt);
-    const words = [id, this.#bucket, newNonce(), over, this.#takenDown, this.#claim];
+    const words = [id, this.#bucket, over, this.#takenDown, this.#claim];
     const [said, pointer, deadline] = listOf(await this.#client.write(POINT, home, words)).map(textOf);
     if (said === 'taken') return 'taken';
     if (said === 'points' && pointer !== undefined && deadline !== undefined)
-      return { pointer: '', nonce: pointer.slice(3), deadline };
+      return { pointer: '', number: pointer.slice(3), deadline };
     return (await this.#takeDown(pointer ?? '')) ? null : 'taken';
   }
 
   /** @returns whether there is no row behind the pointer, and will be none */
   async #takeDown(pointer: string): Promise<boolean> {
-    const [bucket, nonce] = [pointer.slice(0, 2), pointer.slice(3)];
-    const words = [this.#row.id, nonce, this.#claim];
+    const [bucket, number] = [pointer.slice(0, 2), pointer.slice(3)];
+    const words = [this.#row.id, number, this.#claim];
     this.#takenDown = pointer;
     return numberOf(await this.#client.write(FENCE, bucket, words)) === 1;
   }
 
-  #words({ pointer, nonce, deadline }: Pointing): readonly Word[] {
+  #words({ pointer, number, deadline }: Pointing): readonly Word[] {
     const row = this.#row;
     const { limit, replaces } = this.#request;
     const { use, rest } = packRow(row);
@@ -220,7 +221,7 @@ class InsertStep {
       isReplacedHere && (this.#replaced !== null || bucketOfId(replaces) === this.#bucket) ? replaces : '',
       ...seen,
       pointer,
-      nonce,
+      number,
       deadline,
       row.keyId,
       this.#mayBeRebuilt ? '1' : '',
@@ -250,7 +251,7 @@ class InsertStep {
     if (row.id !== this.#row.id || bucket === home) return;
     const { pointer } = await this.#client.look(home, row.id, false);
     if (pointer === null || pointer.slice(0, 2) === bucket) return;
-    const words = [row.id, bucket, newNonce(), String(row.absoluteExpiresAt), pointer, ''];
+    const words = [row.id, bucket, String(row.absoluteExpiresAt), pointer, ''];
     listOf(await this.#client.write(POINT, home, words));
   }
 }

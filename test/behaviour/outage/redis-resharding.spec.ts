@@ -38,7 +38,11 @@ withOwnRedisCluster(() => {
       beforeEach(async () => {
         prefix = `${randomUUID()}:`;
         connected = await connect(cluster.nodes);
-        const backend = new RedisSessionBackend(connected.client, { prefix, durability });
+        const backend = new RedisSessionBackend(connected.client, {
+          prefix,
+          durability,
+          durabilityTimeout: 4_000,
+        });
         const rotation = { every: '1s', grace: '500ms' } as const;
         const options = { key: KEY, maxPerUser: MAX_PER_USER, rotation, backend };
         const app = await startApp({

@@ -58,16 +58,18 @@ return 1
 export const POINT = redisScript(
   'point',
   `
-local id, bucket, nonce, over, taken_down, claim = unpack(ARGV)
+local id, bucket, over, taken_down, claim = unpack(ARGV)
 local key = row_key(id)
-local found = redis.call('HMGET', key, 'u', 'c', 'p')
-local pointer = bucket .. ' ' .. nonce
+local found = redis.call('HMGET', key, 'u', 'c', 'p', 'g')
+-- Later pointers have greater numbers, also when the key has been forgotten in between
+local number = string.format('%.0f', math.max(time[1] * 1000000 + time[2], tonumber(found[4] or '0') + 1))
+local pointer = bucket .. ' ' .. number
 if found[1] and not (claim ~= '' and found[2] == claim) then return { 'taken' } end
 if found[3] and found[3] ~= taken_down then
   if string.sub(found[3], 1, 2) ~= bucket then return { 'pointer', found[3] } end
-  pointer = found[3]
+  pointer, number = found[3], found[4] or string.sub(found[3], 4)
 end
-redis.call('HSET', key, 'p', pointer)
+redis.call('HSET', key, 'p', pointer, 'g', number)
 outlive(key, over)
 return { 'points', pointer, string.format('%.0f', clock + ${POINTER_PATIENCE}) }
 `,
@@ -81,21 +83,21 @@ export const UNPOINT = redisScript(
 local id, pointer = unpack(ARGV)
 local key = row_key(id)
 if redis.call('HGET', key, 'p') ~= pointer then return 0 end
-redis.call('HDEL', key, 'p')
+redis.call('HDEL', key, 'p', 'g')
 if redis.call('HEXISTS', key, 'u') == 0 then redis.call('PEXPIRE', key, ${TOMBSTONE_AGE}) end
 return 1
 `,
 );
 
-/** Sees to it that nobody inserts a row who was shown this pointer. Gives 0 if there is one already. */
+/** Sees to it that nobody inserts a row who was shown this pointer, or an earlier one. Gives 0 if there is one already. */
 export const FENCE = redisScript(
   'fence',
   `
-local id, nonce, claim = unpack(ARGV)
+local id, number, claim = unpack(ARGV)
 local key = row_key(id)
-local found = redis.call('HMGET', key, 'u', 'c')
+local found = redis.call('HMGET', key, 'u', 'c', 'f')
 if found[1] and not (claim ~= '' and found[2] == claim) then return 0 end
-redis.call('HSET', key, 'f', nonce)
+if not found[3] or tonumber(number) > tonumber(found[3]) then redis.call('HSET', key, 'f', number) end
 if not found[1] then redis.call('PEXPIRE', key, ${FENCE_AGE}) end
 return 1
 `,

@@ -6,7 +6,7 @@ export const INSERT = redisScript(
   `
 local id, use, rest, user, present, max, on_limit = unpack(ARGV, 1, 7)
 local replaced_id, replaced_use, replaced_head = unpack(ARGV, 8, 10)
-local pointer, nonce, deadline, key_id, may_wait, name, tombstone = unpack(ARGV, 11, 17)
+local pointer, number, deadline, key_id, may_wait, name, tombstone = unpack(ARGV, 11, 17)
 local key = row_key(id)
 local fresh = unpack_use(use)
 
@@ -21,8 +21,8 @@ end
 
 -- Whether the id is free here. A pointer leads to another bucket, and a fence keeps out who was overtaken. After a row that has
 -- ended only who knows of it may insert: what was sent before and comes late does not
-if nonce ~= '' and there[4] == nonce then return { 'fenced' } end
-if nonce ~= '' and clock > tonumber(deadline) then return { 'overtaken' } end
+if number ~= '' and there[4] and tonumber(number) <= tonumber(there[4]) then return { 'fenced' } end
+if number ~= '' and clock > tonumber(deadline) then return { 'overtaken' } end
 if there[3] and there[3] ~= pointer then return { 'pointer', there[3] } end
 local is_replaced_here = replaced_id == id
 if there[1] then
@@ -84,7 +84,7 @@ end
 
 -- First what may be refused for want of memory, so that then nothing has changed
 redis.call('HSET', key, 'u', use, 'r', rest, 'n', name)
-redis.call('HDEL', key, 'c', 'a', 'p', 'f', 'e')
+redis.call('HDEL', key, 'c', 'a', 'p', 'e')
 forget_after(key, fresh.expires, fresh.over)
 redis.call('ZADD', base .. 'i', 0, id)
 outlive(base .. 'i', fresh.over)
