@@ -1,7 +1,7 @@
 import type { EndedRow } from '../../core/session-row.js';
 import type { BucketClient } from './bucket-client.js';
 import { bucketOfId, bucketOfUser } from './buckets.js';
-import { bytesOf, listOf, textOf, type Reply } from './connection/redis-connection.js';
+import { listOf, textBytesOf, textOf, type Reply } from './connection/redis-connection.js';
 import { forgetPointers } from './pointers.js';
 import { told, unpackUse } from './row-packing.js';
 import { DELETE_IDS, DELETE_OF_USER } from './scripts/delete.js';
@@ -67,8 +67,8 @@ function endedIn(client: BucketClient, bucket: string, reply: Reply): EndedRow[]
   const ended: EndedRow[] = [];
   const list = listOf(listOf(reply, 2)[0]);
   for (let index = 0; index + 1 < list.length; index += 2) {
-    const use = bytesOf(list[index + 1]);
-    if (use !== null) ended.push(told(unpackUse(textOf(list[index]), use)));
+    const use = textBytesOf(list[index + 1]);
+    ended.push(told(unpackUse(textOf(list[index]), use)));
   }
   forgetPointers(
     client,

@@ -4,7 +4,7 @@ import type { SessionRow } from '../../core/session-row.js';
 import { sleep } from '../../core/timers.js';
 import type { BucketClient } from './bucket-client.js';
 import { bucketOf, bucketOfId } from './buckets.js';
-import { bytesOf, listOf, numberOf, textOf, type Word } from './connection/redis-connection.js';
+import { listOf, numberOf, textBytesOf, textOf, type Word } from './connection/redis-connection.js';
 import { forgetPointers } from './pointers.js';
 import { headLength, packRow, told, unpackRow, unpackUse } from './row-packing.js';
 import { BURY, CLAIM, FENCE, POINT, UNCLAIM } from './scripts/claims.js';
@@ -233,8 +233,8 @@ class InsertStep {
   #inserted(evicted: readonly unknown[]): InsertResult {
     const ended = [];
     for (let index = 0; index + 1 < evicted.length; index += 2) {
-      const use = bytesOf(evicted[index + 1]);
-      if (use !== null) ended.push(told(unpackUse(textOf(evicted[index]), use)));
+      const use = textBytesOf(evicted[index + 1]);
+      ended.push(told(unpackUse(textOf(evicted[index]), use)));
     }
     return {
       status: 'inserted',

@@ -73,6 +73,15 @@ export function bytesOf(reply: Reply): Buffer | null {
 }
 
 /**
+ * The bytes of a reply that are a text, which is how lists of commands to a Cluster come from version 6 of node-redis.
+ *
+ * @throws Error for a reply that is none
+ */
+export function textBytesOf(reply: Reply): Buffer {
+  return Buffer.isBuffer(reply) ? reply : Buffer.from(textOf(reply));
+}
+
+/**
  * The number of a reply, also where a client gives numbers as text.
  *
  * @throws Error for a reply that is none
