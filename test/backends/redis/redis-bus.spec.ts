@@ -25,12 +25,12 @@ async function hasHeard(heard: readonly EndedSessions[], count: number): Promise
 }
 
 withOwnRedis(() => {
-  const clients = {
+  const listeners = {
     ...CLIENTS,
     'ioredis 5 that connects with its first command': async (port: number) =>
       ofIoRedis(new Redis(port, { lazyConnect: true })),
   };
-  describe.each(Object.entries(clients))('the bus on %s', (_, connect) => {
+  describe.each(Object.entries(listeners))('the bus on %s', (_, connect) => {
     let server: OwnRedis;
     let gate: TcpGate;
     let clients: readonly TestClient[];
