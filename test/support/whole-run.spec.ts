@@ -52,9 +52,9 @@ describe('a run of Jest with steps beside it', () => {
   ])('ends with what ran and what passed, though %s ends last', (_, code) => {
     const { status, lines } = run(code);
     expect(lines.slice(-3)).toEqual([
-      expect.stringMatching(/^Ran: 1 spec file, .*, the examples$/),
+      expect.stringMatching(new RegExp(`^Ran: 1 spec file, .*, ${STEPS.at(-1)?.name}$`)),
       expect.stringMatching(/^Not run: /),
-      '14 passed, 0 failed',
+      `${12 + STEPS.length} passed, 0 failed`,
     ]);
     expect(status).toBe(0);
   });
@@ -103,12 +103,24 @@ describe('a run of Jest with steps beside it', () => {
     [
       'a step',
       { jest: 'leaveResults();', [SECOND]: 'process.exit(1);' },
-      [`Failed: npm run ${SECOND}`, '13 passed, 1 failed'],
+      [`Failed: npm run ${SECOND}`, `${11 + STEPS.length} passed, 1 failed`],
     ],
-    ['a test', { jest: 'leaveResults(1);' }, ['13 passed, 1 failed']],
-    ['Jest itself, before it has results', { jest: 'process.exit(1);' }, ['2 passed, 1 failed']],
-    ['Jest, killed by a signal', { jest: "process.kill(process.pid, 'SIGKILL');" }, ['2 passed, 1 failed']],
-    ['Jest, with tests that passed', { jest: 'leaveResults(); process.exit(1);' }, ['14 passed, 0 failed']],
+    ['a test', { jest: 'leaveResults(1);' }, [`${11 + STEPS.length} passed, 1 failed`]],
+    [
+      'Jest itself, before it has results',
+      { jest: 'process.exit(1);' },
+      [`${STEPS.length} passed, 1 failed`],
+    ],
+    [
+      'Jest, killed by a signal',
+      { jest: "process.kill(process.pid, 'SIGKILL');" },
+      [`${STEPS.length} passed, 1 failed`],
+    ],
+    [
+      'Jest, with tests that passed',
+      { jest: 'leaveResults(); process.exit(1);' },
+      [`${12 + STEPS.length} passed, 0 failed`],
+    ],
   ])('fails where %s fails', (_, code, last) => {
     const { status, lines } = run(code);
     expect(lines.slice(-last.length)).toEqual(last);
@@ -123,7 +135,7 @@ describe('a run of Jest with steps beside it', () => {
     });
     expect(lines).toContain('It does not compile');
     expect(lines).toContain('Error: There is none');
-    expect(lines.at(-1)).toBe('13 passed, 1 failed');
+    expect(lines.at(-1)).toBe(`${11 + STEPS.length} passed, 1 failed`);
     expect(status).toBe(1);
   });
 });
