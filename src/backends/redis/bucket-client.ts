@@ -14,8 +14,8 @@ export interface FoundKey {
   readonly use: Buffer | null;
   /** The rest; `null`: there is no row, or it was not asked for. */
   readonly rest: Buffer | null;
-  /** `true`: a sign-in in another bucket is about to end the row, which is dead until it has. */
-  readonly isClaimed: boolean;
+  /** The name of the sign-in in another bucket that is about to end the row, which is dead until it has; `null`: there is none. */
+  readonly claim: string | null;
   /** The pointer to the bucket that has the row; `null`: the row is here, if there is one. */
   readonly pointer: string | null;
 }
@@ -94,7 +94,7 @@ export class BucketClient {
     return {
       use: bytesOf(use),
       rest: bytesOf(rest),
-      isClaimed: bytesOf(claim) !== null,
+      claim: bytesOf(claim)?.toString() ?? null,
       pointer: bytesOf(pointer)?.toString() ?? null,
     };
   }

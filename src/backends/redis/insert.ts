@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { InsertRequest, InsertResult } from '../../core/session-backend.js';
 import type { SessionRow } from '../../core/session-row.js';
 import { sleep } from '../../core/timers.js';
-import type { BucketClient } from './bucket-client.js';
-import { bucketOf, bucketOfId } from './buckets.js';
+import type { BucketClient, FoundKey } from './bucket-client.js';
+import { bucketOf, bucketOfId, bucketOfUser } from './buckets.js';
 import { listOf, numberOf, textBytesOf, textOf, type Word } from './connection/redis-connection.js';
 import { forgetPointers } from './pointers.js';
 import { headLength, packRow, told, unpackRow, unpackUse } from './row-packing.js';
@@ -12,7 +12,8 @@ import { INSERT } from './scripts/insert.js';
 
 /*
  * Beginning a session. The new row, the limit and what is replaced are one script where they are in one bucket. A row of
- * another bucket is claimed first, from when on it is dead, and removed when the new one is there.
+ * another bucket is claimed first, from when on it is dead, and removed when the new one is there. Where it is known before the
+ * new row is built that they are in two, the row is claimed and read in one round trip.
  */
 
 /** How often a step begins again because somebody else was faster. */
@@ -29,10 +30,12 @@ const OVERTAKEN = 5;
 
 /** A row that is to be replaced, and where. */
 interface Replaced {
-  readonly row: SessionRow;
+  readonly id: string;
   readonly bucket: string;
-  /** What tells that it is still the same: the field u, and the head of the field r. */
-  readonly seen: readonly [Buffer, Buffer];
+  readonly use: Buffer;
+  readonly rest: Buffer;
+  /** The name of the claim to it; `null`: it has not been claimed. */
+  readonly claim: string | null;
 }
 
 /** What the id of a row is shown before the row is inserted; empty words where the id leads to the bucket by itself. */
@@ -47,8 +50,8 @@ const NO_POINTING: Pointing = { pointer: '', number: '', deadline: '' };
 
 export async function insert(client: BucketClient, request: InsertRequest): Promise<InsertResult> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const replaced = request.replaces === null ? null : await findReplaced(client, request.replaces);
-    const row = request.build(replaced && copy(replaced.row));
+    const replaced = request.replaces === null ? null : await findReplaced(client, request.replaces, request);
+    const row = await build(client, request, replaced);
     if (row === null) return { status: 'refused' };
     const step = new InsertStep(client, request, row, replaced, attempt < OVERTAKEN);
     const result = await step.take();
@@ -58,27 +61,83 @@ export async function insert(client: BucketClient, request: InsertRequest): Prom
   throw new Error(`The session was not stored: other calls were faster ${ATTEMPTS} times`);
 }
 
+/** Builds the new row. If there is to be none, the row that it would replace is what it was. */
+async function build(
+  client: BucketClient,
+  request: InsertRequest,
+  replaced: Replaced | null,
+): Promise<SessionRow | null> {
+  let row: SessionRow | null = null;
+  try {
+    row = request.build(replaced && unpack(replaced));
+  } finally {
+    if (row === null && replaced !== null && replaced.claim !== null)
+      await unclaim(client, replaced.bucket, replaced.id, replaced.claim);
+  }
+  return row;
+}
+
 /** The row that an id leads to; `null`: there is none, or one that is about to end. */
-async function findReplaced(client: BucketClient, id: string): Promise<Replaced | null> {
+async function findReplaced(
+  client: BucketClient,
+  id: string,
+  { userId }: InsertRequest,
+): Promise<Replaced | null> {
+  const next = userId === null ? null : bucketOfUser(userId);
+  const find = (bucket: string) =>
+    next === null || next === bucket ? client.look(bucket, id, true) : claimAndLook(client, bucket, id);
   for (let looks = 0; ; looks++) {
     let bucket = bucketOfId(id);
-    let found = await client.look(bucket, id, true);
+    let found: FoundKey & { readonly isOurs?: boolean } = await find(bucket);
     if (found.pointer !== null) {
       bucket = found.pointer.slice(0, 2);
-      found = await client.look(bucket, id, true);
+      found = await find(bucket);
     }
-    const { use, rest, isClaimed } = found;
+    const { use, rest, claim, isOurs = false } = found;
     if (use === null || rest === null) return null;
-    if (!isClaimed) {
-      const row = unpackRow(id, use, rest);
-      return { row, bucket, seen: [use, rest.subarray(0, headLength(rest))] };
-    }
+    if (claim === null || isOurs) return { id, bucket, use, rest, claim };
     if (looks === CLAIM_LOOKS) {
       numberOf(await client.write(BURY, bucket, [id, '']));
       return null;
     }
     await sleep(CLAIM_PAUSE);
   }
+}
+
+/** Claims a row, and reads it in the same round trip. */
+async function claimAndLook(
+  client: BucketClient,
+  bucket: string,
+  id: string,
+): Promise<FoundKey & { readonly isOurs: boolean }> {
+  const claim = newNonce();
+  try {
+    const [said, found] = await Promise.all([
+      client.write(CLAIM, bucket, [id, claim, '', '']),
+      client.look(bucket, id, true),
+    ]);
+    if (numberOf(said) === 0 || found.claim === claim) return { ...found, isOurs: found.claim === claim };
+    // Over two connections the look may have come first.
+    const after = await client.look(bucket, id, true);
+    return { ...after, isOurs: after.claim === claim };
+  } catch (error) {
+    unclaim(client, bucket, id, claim).catch(() => undefined);
+    throw error;
+  }
+}
+
+function unpack({ id, use, rest }: Replaced): SessionRow {
+  return copy(unpackRow(id, use, rest));
+}
+
+/** What tells that a row is still the same: the field u, and the head of the field r. */
+function seenOf({ use, rest }: Replaced): readonly [Buffer, Buffer] {
+  return [use, rest.subarray(0, headLength(rest))];
+}
+
+/** Gives a row back that was claimed. */
+async function unclaim(client: BucketClient, bucket: string, id: string, claim: string): Promise<void> {
+  numberOf(await client.write(UNCLAIM, bucket, [id, claim]));
 }
 
 /** One try to insert one row. */
@@ -111,22 +170,24 @@ class InsertStep {
     this.#row = row;
     this.#replaced = replaced;
     this.#bucket = bucketOf(row);
-    this.#claim = replaced === null || replaced.bucket === this.#bucket ? '' : newNonce();
+    this.#claim = replaced === null || replaced.bucket === this.#bucket ? '' : (replaced.claim ?? newNonce());
   }
 
   /** @returns `null`: begin again, with the replaced row as it is by then; `'ended'`: the new row was there, and has ended since */
   async take(): Promise<InsertResult | 'ended' | null> {
     const replaced = this.#replaced;
     if (replaced === null) return this.#insert();
-    const { id } = replaced.row;
+    const { id } = replaced;
     if (this.#claim === '') {
       const result = await this.#insert();
       const isReplaced = result === 'ended' || result?.status === 'inserted';
       if (isReplaced && id !== this.#row.id) forgetPointers(this.#client, replaced.bucket, [id]);
       return result;
     }
-    const isClaimed = await this.#client.write(CLAIM, replaced.bucket, [id, ...replaced.seen, this.#claim]);
-    if (numberOf(isClaimed) !== 1) return null;
+    if (replaced.claim === null) {
+      const words = [id, this.#claim, ...seenOf(replaced)];
+      if (numberOf(await this.#client.write(CLAIM, replaced.bucket, words)) !== 1) return null;
+    }
     // A rejection leaves the row claimed, and so dead: nobody knows whether the new one is there.
     const result = await this.#insert();
     if (result === 'ended' || result?.status === 'inserted') this.#bury(replaced);
@@ -135,8 +196,7 @@ class InsertStep {
   }
 
   /** Nobody waits for it: the claim made the row dead, and whoever reads it later removes it if this fails. */
-  #bury({ row, bucket }: Replaced): void {
-    const { id } = row;
+  #bury({ id, bucket }: Replaced): void {
     this.#client
       .run(BURY, bucket, [id, this.#claim])
       .then(() => id === this.#row.id || forgetPointers(this.#client, bucket, [id]))
@@ -208,7 +268,7 @@ class InsertStep {
     const { use, rest } = packRow(row);
     const isLimited = limit !== null && row.userId !== null && row.tokenHash !== null;
     const isReplacedHere = replaces !== null && this.#claim === '';
-    const seen = this.#replaced !== null && isReplacedHere ? this.#replaced.seen : ['', ''];
+    const seen = this.#replaced !== null && isReplacedHere ? seenOf(this.#replaced) : ['', ''];
     return [
       row.id,
       use,
@@ -239,19 +299,20 @@ class InsertStep {
     return {
       status: 'inserted',
       row: copy(this.#row),
-      replaced: this.#replaced && copy(this.#replaced.row),
+      replaced: this.#replaced && unpack(this.#replaced),
       evicted: ended,
     };
   }
 
   /** Nothing has been inserted: the replaced row is what it was, and so is where its id leads. */
-  async #giveBack({ row, bucket }: Replaced): Promise<void> {
-    numberOf(await this.#client.write(UNCLAIM, bucket, [row.id, this.#claim]));
-    const home = bucketOfId(row.id);
-    if (row.id !== this.#row.id || bucket === home) return;
-    const { pointer } = await this.#client.look(home, row.id, false);
+  async #giveBack(replaced: Replaced): Promise<void> {
+    const { id, bucket } = replaced;
+    await unclaim(this.#client, bucket, id, this.#claim);
+    const home = bucketOfId(id);
+    if (id !== this.#row.id || bucket === home) return;
+    const { pointer } = await this.#client.look(home, id, false);
     if (pointer === null || pointer.slice(0, 2) === bucket) return;
-    const words = [row.id, bucket, String(row.absoluteExpiresAt), pointer, ''];
+    const words = [id, bucket, String(unpack(replaced).absoluteExpiresAt), pointer, ''];
     listOf(await this.#client.write(POINT, home, words));
   }
 }

@@ -27,7 +27,7 @@ async function follow(client: BucketClient, id: string, isWhole: boolean): Promi
     bucket = found.pointer.slice(0, 2);
     found = await client.look(bucket, id, isWhole);
   }
-  if (!found.isClaimed) return found;
+  if (found.claim === null) return found;
   // Whoever claimed it may have crashed since: then it is removed. That it is dead does not depend on it.
   client.run(BURY, bucket, [id, '']).catch(() => undefined);
   return null;

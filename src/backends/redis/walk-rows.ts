@@ -68,8 +68,10 @@ export async function rowsOf(
   const rows = await Promise.all(
     ids.map(async (entry) => {
       const [bucket, id] = entry;
-      const { use, rest, isClaimed } = await client.look(bucket, id, true);
-      return use === null || rest === null || isClaimed ? null : { entry, row: unpackRow(id, use, rest) };
+      const { use, rest, claim } = await client.look(bucket, id, true);
+      return use === null || rest === null || claim !== null
+        ? null
+        : { entry, row: unpackRow(id, use, rest) };
     }),
   );
   return rows.filter((row) => row !== null);

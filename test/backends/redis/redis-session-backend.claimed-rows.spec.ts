@@ -115,4 +115,42 @@ onEachRedis((program) => {
     await admin.eval(UNCLAIM.source, 1, `app:{${ada}}:i`, idOf(1), 'a claim');
     expect(await active()).toEqual([idOf(2)]);
   });
+
+  describe('are claimed as they are read, where the new row is another user’s, and are what they were', () => {
+    const replacing = (build: () => null) => ({ userId: 'bob', limit: null, replaces: idOf(1), build });
+
+    it('when there is to be no new one', async () => {
+      await store(other, mine(1));
+      expect(await backend.insert(replacing(() => null))).toEqual({ status: 'refused' });
+      expect(await active()).toEqual([idOf(1)]);
+    });
+
+    it('when the new one cannot be built', async () => {
+      await store(other, mine(1));
+      const failing = () => {
+        throw new Error('too large');
+      };
+      await expect(backend.insert(replacing(failing))).rejects.toThrow('too large');
+      expect(await active()).toEqual([idOf(1)]);
+    });
+
+    it('when they cannot be read', async () => {
+      await store(other, mine(1));
+      const rest = await admin.hgetBuffer(key(idOf(1)), 'r');
+      await admin.hset(key(idOf(1)), 'r', 'damaged');
+      await expect(backend.insert(replacing(() => null))).rejects.toThrow('is not a session of this version');
+      await admin.hset(key(idOf(1)), 'r', rest ?? '');
+      expect(await active()).toEqual([idOf(1)]);
+    });
+
+    it('when somebody else has claimed them, who gives them back', async () => {
+      await store(other, mine(1), row(idOf(1, 'bob'), { userId: 'bob' }));
+      const goOn = await claiming(idOf(1), 1);
+      const eve = row(idOf(7, 'eve'), { userId: 'eve' });
+      const second = other.insert(inserting(eve, { replaces: idOf(1) }));
+      expect(await goOn()).toBe('limit');
+      expect(await second).toMatchObject({ status: 'inserted', replaced: { id: idOf(1) } });
+      expect(await active()).toEqual([]);
+    });
+  });
 });

@@ -11,15 +11,21 @@ const POINTER_PATIENCE = 60_000;
 /** Milliseconds that a fence stands: ten times as long, whatever the clocks of two servers. */
 const FENCE_AGE = 10 * POINTER_PATIENCE;
 
-/** Claims a row, if it is still what it was: from now on it is dead for everybody, and only the claim may bring it back. */
+/**
+ * Claims a row, if it is still what it was, or whatever it is where nobody has looked at it: from now on it is dead for
+ * everybody, and only the claim may bring it back. Gives 0 if there is none here, or it is another one's.
+ */
 export const CLAIM = redisScript(
   'claim',
   `
-local id, use, head, claim = unpack(ARGV)
-local found = redis.call('HMGET', row_key(id), 'u', 'c', 'r')
+local id, claim, use, head = unpack(ARGV)
+local found = redis.call('HMGET', row_key(id), 'u', 'c', 'p', 'r')
 if found[1] and found[2] == claim then return 1 end
-if found[1] ~= use or found[2] then return 0 end
-if string.sub(found[3], 1, #head) ~= head then return 0 end
+if not found[1] or found[2] then return 0 end
+if use == '' then
+  if found[3] then return 0 end
+  unpack_use(found[1])
+elseif found[1] ~= use or string.sub(found[4], 1, #head) ~= head then return 0 end
 redis.call('HSET', row_key(id), 'c', claim, 'a', string.format('%.0f', clock))
 return 1
 `,
