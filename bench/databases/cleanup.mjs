@@ -12,7 +12,7 @@ const BATCH = 1_000;
 await withDatabase(async ({ dataSource, options }) => {
   const backend = await openBackend(options);
   await fill(dataSource, { count: ROWS, isExpired: 'i % 2 = 0' });
-  let [after, deleted, slowest] = [null, 0, 0];
+  let [cursor, deleted, slowest] = [null, 0, 0];
 
   const request = async () => {
     const id = idOf(1 + 2 * Math.floor((Math.random() * ROWS) / 2));
@@ -31,11 +31,11 @@ await withDatabase(async ({ dataSource, options }) => {
     const pruning = (async () => {
       while (isCleaning && performance.now() < until) {
         const began = performance.now();
-        const step = await backend.prune({ now: Date.now(), after, batchSize: BATCH });
+        const step = await backend.prune({ now: Date.now(), cursor, batchSize: BATCH });
         const took = performance.now() - began;
         slowest = Math.max(slowest, took);
-        [after, deleted] = [step.next, deleted + step.deleted];
-        if (after === null) return;
+        [cursor, deleted] = [step.next, deleted + step.deleted];
+        if (cursor === null) return;
         await sleep(restAfter(took)); // as the store does between two steps
       }
     })();
@@ -53,7 +53,7 @@ await withDatabase(async ({ dataSource, options }) => {
   while (!isDone) {
     alone.push(await round(false));
     beside.push(await round(true));
-    isDone = after === null;
+    isDone = cursor === null;
   }
   const [{ left }] = await dataSource.query(
     `SELECT COUNT(*)::int AS left FROM sessions WHERE expires_at <= ${Date.now()}`,
