@@ -1,6 +1,7 @@
 import { latencyRatioOf, ratioOf, type ScenarioResult } from './results.js';
 import type { ScenarioName } from './scenarios.js';
 import type { Platform } from './servers/application.js';
+import { median } from './statistics.js';
 
 /** A quotient of server CPU that was aimed at. */
 interface Aim {
@@ -40,7 +41,11 @@ const AIMS: readonly Aim[] = [
 
 /** Median time of a read at one connection, as a multiple of the floor's, at most. */
 const LATENCY_AIM = 1.3;
-const LATENCIES = ['sqlite3', 'better-sqlite3', 'postgres', 'mariadb'] as const;
+
+/** Server CPU of a sign-in, as a multiple of that of a write, at most: it keeps the limit, and is one durable transaction. */
+const SIGN_IN_AIM = 2;
+
+const DRIVERS = ['sqlite3', 'better-sqlite3', 'postgres', 'mariadb'] as const;
 
 function aim(scenario: ScenarioName, of: string, by: string, express: number, fastify?: number): Aim {
   return { scenario, of, by, least: fastify === undefined ? { express } : { express, fastify } };
@@ -65,7 +70,7 @@ export function aimLines(results: readonly ScenarioResult[], labelOf: (name: str
       return cellOf(got.median, got.median >= wanted, `≥ ${wanted}`);
     }),
   ]);
-  const latencies = LATENCIES.map((driver) => {
+  const latencies = DRIVERS.map((driver) => {
     const [ours, floor] = [`ours-${driver}`, `floor-${driver}`];
     return [
       `${labelOf('latency')}: p50 of ${labelOf(ours)} ÷ ${labelOf(floor)}`,
@@ -75,7 +80,27 @@ export function aimLines(results: readonly ScenarioResult[], labelOf: (name: str
       }),
     ];
   });
-  return [...ratios, ...latencies];
+  const signIns = DRIVERS.map((driver) => {
+    const ours = `ours-${driver}`;
+    return [
+      `${labelOf('sign-in')} ÷ ${labelOf('write')}: ${labelOf(ours)}`,
+      ...onEach('sign-in', ({ group, platform, samples }) => {
+        const write = results.find(
+          (one) => one.group === group && one.platform === platform && one.scenario === 'write',
+        );
+        if (write === undefined || samples[ours] === undefined) return '';
+        const [dear = NaN, cheap = NaN] = [{ samples }, write].map((one) => cpuOf(one, ours));
+        return cellOf(dear / cheap, dear / cheap <= SIGN_IN_AIM, `≤ ${SIGN_IN_AIM}`);
+      }),
+    ];
+  });
+  return [...ratios, ...latencies, ...signIns];
+}
+
+/** Microseconds of server CPU of a request, as the median of the rounds. */
+function cpuOf({ samples }: Pick<ScenarioResult, 'samples'>, contender: string): number | undefined {
+  const own = samples[contender];
+  return own && median(own.map(({ cpu }) => cpu));
 }
 
 function cellOf(got: number, isReached: boolean, wanted: string): string {

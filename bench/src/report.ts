@@ -130,7 +130,9 @@ ${GROUPS.map(
 ## Beside what was aimed at
 
 Quotients of server CPU, of what is named first ÷ nest-sessions: above 1, nest-sessions is the cheaper one. They were set as aims
-beforehand, on another machine. Figures in bold reach their aim. What keeps the others from it is in the [profile](../bench/profile.md).
+beforehand, on another machine. In the last lines less is better: the median time of a read at one connection as a multiple of that of one
+statement, and what a sign-in takes as a multiple of a write. Figures in bold reach their aim. What keeps the others from it is in the
+[profile](../bench/profile.md).
 
 ${missed}
 `,
