@@ -302,6 +302,9 @@ export abstract class SessionBackend {
   /**
    * Deletes rows, expired or not. Atomic as a whole: no caller sees a part, and of several calls one reports a row.
    *
+   * A sign-out that was rejected is tried again, also where it has been done. So where a storage resolves only once a write is
+   * safe, a call that finds nothing to delete waits until those are safe that came before it.
+   *
    * @returns the rows that this call has deleted
    */
   abstract delete(selection: RowSelection): Promise<readonly EndedRow[]>;

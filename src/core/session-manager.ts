@@ -9,7 +9,7 @@ import { isActive, isTouchDue, requireActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
 import type { SessionParts } from './session-parts.js';
 import { SessionRecord } from './session-record.js';
-import type { Client, ResolvedSession, UnservedSession } from './token-resolver.js';
+import type { Client, FoundSession, ResolvedSession } from './token-resolver.js';
 import type { EndedRow, EpochMs, SessionRow } from './session-row.js';
 import { isRotationDue } from './rotation-policy.js';
 import { type SessionToken, type Transport, transportOf } from './session-token.js';
@@ -45,8 +45,8 @@ export class SessionManager {
   }
 
   /**
-   * The live session that a token leads to, served or not; resolves to `null` when there is none. A replaced token that is
-   * presented again after its time ends its session.
+   * The live session that a token leads to, served or not, or the id that it names where nothing is stored; resolves to
+   * `null` when there is neither. A replaced token that is presented again after its time ends its session.
    *
    * @param text what a client has sent
    * @param arrivedAt when the head of the request arrived, in epoch milliseconds. @default now
@@ -57,7 +57,7 @@ export class SessionManager {
     transport: Transport,
     client?: Client,
     arrivedAt?: EpochMs,
-  ): Promise<ResolvedSession | UnservedSession | null> | null {
+  ): Promise<FoundSession | null> | null {
     const token = this.#parts.issuer.recognise(text, transport);
     return token && this.#parts.resolver.resolveAny(token, client, arrivedAt);
   }
@@ -140,16 +140,16 @@ export class SessionManager {
   }
 
   /**
-   * Ends sessions, in one step of the storage. `ended`: those that were still active; `existed`: whether any was stored,
-   * expired ones included.
+   * Ends sessions, in one step of the storage. `deleted`: those that were stored; `ended`: those of them that were still
+   * active.
    */
   async end(
     selection: RowSelection,
     reason: RevokeReason,
     ip?: string,
-  ): Promise<{ ended: readonly EndedRow[]; existed: boolean }> {
+  ): Promise<{ ended: readonly EndedRow[]; deleted: readonly EndedRow[] }> {
     const deleted = await this.#parts.backend.delete(selection);
-    return { ended: this.#emitRevoked(deleted, reason, ip), existed: deleted.length > 0 };
+    return { ended: this.#emitRevoked(deleted, reason, ip), deleted };
   }
 
   /**

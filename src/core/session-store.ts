@@ -170,7 +170,7 @@ export class SessionStore implements KeyValueStore<string, SessionStateInput, Se
    * come from a client need a prefix of your own.
    */
   async delete(id: string): Promise<boolean> {
-    return (await this.manager.end({ ids: [toSessionId(id)] }, 'revoked')).existed;
+    return (await this.manager.end({ ids: [toSessionId(id)] }, 'revoked')).deleted.length > 0;
   }
 
   /** As `delete`. */

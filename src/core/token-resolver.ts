@@ -34,6 +34,23 @@ export interface UnservedSession {
   readonly row: Pick<SessionRow, 'id' | 'userId'>;
 }
 
+/**
+ * The session that a genuine token names, where nothing is stored under that id: it has ended. Whoever asked for that may have
+ * been refused, because storage could not say that it lasts.
+ */
+export interface MissingSession {
+  readonly standing: 'missing';
+  readonly id: string;
+}
+
+/** What a genuine token leads to. */
+export type FoundSession = ResolvedSession | UnservedSession | MissingSession;
+
+/** Whether the session may be served to whoever presented the token. */
+export function isServed(found: FoundSession): found is ResolvedSession {
+  return found.standing !== 'unserved' && found.standing !== 'missing';
+}
+
 /** Who presents a token, for events. `ip` is read only for an event: platforms compute it each time. */
 export interface Client {
   readonly ip?: string;
@@ -79,17 +96,17 @@ export class TokenResolver {
 
   /**
    * The session that may be served to whoever presents a recognised token, or `null`: as `resolveAny`, without
-   * those that are not served.
+   * those that are not served, or not there.
    */
   async resolve(token: SessionToken, client?: Client): Promise<ResolvedSession | null> {
     const found = await this.resolveAny(token, client);
-    return found?.standing === 'unserved' ? null : found;
+    return found !== null && isServed(found) ? found : null;
   }
 
   /**
-   * The live session that a recognised token leads to, served or not; `null` when there is none. That a rotated token has
-   * been used for the first time is stored before it is served. A replaced token that is presented again after its time
-   * ends its session.
+   * The live session that a recognised token leads to, served or not, or the id under which nothing is stored; `null` when
+   * there is a row, and the token does not lead to it any more, or never did. That a rotated token has been used for the first
+   * time is stored before it is served. A replaced token that is presented again after its time ends its session.
    *
    * @param arrivedAt when the head of the request arrived, in epoch milliseconds: an upload that goes on across a
    *   rotation is no theft. @default now
@@ -99,10 +116,10 @@ export class TokenResolver {
     token: SessionToken,
     client: Client = {},
     arrivedAt?: EpochMs,
-  ): Promise<ResolvedSession | UnservedSession | null> {
+  ): Promise<FoundSession | null> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const row = await this.#backend.lookUp(token.sessionId);
-      if (row === null) return null;
+      if (row === null) return { standing: 'missing', id: token.sessionId };
       const now = this.#clock.now();
       if (!isActive(row, now)) {
         if (this.#expired.isFirst(row.id)) this.#events.emit('expired', this.#event(row, client));

@@ -4,7 +4,11 @@ import type { SessionData } from '../core/session-data.js';
 import { SessionStore } from '../core/session-store.js';
 import { SessionHandle } from '../http/session/session-handle.js';
 import type { RequestFacts } from '../http/session/request-facts.js';
-import { type LoadedSession, RequestSessionState } from '../http/session/request-session-state.js';
+import {
+  type LoadedSession,
+  NO_SESSION,
+  RequestSessionState,
+} from '../http/session/request-session-state.js';
 import type { RequestSession } from '../http/session.interface.js';
 
 /**
@@ -33,10 +37,10 @@ export async function createTestSession<T extends object = SessionData>(
   const store = new SessionStore(new MemorySessionBackend(), { plaintext: 'even-in-production' });
   const state = (session: LoadedSession) => new RequestSessionState(store.manager, NO_REQUEST, session, true);
   if (options.userId === undefined && options.data === undefined)
-    return new SessionHandle<T>(state({ resolved: null, unserved: null }));
+    return new SessionHandle<T>(state(NO_SESSION));
   const { token } = await store.create({}, options.userId ?? null, options.data ?? {});
   const resolved = await store.parts.resolver.resolve(token);
-  return new SessionHandle<T>(state({ resolved, unserved: null }));
+  return new SessionHandle<T>(state({ ...NO_SESSION, resolved }));
 }
 
 /** What a session is told where there is no request: nothing is refused, and no response could fail. */

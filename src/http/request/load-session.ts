@@ -1,12 +1,12 @@
 import { SessionStoreError } from '../../core/session-errors.js';
-import type { ResolvedSession, UnservedSession } from '../../core/token-resolver.js';
+import { type FoundSession, isServed, type ResolvedSession } from '../../core/token-resolver.js';
 import { TwoTokensException } from '../errors/exceptions.js';
 import { toHttpException } from '../errors/to-http-exception.js';
 import type { HttpRuntime } from '../http-options.js';
 import { arrivalTimeOf } from '../platform/arrival-time.js';
 import { type PlatformRequest, routeOf } from '../platform/platform-request.js';
 import { bearerOf } from '../security/bearer.js';
-import type { LoadedSession } from '../session/request-session-state.js';
+import { type LoadedSession, NO_SESSION } from '../session/request-session-state.js';
 
 /** The session that the token of a request led to, or none. */
 export interface LoadedToken {
@@ -22,12 +22,10 @@ export interface LoadedToken {
  */
 const MAX_LOOK_UPS = 3;
 
-const NO_SESSION: LoadedSession = { resolved: null, unserved: null };
-
-/** For a request without a token, or whose cookies lead to no session. */
+/** For a request without a token, or whose cookies lead to nothing. */
 export const NO_TOKEN: LoadedToken = { session: NO_SESSION, isBearer: false };
 
-/** For a request whose bearer token leads to no session. */
+/** For a request whose bearer token leads to nothing. */
 const DEAD_BEARER: LoadedToken = { session: NO_SESSION, isBearer: true };
 
 /**
@@ -64,7 +62,7 @@ export function loadSession(
 async function firstServed(
   runtime: HttpRuntime,
   request: PlatformRequest,
-  loading: Promise<ResolvedSession | UnservedSession | null>,
+  loading: Promise<FoundSession | null>,
   [cookie, ...others]: readonly string[],
   nothing: LoadedToken,
 ): Promise<LoadedToken> {
@@ -72,8 +70,9 @@ async function firstServed(
   try {
     const first = await loading;
     if (first && isServed(first) && (await isKnownClient(runtime, request, first)))
-      return { session: { resolved: first, unserved: null }, isBearer };
-    let unserved = first && !isServed(first) ? first : null;
+      return { session: { ...NO_SESSION, resolved: first }, isBearer };
+    let unserved = first?.standing === 'unserved' ? first : null;
+    const missing = first?.standing === 'missing' ? [first.id] : [];
     const tried = [cookie];
     for (const value of others) {
       if (tried.length === MAX_LOOK_UPS) break;
@@ -82,21 +81,19 @@ async function firstServed(
       if (next === null) continue;
       tried.push(value);
       const found = await next;
-      if (found && !isServed(found)) unserved ??= found;
+      if (found?.standing === 'missing') missing.push(found.id);
+      else if (found?.standing === 'unserved') unserved ??= found;
       else if (found && (await isKnownClient(runtime, request, found)))
-        return { session: { resolved: found, unserved: null }, isBearer };
+        return { session: { resolved: found, unserved: null, missing }, isBearer };
     }
-    return unserved === null ? nothing : { session: { resolved: null, unserved }, isBearer };
+    const isNothing = unserved === null && missing.length === 0;
+    return isNothing ? nothing : { session: { resolved: null, unserved, missing }, isBearer };
   } catch (error) {
     // An outage is in the log already, and has a cause. An unknown key has none, and is logged here.
     if (error instanceof SessionStoreError && error.cause === undefined)
       runtime.logger.error(`${routeOf(request)}: ${error.message}`);
     throw toHttpException(error);
   }
-}
-
-function isServed(found: ResolvedSession | UnservedSession): found is ResolvedSession {
-  return found.standing !== 'unserved';
 }
 
 /** Whether the session may be served to this client. A promise only where the client has changed. */

@@ -4,7 +4,11 @@ import type { SessionRow } from '../../core/session-row.js';
 import { toHttpException } from '../errors/to-http-exception.js';
 import type { HttpRuntime } from '../http-options.js';
 import { MessageFacts } from '../session/message-facts.js';
-import { type LoadedSession, RequestSessionState } from '../session/request-session-state.js';
+import {
+  type LoadedSession,
+  type OtherSessions,
+  RequestSessionState,
+} from '../session/request-session-state.js';
 import { SessionHandle } from '../session/session-handle.js';
 import type { Exchange } from './exchange.js';
 import type { FieldSaves } from './field-saves.js';
@@ -17,11 +21,11 @@ import type { FieldSaves } from './field-saves.js';
 export interface SocketFacts {
   /** The session that the socket was opened with; `null`: none. */
   readonly session: Pick<SessionRow, 'id' | 'userId'> | null;
+  /** What its tokens led to beside that: a message that signs out ends it too. */
+  readonly others: OtherSessions;
   /** Whether it was opened with a bearer token. */
   readonly isBearer: boolean;
 }
-
-const NOTHING: LoadedSession = { resolved: null, unserved: null };
 
 /** The session of one message: loaded for it, and saved when its handler has answered. There is no cookie. */
 export class MessageExchange implements Exchange {
@@ -151,11 +155,11 @@ export class SocketMessage {
     what: string,
   ): MessageExchange | Promise<MessageExchange> {
     if (this.#exchange !== null) return this.#exchange;
-    const { session, isBearer } = this.#socket;
+    const { session, others, isBearer } = this.#socket;
     const keep = (loaded: LoadedSession): MessageExchange =>
       (this.#exchange = this.makeExchange(runtime, isBearer, loaded, countsAsTouch, what));
-    if (session === null) return keep(NOTHING);
-    this.#opening ??= readSession(runtime, session, what).then(keep);
+    if (session === null) return keep({ ...others, resolved: null });
+    this.#opening ??= readSession(runtime, session, others, what).then(keep);
     return this.#opening;
   }
 
@@ -188,11 +192,12 @@ export class SocketMessage {
 export async function readSession(
   { sessions, logger }: HttpRuntime,
   session: Pick<SessionRow, 'id' | 'userId'>,
+  others: OtherSessions,
   what: string,
 ): Promise<LoadedSession> {
   try {
     const stored = await sessions.read(session);
-    return { resolved: { ...stored, standing: 'current' }, unserved: null };
+    return { ...others, resolved: { ...stored, standing: 'current' } };
   } catch (error) {
     // The socket has to end too, if it does not already.
     if (error instanceof SessionGoneError) sessions.live.recheck([session.id]);

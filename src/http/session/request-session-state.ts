@@ -45,16 +45,28 @@ export type CookieChange =
  */
 export type SessionStatus = 'clean' | 'changed' | 'busy';
 
-/** The sessions that the token of a request leads to. */
-export interface LoadedSession {
-  /** The one to serve. */
-  readonly resolved: ResolvedSession | null;
+/** What the tokens of a request lead to beside the session that it is served. */
+export interface OtherSessions {
   /**
    * A live one whose token is genuine, but which may not be served. A sign-in or a sign-out ends it; until then no new
    * session begins.
    */
   readonly unserved: UnservedSession | null;
+  /**
+   * Ids that genuine tokens name, and that nothing is stored under. What ends the session of the request deletes them all the
+   * same: an earlier call may have ended one, and been refused because storage could not say that this lasts.
+   */
+  readonly missing: readonly string[];
 }
+
+/** The sessions that the tokens of a request lead to. */
+export interface LoadedSession extends OtherSessions {
+  /** The one to serve. */
+  readonly resolved: ResolvedSession | null;
+}
+
+/** Tokens that lead to nothing, or none. */
+export const NO_SESSION: LoadedSession = { resolved: null, unserved: null, missing: [] };
 
 /** What the head of a response needs to know about its session. */
 export interface LeavingSession {
@@ -89,6 +101,7 @@ export class RequestSessionState {
   readonly #sessions: SessionManager;
   readonly #resolved: ResolvedSession | null;
   #unserved: UnservedSession | null;
+  #missing: readonly string[];
   #facts: RequestFacts;
   /** What storage holds, as far as this request knows; `null` while nothing is stored. */
   #stored: StoredSession | null;
@@ -141,7 +154,7 @@ export class RequestSessionState {
   constructor(
     sessions: SessionManager,
     facts: RequestFacts,
-    { resolved, unserved }: LoadedSession,
+    { resolved, unserved, missing }: LoadedSession,
     countsAsTouch: boolean | null,
     isHeadSent: () => boolean = () => false,
   ) {
@@ -150,6 +163,7 @@ export class RequestSessionState {
     this.#facts = facts;
     this.#resolved = resolved;
     this.#unserved = unserved;
+    this.#missing = missing;
     this.#stored = resolved;
     this.#copy = new WorkingCopy(resolved?.content ?? NOTHING_STORED);
     this.#presentedId = resolved?.row.id ?? unserved?.row.id ?? null;
@@ -174,6 +188,11 @@ export class RequestSessionState {
   /** Id of the session that a sign-in or a sign-out of this request ends. */
   get presentId(): string | null {
     return this.#stored?.row.id ?? this.#unserved?.row.id ?? null;
+  }
+
+  /** Ids of sessions that the request had a token of, and that are gone: a sign-out deletes them once more. */
+  get missingIds(): readonly string[] {
+    return this.#missing;
   }
 
   /** Whose session it was, when another request has ended it meanwhile; otherwise `null`. */
@@ -592,8 +611,13 @@ export class RequestSessionState {
    */
   ended({ by }: { by: 'this-request' | 'another' }): void {
     const hadCookie = this.#stored !== null && transportOf(this.#stored.content) === 'cookie';
-    if (by === 'this-request') this.#noteEnded((this.#stored ?? this.#unserved)?.row);
-    else this.#endedUserId = this.#stored?.row.userId ?? this.#endedUserId;
+    const id = this.presentId;
+    if (by === 'another') {
+      this.#endedUserId = this.#stored?.row.userId ?? this.#endedUserId;
+      if (id !== null) this.#missing = [...this.#missing, id];
+    } else if (id !== null) this.#noteEnded({ id });
+    // Otherwise one that was missing, and was there again
+    else this.#isCookieSpent ||= !this.#facts.isBearer && this.#missing.length > 0;
     this.#stored = null;
     this.#unserved = null;
     this.discard();

@@ -130,7 +130,8 @@ function checkUpgrade(runtime: HttpRuntime, request: IncomingMessage, upgrade: U
     keepUpgrade(request, loaded);
     const { askApp } = upgrade;
     if (askApp === null) return void upgrade.accept();
-    const socket = { session: loaded.session.resolved?.row ?? null, isBearer: loaded.isBearer };
+    const { session: others, isBearer } = loaded;
+    const socket = { session: others.resolved?.row ?? null, others, isBearer };
     const opening = SocketMessage.ofOpening(runtime, socket, request, loaded.session);
     runWithin(opening, askApp);
   };
@@ -162,14 +163,14 @@ function meetNamespace(runtime: HttpRuntime, server: IoServer): void {
     const connection = connectionOf(client);
     if (!(connection instanceof IoConnection)) return next();
     joinNamespace(connection, client);
-    const { opening, session } = connection;
+    const { opening, session, others } = connection;
     const join = (loaded: LoadedSession): void => {
       joining.set(client, loaded);
       next();
     };
     if (opening !== null) return join(opening);
-    if (session === null) return join({ resolved: null, unserved: null });
-    readSession(runtime, session, 'joining a namespace').then(join, (error: unknown) =>
+    if (session === null) return join({ ...others, resolved: null });
+    readSession(runtime, session, others, 'joining a namespace').then(join, (error: unknown) =>
       next(connectError(error)),
     );
   });

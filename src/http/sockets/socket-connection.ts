@@ -5,7 +5,7 @@ import type { HttpRuntime } from '../http-options.js';
 import { currentCarrier } from '../platform/carrier.js';
 import type { LoadedToken } from '../request/load-session.js';
 import { type SocketFacts, SocketMessage } from '../request/socket-message.js';
-import type { LoadedSession } from '../session/request-session-state.js';
+import type { LoadedSession, OtherSessions } from '../session/request-session-state.js';
 import type { EngineSocket, IoClient, WsClient } from './socket-kinds.js';
 
 /*
@@ -25,6 +25,7 @@ const COME_BACK = 1012;
 /** An open socket. Of its session it keeps the ids alone. */
 export abstract class SocketConnection implements SocketFacts, LiveConnection {
   readonly session: SocketFacts['session'];
+  readonly others: OtherSessions;
   readonly isBearer: boolean;
   /** The session as it was when the socket was opened, until whoever connects has seen it. */
   #opening: LoadedSession | null;
@@ -33,6 +34,7 @@ export abstract class SocketConnection implements SocketFacts, LiveConnection {
   constructor({ session, isBearer }: LoadedToken) {
     const row = session.resolved?.row;
     this.session = row === undefined ? null : { id: row.id, userId: row.userId };
+    this.others = idsOf(session);
     this.isBearer = isBearer;
     this.#opening = session;
   }
@@ -77,6 +79,12 @@ export abstract class SocketConnection implements SocketFacts, LiveConnection {
   forgetOpening(): void {
     if (this.#opening !== null) setImmediate(() => (this.#opening = null));
   }
+}
+
+function idsOf({ unserved, missing }: OtherSessions): OtherSessions {
+  if (unserved === null) return { unserved, missing };
+  const { id, userId } = unserved.row;
+  return { unserved: { ...unserved, row: { id, userId } }, missing };
 }
 
 /** Milliseconds that a message may take to be answered which has ended the session of its socket. */

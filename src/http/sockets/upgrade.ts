@@ -5,6 +5,7 @@ import { describeError, SessionHttpException } from '../errors/to-http-exception
 import { TwoTokensException } from '../errors/exceptions.js';
 import { type PlatformRequest, routeOf } from '../platform/platform-request.js';
 import { type LoadedToken, loadSession } from '../request/load-session.js';
+import { NO_SESSION } from '../session/request-session-state.js';
 
 /*
  * The request that opens a socket: which session it leads to, and whether it is refused.
@@ -22,7 +23,7 @@ export interface UpgradeRefusal {
  * Loads the session of an upgrade: at once where no token is presented. It sets no cookie, so no token is rotated by it, and
  * clients connect again by themselves, so it is no use of the session. A page of another site that brings a session along is
  * refused, whatever the method says: over a socket everything may change. Without a session it is served, since nothing can
- * begin there.
+ * begin there; one that was missing could be there again while the socket is open, so it forgets that.
  *
  * @throws CrossSiteRequestException (403), SessionHttpException (503), TwoTokensException (400)
  */
@@ -42,9 +43,10 @@ function checkOrigin(
   loaded: LoadedToken,
 ): LoadedToken {
   const { resolved, unserved } = loaded.session;
-  if (csrf === null || loaded.isBearer || (resolved ?? unserved) === null) return loaded;
-  if (csrf.isCrossSite(request)) throw csrf.refusal(request, sessions.clock.now(), logger);
-  return loaded;
+  if (loaded.session === NO_SESSION || csrf === null || loaded.isBearer) return loaded;
+  if (!csrf.isCrossSite(request)) return loaded;
+  if ((resolved ?? unserved) === null) return { ...loaded, session: NO_SESSION };
+  throw csrf.refusal(request, sessions.clock.now(), logger);
 }
 
 /** How the client of an upgrade is told of an error. One that is none of ours is logged. */

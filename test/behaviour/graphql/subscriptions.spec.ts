@@ -347,6 +347,26 @@ onEachDriver('an operation over a socket', (openGraphql, driver) => {
     expect(rowsOf(storage)).toEqual([]);
   });
 
+  it('that signs out writes again where the session of its socket has ended before it was opened', async () => {
+    const { ada, cookie, port, storage, store } = await openSocket(openGraphql, driver);
+    await store.destroyAllForUser('ada');
+    const late = openGraphqlSocket(port, { cookie: () => cookie });
+    await late.ask('{ open }');
+    const signOut = (): Promise<unknown>[] => [
+      late.ask('mutation { signOut }'),
+      ada.post('/graphql', { query: 'mutation { signOut }' }).then((reply) => reply.json()),
+    ];
+    storage.fail('delete');
+    for (const answer of signOut())
+      expect(codesOf((await answer) as Parameters<typeof codesOf>[0])).toEqual({
+        signOut: 'session_store_unavailable',
+      });
+    storage.recover();
+    storage.forget();
+    for (const answer of signOut()) expect(await answer).toMatchObject({ data: { signOut: 'signed out' } });
+    expect(storage.calls.filter((call) => call === 'delete')).toHaveLength(2);
+  });
+
   it('counts as use, and what a subscription sends does not, nor an operation with @SkipTouch()', async () => {
     const { socket, storage, clock, store } = await openSocket(openGraphql, driver);
     const heard = socket.subscribe('subscription { news { own } }');

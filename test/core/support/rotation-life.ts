@@ -5,6 +5,7 @@ import { ManualClock } from '../../../src/testing/manual-clock.js';
 import { OpenMemoryBackend } from './backends.js';
 import { RecordingLogger, START } from './open-store.js';
 import { SeededRandom } from './random.js';
+import { isServed } from '../../../src/core/token-resolver.js';
 
 /** `honest`: nobody but the owner. `theft`: somebody copies the cookie, and uses it as it pleases them. */
 export type Plot = 'honest' | 'theft';
@@ -78,7 +79,7 @@ class World {
     const arrivedAt = manager.clock.now();
     return async () => {
       const presented = await manager.load(cookie, 'cookie', {}, arrivedAt);
-      if (!presented || presented.standing === 'unserved') return { isServed: false, cookie: null };
+      if (!presented || !isServed(presented)) return { isServed: false, cookie: null };
       const next = await manager.rotateIfDue(presented, wantsRotation);
       return { isServed: true, cookie: next?.reveal() ?? null };
     };

@@ -2,6 +2,7 @@ import type { SessionStore } from '../../../src/core/session-store.js';
 import type { ManualClock } from '../../../src/testing/manual-clock.js';
 import { openStore } from './open-store.js';
 import { SeededRandom } from './random.js';
+import { isServed } from '../../../src/core/token-resolver.js';
 
 /** What a client sees of one request. */
 export interface Answer {
@@ -38,7 +39,7 @@ export class TokenServer {
   async request(cookie: string, wantsRotation = false): Promise<Answer> {
     const { manager } = this.store;
     const loaded = await manager.load(cookie, 'cookie');
-    if (!loaded || loaded.standing === 'unserved') return { isServed: false, cookie: null };
+    if (!loaded || !isServed(loaded)) return { isServed: false, cookie: null };
     const next = await manager.rotateIfDue(loaded, wantsRotation);
     return { isServed: true, cookie: next?.reveal() ?? null };
   }

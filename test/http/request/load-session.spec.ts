@@ -14,6 +14,7 @@ function openLoading(options: SessionHttpOptions = {}, ofStore: SessionStoreOpti
   const requests = openRequests(ofStore);
   const { store, backend } = requests;
   const errors: string[] = [];
+  let missing: readonly string[] = [];
   const http = resolveHttpOptions({ transport: ['cookie', 'bearer'], ...options });
   const runtime = {
     sessions: store.manager,
@@ -29,6 +30,7 @@ function openLoading(options: SessionHttpOptions = {}, ofStore: SessionStoreOpti
       headers,
     });
     const { resolved, unserved } = session;
+    missing = session.missing;
     return {
       served: resolved?.row.id ?? null,
       unserved: unserved?.row.id ?? null,
@@ -50,7 +52,9 @@ function openLoading(options: SessionHttpOptions = {}, ofStore: SessionStoreOpti
   /** Whether a request is served without waiting for anything. */
   const isAtOnce = (headers: Record<string, string>): boolean =>
     !(loadSession(runtime, { method: 'GET', url: '/cart', headers }) instanceof Promise);
-  return { ...requests, errors, load, withCookies, ended, isAtOnce };
+  /** Ids of what the tokens of the last request named, and that nothing is stored under. */
+  const missingIds = () => missing;
+  return { ...requests, errors, load, withCookies, ended, isAtOnce, missingIds };
 }
 
 const NOTHING = { served: null, unserved: null, isBearer: false, lookUps: 0 };
@@ -132,6 +136,47 @@ describe('a request', () => {
     expect(await withCookies(stale, other)).toEqual({ ...unserved, lookUps: 2 });
     expect(await withCookies(stale, dead)).toEqual({ ...unserved, lookUps: 2 });
     expect(await withCookies(dead, stale, other)).toEqual({ ...unserved, lookUps: 3 });
+  });
+});
+
+describe('the ids that tokens name, and that nothing is stored under,', () => {
+  it('are told, each once, of the cookies that are looked up, also beside a session that is served or is not', async () => {
+    const loading = openLoading();
+    const { withCookies, ended, signedIn, missingIds } = loading;
+    const [first, second, third, fourth] = [await ended(), await ended(), await ended(), await ended()];
+    const [live, stale] = [await signedIn(), await staleToken(loading)];
+    const idsOf = (...tokens: readonly SessionToken[]) => tokens.map(({ sessionId }) => sessionId);
+    await withCookies(first, 'junk', first, second);
+    expect(missingIds()).toEqual(idsOf(first, second));
+    await withCookies(first, second, third, fourth);
+    expect(missingIds()).toEqual(idsOf(first, second, third));
+    await withCookies(first, live, second);
+    expect(missingIds()).toEqual(idsOf(first));
+    await withCookies(stale, second);
+    expect(missingIds()).toEqual(idsOf(second));
+    await withCookies(live, first);
+    expect(missingIds()).toEqual([]);
+  });
+
+  it('are told of a bearer token too', async () => {
+    const { load, signedInByBearer, store, missingIds } = openLoading();
+    const token = await signedInByBearer();
+    await store.delete(token.sessionId);
+    await load({ authorization: `Bearer ${token.reveal()}` });
+    expect(missingIds()).toEqual([token.sessionId]);
+    await load({ cookie: `${NAME}=${token.reveal()}` });
+    expect(missingIds()).toEqual([]); // sent the other way, it is no token
+  });
+
+  it('are none where the row is there: expired, or not the session of the token', async () => {
+    const { withCookies, signedIn, store, clock, missingIds } = openLoading();
+    const [over, old] = [await signedIn(), await signedIn()];
+    await store.put(over.sessionId, { userId: 'bob', data: {} }, '1h', { sessions: true });
+    await withCookies(over);
+    expect(missingIds()).toEqual([]);
+    clock.advance('400d');
+    await withCookies(old);
+    expect(missingIds()).toEqual([]);
   });
 });
 

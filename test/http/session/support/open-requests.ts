@@ -1,8 +1,12 @@
-import type { ResolvedSession, UnservedSession } from '../../../../src/core/token-resolver.js';
+import type { FoundSession } from '../../../../src/core/token-resolver.js';
 import type { SessionStoreOptions } from '../../../../src/core/session-options.js';
 import type { SessionToken } from '../../../../src/core/session-token.js';
 import type { RequestFacts } from '../../../../src/http/session/request-facts.js';
-import { RequestSessionState } from '../../../../src/http/session/request-session-state.js';
+import {
+  type LoadedSession,
+  NO_SESSION,
+  RequestSessionState,
+} from '../../../../src/http/session/request-session-state.js';
 import { signIn } from '../../../../src/http/session/sign-in.js';
 import { NO_REQUEST } from '../../../../src/testing/create-test-session.js';
 import { OpenMemoryBackend, WrappedBackend } from '../../../core/support/backends.js';
@@ -26,14 +30,10 @@ export function openRequests(options: SessionStoreOptions = {}) {
     ...kind,
   });
   const serve = (
-    found: ResolvedSession | UnservedSession | null,
+    found: FoundSession | null,
     { countsAsTouch = true, ...kind }: RequestKind,
   ): RequestSessionState => {
-    const loaded =
-      found?.standing === 'unserved'
-        ? { resolved: null, unserved: found }
-        : { resolved: found, unserved: null };
-    return new RequestSessionState(store.manager, factsOf(kind), loaded, countsAsTouch);
+    return new RequestSessionState(store.manager, factsOf(kind), loadedOf(found), countsAsTouch);
   };
   return {
     ...opened,
@@ -55,6 +55,14 @@ export function openRequests(options: SessionStoreOptions = {}) {
       return token;
     },
   };
+}
+
+function loadedOf(found: FoundSession | null): LoadedSession {
+  if (found === null) return NO_SESSION;
+  if (found.standing === 'missing') return { ...NO_SESSION, missing: [found.id] };
+  return found.standing === 'unserved'
+    ? { ...NO_SESSION, unserved: found }
+    : { ...NO_SESSION, resolved: found };
 }
 
 /** A token that was replaced twice a moment ago: it leads to its session, which is not served. */
