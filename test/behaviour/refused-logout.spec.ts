@@ -34,6 +34,10 @@ const ENDINGS: Routes = {
   'revoke()': async ({ session, body }) => ({ revoked: await session.revoke(body['id'] ?? '') }),
   'req.session.destroy()': (call) => faceOf(call).destroy(),
   'req.session.regenerate()': (call) => faceOf(call).regenerate(),
+  'authenticate()': ({ session }) => session.authenticate('ada'),
+  'authenticate() by bearer': async ({ session }) => {
+    await session.authenticate('ada', { transport: 'bearer' });
+  },
 };
 
 const routes: Routes = { ...BASICS, ...ENDINGS };
@@ -62,7 +66,7 @@ onEachPlatform('what ends the session of its request, and was refused when it ha
     async (name) => {
       const { ada, id, storage, events } = await openSignedIn();
       const cookie = await ada.cookie();
-      refuseNext(storage, 'delete');
+      refuseNext(storage, name.startsWith('authenticate') ? 'insert' : 'delete');
       expect(refusal(await ada.post(pathOf(name), { id })).status).toBe(503);
       expect(rowsOf(storage).map((row) => row.id)).not.toContain(id);
 
@@ -128,7 +132,7 @@ onEachPlatform('what ends the session of its request, and was refused when it ha
     await store.delete(ended.session.id);
     const ofEnded = stranger.parts.issuer.issue(ended.session.id, { generation: 0, kin: undefined }).reveal();
     for (const planted of [undefined, 'junk', foreign, altered, ofEnded]) {
-      for (const name of Object.keys(ENDINGS)) {
+      for (const name of Object.keys(ENDINGS).filter((one) => !one.startsWith('authenticate'))) {
         const visitor = browser();
         if (planted !== undefined) await visitor.plant(planted);
         storage.forget();
@@ -148,6 +152,7 @@ onEachPlatform('what ends the session of its request, and was refused when it ha
       const reply = await ada.post(pathOf(name), { id }, foreign);
       expect(reply.status).toBe(403);
     }
+    expect((await ada.post(pathOf('authenticate() by bearer'), {}, foreign)).status).toBe(200);
     expect(deletesOf(storage)).toBe(0);
   });
 
@@ -228,6 +233,14 @@ onEachPlatform('a session that is there again before it is signed out once more'
     const copy = await laptop.copy();
     expect((await laptop.post('/do/again')).json()).toEqual({ ended: 2 });
     expect([await userOf(copy), await userOf(phone)]).toEqual([null, null]);
+  });
+
+  it('ends by a sign-in', async () => {
+    const { laptop, phone, events } = await openUndone((session) => session.authenticate('ada'));
+    const copy = await laptop.copy();
+    await laptop.post('/do/again');
+    expect([await userOf(copy), await userOf(laptop), await userOf(phone)]).toEqual([null, 'ada', 'ada']);
+    expect(revoked(events)).toEqual([expect.objectContaining({ reason: 'replaced', userId: 'ada' })]);
   });
 });
 

@@ -190,7 +190,7 @@ export class RequestSessionState {
     return this.#stored?.row.id ?? this.#unserved?.row.id ?? null;
   }
 
-  /** Ids of sessions that the request had a token of, and that are gone: a sign-out deletes them once more. */
+  /** Ids of sessions that the request had a token of, and that are gone: a sign-in or a sign-out deletes them once more. */
   get missingIds(): readonly string[] {
     return this.#missing;
   }

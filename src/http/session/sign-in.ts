@@ -7,6 +7,7 @@ import { gone, SessionConflictError, SessionDataError } from '../../core/session
 import { type SessionToken, transportOf } from '../../core/session-token.js';
 import { PASSPORT_KEY } from '../security/passport-user.js';
 import { AuthenticationRequiredException } from '../errors/exceptions.js';
+import { endMissing } from './end-session.js';
 import type { RequestSessionState } from './request-session-state.js';
 import type { AuthenticateOptions } from '../session.interface.js';
 
@@ -33,6 +34,8 @@ export function signIn(
     const data = toJsonObject(options.data ?? {});
     facts.checkData({}, data, id);
     const snapshot = state.snapshot();
+    // A page of another site may sign in by bearer, and ends nothing.
+    if (!facts.isCrossSiteChange) await endMissing(state, 'replaced');
     state.holdOpen();
     const created = await sessions.create(
       {
