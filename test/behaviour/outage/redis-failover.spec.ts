@@ -4,7 +4,7 @@ import { type RedisClient, RedisSessionBackend, type RedisSessionBackendOptions 
 import { ManualClock } from 'nest-sessions/testing';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closeApps, KEY, startApp } from '../../support/nest-app.js';
-import { OwnRedis, withOwnRedis } from '../../support/own-redis.js';
+import { onEachRedis, OwnRedis, withOwnRedis } from '../../support/own-redis.js';
 import { onEachSentinelGroup, OwnSentinelGroup, PRIMARY_NAME } from '../../support/own-sentinel-group.js';
 import { TcpGate } from '../../support/tcp-gate.js';
 
@@ -25,6 +25,11 @@ class RotatingController {
   @Post('logout')
   async logout(@Session() session: Session): Promise<void> {
     await session.logout();
+  }
+
+  @Post('logout-all')
+  async logoutAll(@Session() session: Session): Promise<void> {
+    await session.logoutAll();
   }
 
   @Get('user')
@@ -56,6 +61,15 @@ class Visitor {
     if (!response.ok && lines.length > 0) this.hasLostCookie = true;
     this.statuses.push(response.status);
     return { status: response.status, text: await response.text() };
+  }
+
+  /** Sends again, until the status is that one. */
+  async until<R extends { status: number }>(status: number, send: () => Promise<R>): Promise<R> {
+    for (let tries = 0; ; tries++) {
+      const reply = await send();
+      if (reply.status === status || tries === 200) return reply;
+      await sleep(50);
+    }
   }
 
   /** Who it is told that it is, once it is told anything; `null`: nobody. */
@@ -134,6 +148,52 @@ onEachSentinelGroup((program) => {
     expect(thefts).toEqual([]);
     await closeApps();
     await group.remove();
+  });
+});
+
+onEachRedis((program) => {
+  it('a sign-out that no replica confirms is refused each time, and once it is acknowledged no failover undoes it', async () => {
+    const primary = await OwnRedis.make(['--repl-diskless-sync-delay', '0'], { program });
+    const link = new TcpGate({ host: '127.0.0.1', port: primary.port });
+    await link.open();
+    const replica = await OwnRedis.make(['--replicaof', '127.0.0.1', String(link.port)], { program });
+    const name = new TcpGate({ host: '127.0.0.1', port: primary.port });
+    await name.open();
+    const { newVisitor } = await start(
+      { url: `redis://127.0.0.1:${name.port}` },
+      { durability: 'replica', durabilityTimeout: 300 },
+    );
+    const ways = ['/logout', '/logout-all', '/login?user=someone-else'];
+    const leavers = ways.map((way, index) => ({ way, visitor: newVisitor(`leaver-${index}`) }));
+    const stranger = newVisitor('stranger');
+    for (const each of [...leavers.map(({ visitor }) => visitor), stranger])
+      expect((await each.until(201, () => each.signIn())).status).toBe(201);
+    const cookies = leavers.map(({ visitor }) => visitor.cookie);
+
+    link.stick();
+    for (const { way, visitor } of leavers)
+      for (const _ of [1, 2, 3]) expect((await visitor.send('POST', way)).status).toBe(503);
+    for (const { visitor } of leavers) expect(await visitor.user()).toBeNull(); // on the primary it has ended
+    expect(leavers.map(({ visitor }) => visitor.cookie)).toEqual(cookies);
+    expect(leavers.filter(({ visitor }) => visitor.hasLostCookie)).toEqual([]);
+    link.unstick();
+    for (const { way, visitor } of leavers)
+      expect((await visitor.until(201, () => visitor.send('POST', way))).status).toBe(201);
+
+    link.stick();
+    await name.shut();
+    await primary.stop();
+    await replica.say('REPLICAOF', 'NO', 'ONE');
+    name.lead({ host: '127.0.0.1', port: replica.port });
+    await name.open();
+    // Now no replica is left, and whoever came back would be served.
+    for (const [index, { visitor }] of leavers.entries()) {
+      visitor.cookie = cookies[index] ?? '';
+      expect(await visitor.user()).toBeNull();
+    }
+    expect(await stranger.user()).toBe('stranger');
+    await closeApps();
+    await Promise.all([link.shut(), name.shut(), primary.remove(), replica.remove()]);
   });
 });
 
