@@ -213,7 +213,9 @@ export class BackendClient {
 
   async #prepare(): Promise<void> {
     try {
-      await this.#bounded('read', 'prepare the session storage', () => this.#backend.init());
+      await this.#bounded('read', 'prepare the session storage', () =>
+        this.#backend.init({ timeout: this.#timeout }),
+      );
       this.#isReady = true;
     } finally {
       this.#preparing = null;

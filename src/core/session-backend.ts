@@ -210,9 +210,11 @@ export abstract class SessionBackend {
    * Creates what the storage needs, if it is absent, and upgrades earlier versions of it. Idempotent, and safe from
    * several processes at once.
    *
+   * @param call.timeout milliseconds after which a call has been answered with an error: what has not been stored by then should
+   *   not be stored later. Not given: nobody says
    * @throws for a schema that is not ours, which stays as it is
    */
-  abstract init(): Promise<void>;
+  abstract init(call?: { readonly timeout: number }): Promise<void>;
 
   /** Releases what the backend opened, and nothing that it was given. Idempotent. Rows stay. */
   abstract close(): Promise<void>;

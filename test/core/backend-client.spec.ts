@@ -53,6 +53,20 @@ describe.each(CALLS)('%s', (_name, call) => {
   });
 });
 
+describe('a backend', () => {
+  it('is told when its calls will have been answered, before the first of them', async () => {
+    const told: unknown[] = [];
+    class TimedBackend extends OpenMemoryBackend {
+      override async init(call?: { readonly timeout: number }) {
+        told.push(call);
+      }
+    }
+    const { store } = openStore({ timeout: '3s' }, new TimedBackend());
+    await store.create({}, 'ada');
+    expect(told).toEqual([{ timeout: 3_000 }]);
+  });
+});
+
 describe('a backend that throws instead of rejecting', () => {
   it('is a failure like any other, and leaves no timer behind', async () => {
     const { store, backend, id } = await openWrapped('20ms');

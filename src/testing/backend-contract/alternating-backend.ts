@@ -32,8 +32,8 @@ export class AlternatingBackend extends SessionBackend {
   }
 
   /** Both at once, as processes that start together. */
-  async init(): Promise<void> {
-    await Promise.all(this.#backends.map((backend) => backend.init()));
+  async init(call?: { readonly timeout: number }): Promise<void> {
+    await Promise.all(this.#backends.map((backend) => backend.init(call)));
   }
 
   async close(): Promise<void> {

@@ -65,8 +65,8 @@ export class WrappedBackend extends SessionBackend {
     return this.calls.filter((one) => one === method).length;
   }
 
-  init() {
-    return this.#call('init', () => this.inner.init());
+  init(call?: { readonly timeout: number }) {
+    return this.#call('init', () => this.inner.init(call));
   }
   close() {
     return this.#call('close', () => this.inner.close());
