@@ -4,6 +4,7 @@ import type { RedisConnection, Reply, Word } from './connection/redis-connection
 import { bytesOf, listOf, numberOf, textOf } from './connection/redis-connection.js';
 import { markingScript } from './marking-script.js';
 import type { RedisScript } from './scripts/redis-script.js';
+import { ServerClock, TooLateError } from './server-clock.js';
 
 /** How safe a write is when it has been acknowledged. */
 export type RedisDurability = 'primary' | 'replica' | 'fsync';
@@ -23,6 +24,9 @@ export interface FoundKey {
 /** Milliseconds for which a call is made again while its slot of a Cluster moves to another server, and between two tries. */
 const [MOVE_PATIENCE, MOVE_PAUSE] = [3_000, 20];
 
+/** How often a call is sent that is refused for its time. Each refusal says what time it is, so twice is enough but for delays. */
+const TRIES = 3;
+
 /** Sends commands and scripts to the bucket that they are about. */
 export class BucketClient {
   readonly #connection: RedisConnection;
@@ -30,6 +34,7 @@ export class BucketClient {
   readonly #durability: RedisDurability;
   /** Milliseconds to wait for what the durability asks for. */
   readonly #timeout: number;
+  readonly #clock = new ServerClock();
 
   constructor(connection: RedisConnection, prefix: string, durability: RedisDurability, timeout: number) {
     this.#connection = connection;
@@ -56,10 +61,27 @@ export class BucketClient {
   /**
    * Runs a script that writes. It is acknowledged when the write is as safe as the durability says. Where the connection was
    * lost before the reply came, a script that recognises what it has done is sent again, once.
+   *
+   * @param deadline when its call will have been answered, by `performance.now()`: a script that is timely does nothing after
+   *   that, however long clients and networks keep it. Not given: it is never too late
+   * @throws TooLateError when it was too late, and nothing has been done
    */
-  async write(script: RedisScript, bucket: string, words: readonly Word[]): Promise<Reply> {
-    const write = () => this.#write(script, bucket, words);
-    return script.isRepeatable ? again(write) : write();
+  async write(
+    script: RedisScript,
+    bucket: string,
+    words: readonly Word[],
+    deadline = Number.POSITIVE_INFINITY,
+  ): Promise<Reply> {
+    for (let tries = 0; tries < TRIES && performance.now() < deadline; tries++) {
+      const all = script.isTimely ? [...words, ...this.#clock.termsUntil(deadline)] : words;
+      const write = () => this.#write(script, bucket, all);
+      try {
+        return await (script.isRepeatable ? again(write) : write());
+      } catch (error) {
+        if (!this.#clock.learnFrom(error)) throw error;
+      }
+    }
+    throw new TooLateError();
   }
 
   async #write(script: RedisScript, bucket: string, words: readonly Word[]): Promise<Reply> {

@@ -6,25 +6,33 @@ import { packPayload, tokenGenerationStart, tokenLine, tokenMark, tokenStart } f
 import type { RedisScript } from './scripts/redis-script.js';
 import { CHANGE_TOKEN, SAVE, TOUCH } from './scripts/change-row.js';
 
+/*
+ * Changes of one row. `deadline` is when the call will have been answered, by `performance.now()`: nothing is changed after that.
+ */
+
 /** A pointer to a bucket: its name, and a number that grows with each. */
 const POINTER = /^([0-9A-Z]{2}) /;
 
 /** Stores a payload; whether it hit. */
-export function saveRow(client: BucketClient, change: PayloadChange): Promise<boolean> {
+export function saveRow(client: BucketClient, change: PayloadChange, deadline: number): Promise<boolean> {
   const { id, now, expectedVersion, version, lastActiveAt, expiresAt, keyId } = change;
   const numbers = [now, expectedVersion, version, lastActiveAt, expiresAt].map(String);
-  return changeRow(client, SAVE, [id, ...numbers, packPayload(change), keyId]);
+  return changeRow(client, SAVE, [id, ...numbers, packPayload(change), keyId], deadline);
 }
 
 /** Records use; whether it hit. */
-export function touchRow(client: BucketClient, touch: Touch): Promise<boolean> {
+export function touchRow(client: BucketClient, touch: Touch, deadline: number): Promise<boolean> {
   const { id, now, lastActiveAt, expiresAt, unlessActiveAfter } = touch;
   const numbers = [now, lastActiveAt, expiresAt, unlessActiveAfter ?? ''].map(String);
-  return changeRow(client, TOUCH, [id, ...numbers]);
+  return changeRow(client, TOUCH, [id, ...numbers], deadline);
 }
 
 /** Swaps the token side; whether it hit. */
-export function changeRowToken(client: BucketClient, change: TokenChange): Promise<boolean> {
+export function changeRowToken(
+  client: BucketClient,
+  change: TokenChange,
+  deadline: number,
+): Promise<boolean> {
   const { id, now, expected, next, authenticatedAt } = change;
   const words = [
     tokenStart(expected),
@@ -33,7 +41,7 @@ export function changeRowToken(client: BucketClient, change: TokenChange): Promi
     tokenMark(next),
     String(authenticatedAt ?? ''),
   ];
-  return changeRow(client, CHANGE_TOKEN, [id, String(now), ...words]);
+  return changeRow(client, CHANGE_TOKEN, [id, String(now), ...words], deadline);
 }
 
 /** Runs the script where the id leads, which its first reply may say. */
@@ -41,9 +49,10 @@ async function changeRow(
   client: BucketClient,
   script: RedisScript,
   words: readonly [string, ...Word[]],
+  deadline: number,
 ): Promise<boolean> {
-  const reply = await client.write(script, bucketOfId(words[0]), words);
+  const reply = await client.write(script, bucketOfId(words[0]), words, deadline);
   const pointer = POINTER.exec(textOf(reply))?.[1];
   if (pointer === undefined) return numberOf(reply) === 1;
-  return numberOf(await client.write(script, pointer, words)) === 1;
+  return numberOf(await client.write(script, pointer, words, deadline)) === 1;
 }

@@ -4,11 +4,20 @@ import type { SessionRow } from '../../core/session-row.js';
 import { sleep } from '../../core/timers.js';
 import type { BucketClient, FoundKey } from './bucket-client.js';
 import { bucketOf, bucketOfId, bucketOfUser } from './buckets.js';
-import { listOf, numberOf, textBytesOf, textOf, type Word } from './connection/redis-connection.js';
+import {
+  listOf,
+  numberOf,
+  textBytesOf,
+  type Reply,
+  textOf,
+  type Word,
+} from './connection/redis-connection.js';
 import { forgetPointers } from './pointers.js';
 import { headLength, packRow, told, unpackRow, unpackUse } from './row-packing.js';
 import { BURY, CLAIM, FENCE, POINT, UNCLAIM } from './scripts/claims.js';
 import { INSERT } from './scripts/insert.js';
+import type { RedisScript } from './scripts/redis-script.js';
+import { TooLateError } from './server-clock.js';
 
 /*
  * Beginning a session. The new row, the limit and what is replaced are one script where they are in one bucket. A row of
@@ -48,12 +57,18 @@ interface Pointing {
 
 const NO_POINTING: Pointing = { pointer: '', number: '', deadline: '' };
 
-export async function insert(client: BucketClient, request: InsertRequest): Promise<InsertResult> {
+/** @param deadline when the call will have been answered, by `performance.now()`: no session begins after that */
+export async function insert(
+  client: BucketClient,
+  request: InsertRequest,
+  deadline: number,
+): Promise<InsertResult> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const replaced = request.replaces === null ? null : await findReplaced(client, request.replaces, request);
+    const replaced =
+      request.replaces === null ? null : await findReplaced(client, request.replaces, request, deadline);
     const row = await build(client, request, replaced);
     if (row === null) return { status: 'refused' };
-    const step = new InsertStep(client, request, row, replaced, attempt < OVERTAKEN);
+    const step = new InsertStep(client, request, deadline, row, replaced, attempt < OVERTAKEN);
     const result = await step.take();
     if (result === 'ended') throw new Error('The session has ended before it was known to be stored');
     if (result !== null) return result;
@@ -82,10 +97,13 @@ async function findReplaced(
   client: BucketClient,
   id: string,
   { userId }: InsertRequest,
+  deadline: number,
 ): Promise<Replaced | null> {
   const next = userId === null ? null : bucketOfUser(userId);
   const find = (bucket: string) =>
-    next === null || next === bucket ? client.look(bucket, id, true) : claimAndLook(client, bucket, id);
+    next === null || next === bucket
+      ? client.look(bucket, id, true)
+      : claimAndLook(client, bucket, id, deadline);
   for (let looks = 0; ; looks++) {
     let bucket = bucketOfId(id);
     let found: FoundKey & { readonly isOurs?: boolean } = await find(bucket);
@@ -109,11 +127,12 @@ async function claimAndLook(
   client: BucketClient,
   bucket: string,
   id: string,
+  deadline: number,
 ): Promise<FoundKey & { readonly isOurs: boolean }> {
   const claim = newNonce();
   try {
     const [said, found] = await Promise.all([
-      client.write(CLAIM, bucket, [id, claim, '', '']),
+      client.write(CLAIM, bucket, [id, claim, '', ''], deadline),
       client.look(bucket, id, true),
     ]);
     if (numberOf(said) === 0 || found.claim === claim) return { ...found, isOurs: found.claim === claim };
@@ -144,6 +163,8 @@ async function unclaim(client: BucketClient, bucket: string, id: string, claim: 
 class InsertStep {
   readonly #client: BucketClient;
   readonly #request: InsertRequest;
+  /** When the call will have been answered, by `performance.now()`. */
+  readonly #deadline: number;
   readonly #row: SessionRow;
   readonly #replaced: Replaced | null;
   readonly #bucket: string;
@@ -160,6 +181,7 @@ class InsertStep {
   constructor(
     client: BucketClient,
     request: InsertRequest,
+    deadline: number,
     row: SessionRow,
     replaced: Replaced | null,
     mayBeRebuilt: boolean,
@@ -167,6 +189,7 @@ class InsertStep {
     this.#mayBeRebuilt = mayBeRebuilt;
     this.#client = client;
     this.#request = request;
+    this.#deadline = deadline;
     this.#row = row;
     this.#replaced = replaced;
     this.#bucket = bucketOf(row);
@@ -186,13 +209,20 @@ class InsertStep {
     }
     if (replaced.claim === null) {
       const words = [id, this.#claim, ...seenOf(replaced)];
-      if (numberOf(await this.#client.write(CLAIM, replaced.bucket, words)) !== 1) return null;
+      if (numberOf(await this.#write(CLAIM, replaced.bucket, words)) !== 1) return null;
     }
-    // A rejection leaves the row claimed, and so dead: nobody knows whether the new one is there.
-    const result = await this.#insert();
+    // A rejection leaves the row claimed, and so dead, unless it is known that the new one is not there.
+    const result = await this.#insert().catch(async (error: unknown) => {
+      if (error instanceof TooLateError) await this.#giveBack(replaced);
+      throw error;
+    });
     if (result === 'ended' || result?.status === 'inserted') this.#bury(replaced);
     else await this.#giveBack(replaced);
     return result;
+  }
+
+  #write(script: RedisScript, bucket: string, words: readonly Word[]): Promise<Reply> {
+    return this.#client.write(script, bucket, words, this.#deadline);
   }
 
   /** Nobody waits for it: the claim made the row dead, and whoever reads it later removes it if this fails. */
@@ -214,7 +244,7 @@ class InsertStep {
         if (pointed === null) continue;
         pointing = pointed;
       }
-      const reply = listOf(await this.#client.write(INSERT, this.#bucket, this.#words(pointing)));
+      const reply = listOf(await this.#write(INSERT, this.#bucket, this.#words(pointing)));
       switch (textOf(reply[0])) {
         case 'inserted':
           return this.#inserted(reply.slice(1));
@@ -247,7 +277,7 @@ class InsertStep {
     if (home === this.#bucket) return { ...NO_POINTING, pointer: this.#takenDown };
     const over = String(absoluteExpiresAt);
     const words = [id, this.#bucket, over, this.#takenDown, this.#claim];
-    const [said, pointer, deadline] = listOf(await this.#client.write(POINT, home, words)).map(textOf);
+    const [said, pointer, deadline] = listOf(await this.#write(POINT, home, words)).map(textOf);
     if (said === 'taken') return 'taken';
     if (said === 'points' && pointer !== undefined && deadline !== undefined)
       return { pointer: '', number: pointer.slice(3), deadline };

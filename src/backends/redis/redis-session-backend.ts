@@ -17,6 +17,7 @@ import type { SessionBus } from '../../core/session-bus.js';
 import { compareIds } from '../../core/identifiers.js';
 import { isActive } from '../../core/session-expiry.js';
 import type { EndedRow, EpochMs, LiveRow, SessionRow } from '../../core/session-row.js';
+import { performance } from '../../core/timers.js';
 import { BucketClient } from './bucket-client.js';
 import { bucketOfUser, BUCKETS, randomBucket } from './buckets.js';
 import { changeRowToken, saveRow, touchRow } from './change-rows.js';
@@ -39,6 +40,7 @@ import { cursorAt, nextBatch, pruneBatch, rowsOf } from './walk-rows.js';
  *
  * - One call is one round trip, but for a sign-in that replaces a session, which takes two, or three if that session is in
  *   another slot; ids that the app chose itself take one more when the row has a user.
+ * - What begins or changes a session is not done once its call has been answered, by the clock of the server that does it.
  * - Rows are active by the `now` that is given. Every key has an expiry too, an hour later than what it holds, by which Redis
  *   forgets it; so nobody has to walk over expired rows.
  * - `walk` goes through 1,024 indexes, one for each bucket, and reads the rows of a batch together.
@@ -48,6 +50,8 @@ export class RedisSessionBackend extends SessionBackend {
   readonly #given: RedisClient;
   readonly #settings: RedisSettings;
   #opening: Promise<Opened> | null = null;
+  /** Milliseconds after which a call has been answered: the default of the option `timeout`, where nobody says. */
+  #timeout = 5_000;
   /** Whether what ends is published, so that the user of the connection has to be allowed that. */
   #hasBus = false;
 
@@ -69,7 +73,8 @@ export class RedisSessionBackend extends SessionBackend {
    * @throws SessionOptionsError for a server that evicts keys, is too old, or belongs to a Cluster that the client does not
    *   know, for a user who may not run what sessions need, and where `durability: 'fsync'` cannot be kept
    */
-  async init(): Promise<void> {
+  async init({ timeout = this.#timeout }: { readonly timeout?: number } = {}): Promise<void> {
+    this.#timeout = timeout;
     const { checks } = await this.#open();
     await checks.start();
   }
@@ -109,23 +114,27 @@ export class RedisSessionBackend extends SessionBackend {
   }
 
   async insert(request: InsertRequest): Promise<InsertResult> {
+    const deadline = this.#deadline();
     const { buckets } = await this.#open();
-    return insert(buckets, request);
+    return insert(buckets, request, deadline);
   }
 
   async save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {
+    const deadline = this.#deadline();
     const { buckets } = await this.#open();
-    return Promise.all(changes.map((change) => saveRow(buckets, change)));
+    return Promise.all(changes.map((change) => saveRow(buckets, change, deadline)));
   }
 
   async touch(touches: readonly Touch[]): Promise<readonly boolean[]> {
+    const deadline = this.#deadline();
     const { buckets } = await this.#open();
-    return Promise.all(touches.map((touch) => touchRow(buckets, touch)));
+    return Promise.all(touches.map((touch) => touchRow(buckets, touch, deadline)));
   }
 
   async changeToken(change: TokenChange): Promise<boolean> {
+    const deadline = this.#deadline();
     const { buckets } = await this.#open();
-    return changeRowToken(buckets, change);
+    return changeRowToken(buckets, change, deadline);
   }
 
   /** Atomic as a whole for the rows of one user. Rows of several users end bucket by bucket. */
@@ -177,6 +186,11 @@ export class RedisSessionBackend extends SessionBackend {
     const { buckets } = await this.#open();
     const found = await Promise.all(BUCKETS.map((bucket) => buckets.keysInUse(bucket, now)));
     return new Set(found.flat());
+  }
+
+  /** When a call that begins now will have been answered, by `performance.now()`. */
+  #deadline(): number {
+    return performance.now() + this.#timeout;
   }
 
   /** The connection, opened by the first call. After a failure the next call tries again. */

@@ -1,4 +1,4 @@
-import { redisScript } from './redis-script.js';
+import { timelyScript } from './redis-script.js';
 
 /*
  * Changes of one row that is there. Each gives 1 or 0, whether it hit, or the pointer to the bucket that has the row. A hit
@@ -6,6 +6,8 @@ import { redisScript } from './redis-script.js';
  */
 
 const FIND_ACTIVE = `
+local late = untimely()
+if late then return late end
 local id, now = ARGV[1], ARGV[2]
 local key = row_key(id)
 local found = redis.call('HMGET', key, 'u', 'c', 'p')
@@ -16,7 +18,7 @@ if not is_active(row, now) then return 0 end
 `;
 
 /** Stores a payload, if the row is of the version that is expected. One that is stored already is sent again, and hits. */
-export const SAVE = redisScript(
+export const SAVE = timelyScript(
   'save',
   `${FIND_ACTIVE}
 local expected, version, last, expires, payload, key_id = unpack(ARGV, 3, 8)
@@ -38,7 +40,7 @@ return 1
 );
 
 /** Records use. */
-export const TOUCH = redisScript(
+export const TOUCH = timelyScript(
   'touch',
   `${FIND_ACTIVE}
 local last, expires, unless_after = unpack(ARGV, 3, 5)
@@ -52,7 +54,7 @@ return 1
 );
 
 /** Swaps the token side, if it is what is expected. One that is stored already is sent again, and hits. */
-export const CHANGE_TOKEN = redisScript(
+export const CHANGE_TOKEN = timelyScript(
   'change-token',
   `${FIND_ACTIVE}
 local expected, next_start, next_line, next_mark, authenticated = unpack(ARGV, 3, 7)

@@ -1,4 +1,4 @@
-import { CLAIM_AGE, redisScript, TOMBSTONE_AGE } from './redis-script.js';
+import { CLAIM_AGE, redisScript, timelyScript, TOMBSTONE_AGE } from './redis-script.js';
 
 /*
  * What it takes when two buckets have a part in one step, which no script can do at once: a sign-in that replaces a session
@@ -15,12 +15,14 @@ const FENCE_AGE = 10 * POINTER_PATIENCE;
  * Claims a row, if it is still what it was, or whatever it is where nobody has looked at it: from now on it is dead for
  * everybody, and only the claim may bring it back. Gives 0 if there is none here, or it is another one's.
  */
-export const CLAIM = redisScript(
+export const CLAIM = timelyScript(
   'claim',
   `
 local id, claim, use, head = unpack(ARGV)
 local found = redis.call('HMGET', row_key(id), 'u', 'c', 'p', 'r')
 if found[1] and found[2] == claim then return 1 end
+local late = untimely()
+if late then return late end
 if not found[1] or found[2] then return 0 end
 if use == '' then
   if found[3] then return 0 end
@@ -61,9 +63,11 @@ return 1
  * another bucket is only taken down by who has seen to it that there is no row behind it. Gives the pointer as it is then, and
  * until when the row may be inserted.
  */
-export const POINT = redisScript(
+export const POINT = timelyScript(
   'point',
   `
+local late = untimely()
+if late then return late end
 local id, bucket, over, taken_down, claim = unpack(ARGV)
 local key = row_key(id)
 local found = redis.call('HMGET', key, 'u', 'c', 'p', 'g')

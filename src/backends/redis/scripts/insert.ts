@@ -1,7 +1,7 @@
-import { CLAIM_AGE, redisScript } from './redis-script.js';
+import { CLAIM_AGE, timelyScript } from './redis-script.js';
 
 /** Begins the sessions of one bucket. */
-export const INSERT = redisScript(
+export const INSERT = timelyScript(
   'insert',
   `
 local id, use, rest, user, present, max, on_limit = unpack(ARGV, 1, 7)
@@ -18,6 +18,8 @@ if there[5] == name then
   if there[6] then return cmsgpack.unpack(there[6]) end
   return { 'inserted' }
 end
+local late = untimely()
+if late then return late end
 
 -- Whether the id is free here. A pointer leads to another bucket, and a fence keeps out who was overtaken. After a row that has
 -- ended only who knows of it may insert: what was sent before and comes late does not

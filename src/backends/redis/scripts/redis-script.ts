@@ -10,6 +10,8 @@ export interface RedisScript {
   readonly sha: string;
   /** Whether it recognises what it has done already, so that it is sent again when nobody knows whether it ran. */
   readonly isRepeatable: boolean;
+  /** Whether it is told when its call will have been answered, and does nothing after that. */
+  readonly isTimely: boolean;
 }
 
 /** Milliseconds after which nobody is at work any more who has claimed a row. */
@@ -127,8 +129,35 @@ local function remove(id, key, user)
 end
 `;
 
+/** Milliseconds by which the clock of a server may be behind what the app takes it for. */
+const CLOCK_SLACK = 1_000;
+
+/**
+ * For scripts that may not run once their call has been answered. A client keeps what it cannot send, and a network what it cannot
+ * deliver, so a sign-in that was answered 503 would be carried out when the server is back.
+ *
+ * The last two words are when the call left, by the clock of the server as the app knows it, and how many milliseconds it may
+ * take; both empty: any number. Where a call seems to come before it left, the app knows the clock of another server, and
+ * nothing is done either. The refusal says what time it is here, and the app sends the call again while somebody waits for it.
+ */
+const TIMELY = `
+local function untimely()
+  local left, patience = tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])
+  if not left or (clock <= left + patience and clock >= left - ${CLOCK_SLACK}) then return nil end
+  return redis.error_reply(string.format('UNTIMELY %.0f', clock))
+end
+`;
+
 /** Makes a script of its name and its lines. */
 export function redisScript(name: string, body: string, isRepeatable = false): RedisScript {
-  const source = PRELUDE + body;
-  return { name, source, sha: createHash('sha1').update(source).digest('hex'), isRepeatable };
+  return script(name, PRELUDE + body, isRepeatable, false);
+}
+
+/** The same for one that asks `untimely()` before it changes anything, and gives what that says unless it is nil. */
+export function timelyScript(name: string, body: string, isRepeatable = false): RedisScript {
+  return script(name, PRELUDE + TIMELY + body, isRepeatable, true);
+}
+
+function script(name: string, source: string, isRepeatable: boolean, isTimely: boolean): RedisScript {
+  return { name, source, sha: createHash('sha1').update(source).digest('hex'), isRepeatable, isTimely };
 }
