@@ -11,11 +11,13 @@ export type RedisDurability = 'primary' | 'replica' | 'fsync';
 
 /** The fields of a key of a session, as they are. */
 export interface FoundKey {
+  /** Where it is. */
+  readonly bucket: string;
   /** What changes with use; `null`: there is no row. */
   readonly use: Buffer | null;
   /** The rest; `null`: there is no row, or it was not asked for. */
   readonly rest: Buffer | null;
-  /** The name of the sign-in in another bucket that is about to end the row, which is dead until it has; `null`: there is none. */
+  /** The name of the sign-in in another bucket that is about to end the row; `null`: there is none. */
   readonly claim: string | null;
   /** The pointer to the bucket that has the row; `null`: the row is here, if there is one. */
   readonly pointer: string | null;
@@ -73,12 +75,12 @@ export class BucketClient {
     deadline = Number.POSITIVE_INFINITY,
   ): Promise<Reply> {
     for (let tries = 0; tries < TRIES && performance.now() < deadline; tries++) {
-      const all = script.isTimely ? [...words, ...this.#clock.termsUntil(deadline)] : words;
+      const all = script.isTimely ? [...words, ...this.#clock.termsUntil(bucket, deadline)] : words;
       const write = () => this.#write(script, bucket, all);
       try {
         return await (script.isRepeatable ? again(write) : write());
       } catch (error) {
-        if (!this.#clock.learnFrom(error)) throw error;
+        if (!this.#clock.learnFrom(bucket, error)) throw error;
       }
     }
     throw new TooLateError();
@@ -114,6 +116,7 @@ export class BucketClient {
     const reply = await this.#read(key, ['HMGET', key, 'u', 'c', 'p', ...(isWhole ? ['r'] : [])]);
     const [use, claim, pointer, rest = null] = listOf(reply, isWhole ? 4 : 3);
     return {
+      bucket,
       use: bytesOf(use),
       rest: bytesOf(rest),
       claim: bytesOf(claim)?.toString() ?? null,
@@ -202,14 +205,33 @@ async function translated<R>(reply: Promise<R>): Promise<R> {
   }
 }
 
+/** Errors of calls that had been sent before, without a reply: they tell of the second time alone. */
+const ofSecondCalls = new WeakSet<Error>();
+
 /** Calls once more when the connection was lost before the reply came. */
 async function again<R>(call: () => Promise<R>): Promise<R> {
   try {
     return await call();
   } catch (error) {
     if (!isLostConnection(error)) throw error;
-    return call();
   }
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof Error) ofSecondCalls.add(error);
+    throw error;
+  }
+}
+
+/** What servers say of a call that they have not begun. */
+const REFUSED =
+  /^(?:OOM|NOREPLICAS|READONLY|MISCONF|MASTERDOWN|LOADING|BUSY|NOPERM|NOAUTH|EXECABORT|UNTIMELY|Too many Cluster) /;
+
+/** Whether an error says for certain that nothing has been done. */
+export function isRefusal(error: unknown): boolean {
+  if (error instanceof TooLateError) return true;
+  if (error instanceof Error && ofSecondCalls.has(error)) return false;
+  return isMoving(error) || REFUSED.test(messageOf(error));
 }
 
 /** What ioredis, node-redis and sockets say of a connection that has been lost. */

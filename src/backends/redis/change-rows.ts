@@ -1,6 +1,7 @@
 import type { PayloadChange, TokenChange, Touch } from '../../core/session-backend.js';
 import type { BucketClient } from './bucket-client.js';
 import { bucketOfId } from './buckets.js';
+import { Claimed, whenDecided } from './claimed-rows.js';
 import { numberOf, textOf, type Word } from './connection/redis-connection.js';
 import { packPayload, tokenGenerationStart, tokenLine, tokenMark, tokenStart } from './row-packing.js';
 import type { RedisScript } from './scripts/redis-script.js';
@@ -44,15 +45,33 @@ export function changeRowToken(
   return changeRow(client, CHANGE_TOKEN, [id, String(now), ...words], deadline);
 }
 
-/** Runs the script where the id leads, which its first reply may say. */
+type Words = readonly [string, ...Word[]];
+
+/** Runs the script on the row of an id; whether it hit. */
 async function changeRow(
   client: BucketClient,
   script: RedisScript,
-  words: readonly [string, ...Word[]],
+  words: Words,
   deadline: number,
 ): Promise<boolean> {
-  const reply = await client.write(script, bucketOfId(words[0]), words, deadline);
-  const pointer = POINTER.exec(textOf(reply))?.[1];
-  if (pointer === undefined) return numberOf(reply) === 1;
-  return numberOf(await client.write(script, pointer, words, deadline)) === 1;
+  const hit = await changeOnce(client, script, words, deadline);
+  if (!(hit instanceof Claimed)) return hit;
+  return whenDecided(client, words[0], () => changeOnce(client, script, words, deadline));
+}
+
+/** Runs the script where the id leads, which its first reply may say. */
+async function changeOnce(
+  client: BucketClient,
+  script: RedisScript,
+  words: Words,
+  deadline: number,
+): Promise<boolean | Claimed> {
+  let bucket = bucketOfId(words[0]);
+  let reply = textOf(await client.write(script, bucket, words, deadline));
+  const pointer = POINTER.exec(reply)?.[1];
+  if (pointer !== undefined) {
+    bucket = pointer;
+    reply = textOf(await client.write(script, bucket, words, deadline));
+  }
+  return reply === 'claimed' ? new Claimed(bucket) : numberOf(reply) === 1;
 }

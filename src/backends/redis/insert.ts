@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { InsertRequest, InsertResult } from '../../core/session-backend.js';
 import type { SessionRow } from '../../core/session-row.js';
-import { sleep } from '../../core/timers.js';
-import type { BucketClient, FoundKey } from './bucket-client.js';
+import { performance, sleep } from '../../core/timers.js';
+import { type BucketClient, type FoundKey, isRefusal } from './bucket-client.js';
 import { bucketOf, bucketOfId, bucketOfUser } from './buckets.js';
+import { Claimed, whenDecided } from './claimed-rows.js';
 import {
   listOf,
   numberOf,
@@ -14,22 +15,21 @@ import {
 } from './connection/redis-connection.js';
 import { forgetPointers } from './pointers.js';
 import { headLength, packRow, told, unpackRow, unpackUse } from './row-packing.js';
-import { BURY, CLAIM, FENCE, POINT, UNCLAIM } from './scripts/claims.js';
+import { BURY, CANCEL, CLAIM, FENCE, POINT, UNCLAIM } from './scripts/claims.js';
 import { INSERT } from './scripts/insert.js';
-import type { RedisScript } from './scripts/redis-script.js';
-import { TooLateError } from './server-clock.js';
+import { CLAIM_AGE, type RedisScript } from './scripts/redis-script.js';
 
 /*
  * Beginning a session. The new row, the limit and what is replaced are one script where they are in one bucket. A row of
- * another bucket is claimed first, from when on it is dead, and removed when the new one is there. Where it is known before the
- * new row is built that they are in two, the row is claimed and read in one round trip.
+ * another bucket is claimed first, and removed when the new one is there, or given back if there will be none. Where it is known
+ * before the new row is built that they are in two, the row is claimed and read in one round trip.
  */
 
 /** How often a step begins again because somebody else was faster. */
 const ATTEMPTS = 200;
 
-/** Milliseconds between two looks at a row that somebody has claimed, and how many looks there are. */
-const [CLAIM_PAUSE, CLAIM_LOOKS] = [10, 100];
+/** Milliseconds between two tries to find out what became of an insert. */
+const SETTLE_PAUSE = 1_000;
 
 /** Milliseconds between two attempts at most. */
 const LONGEST_PAUSE = 100;
@@ -92,7 +92,7 @@ async function build(
   return row;
 }
 
-/** The row that an id leads to; `null`: there is none, or one that is about to end. */
+/** The row that an id leads to; `null`: there is none. */
 async function findReplaced(
   client: BucketClient,
   id: string,
@@ -104,22 +104,13 @@ async function findReplaced(
     next === null || next === bucket
       ? client.look(bucket, id, true)
       : claimAndLook(client, bucket, id, deadline);
-  for (let looks = 0; ; looks++) {
-    let bucket = bucketOfId(id);
-    let found: FoundKey & { readonly isOurs?: boolean } = await find(bucket);
-    if (found.pointer !== null) {
-      bucket = found.pointer.slice(0, 2);
-      found = await find(bucket);
-    }
-    const { use, rest, claim, isOurs = false } = found;
+  return whenDecided(client, id, async () => {
+    let found: FoundKey & { readonly isOurs?: boolean } = await find(bucketOfId(id));
+    if (found.use === null && found.pointer !== null) found = await find(found.pointer.slice(0, 2));
+    const { bucket, use, rest, claim, isOurs = false } = found;
     if (use === null || rest === null) return null;
-    if (claim === null || isOurs) return { id, bucket, use, rest, claim };
-    if (looks === CLAIM_LOOKS) {
-      numberOf(await client.write(BURY, bucket, [id, '']));
-      return null;
-    }
-    await sleep(CLAIM_PAUSE);
-  }
+    return claim === null || isOurs ? { id, bucket, use, rest, claim } : new Claimed(bucket);
+  });
 }
 
 /** Claims a row, and reads it in the same round trip. */
@@ -211,9 +202,8 @@ class InsertStep {
       const words = [id, this.#claim, ...seenOf(replaced)];
       if (numberOf(await this.#write(CLAIM, replaced.bucket, words)) !== 1) return null;
     }
-    // A rejection leaves the row claimed, and so dead, unless it is known that the new one is not there.
-    const result = await this.#insert().catch(async (error: unknown) => {
-      if (error instanceof TooLateError) await this.#giveBack(replaced);
+    const result = await this.#insert().catch((error: unknown) => {
+      void this.#settle(replaced, isRefusal(error));
       throw error;
     });
     if (result === 'ended' || result?.status === 'inserted') this.#bury(replaced);
@@ -225,7 +215,32 @@ class InsertStep {
     return this.#client.write(script, bucket, words, this.#deadline);
   }
 
-  /** Nobody waits for it: the claim made the row dead, and whoever reads it later removes it if this fails. */
+  /**
+   * After an error: finds out whether the new row is there, and sees to it that it never will be if it is not. Nobody waits for
+   * it, and it is tried for as long as the claim lasts.
+   *
+   * @param isRefused whether it is certain that the new row is not there
+   */
+  async #settle(replaced: Replaced, isRefused: boolean): Promise<void> {
+    const end = performance.now() + CLAIM_AGE;
+    while (performance.now() < end) {
+      try {
+        const isInserted = !isRefused && (await this.#cancel());
+        if (isInserted) return this.#bury(replaced);
+        return await this.#giveBack(replaced);
+      } catch {
+        await sleep(SETTLE_PAUSE, undefined, false);
+      }
+    }
+  }
+
+  /** @returns whether the new row is there; if not, it never will be */
+  async #cancel(): Promise<boolean> {
+    const words = [this.#row.id, this.#name];
+    return numberOf(await this.#client.run(CANCEL, this.#bucket, words)) === 1;
+  }
+
+  /** Nobody waits for it: whoever asks for the row waits, and removes it in a minute if this fails. */
   #bury({ id, bucket }: Replaced): void {
     this.#client
       .run(BURY, bucket, [id, this.#claim])

@@ -29,7 +29,7 @@ import { insert } from './insert.js';
 import { channelOf, RedisBus } from './redis-bus.js';
 import { findLive, findRow } from './read-rows.js';
 import { type RedisSessionBackendOptions, type RedisSettings, resolveRedisOptions } from './redis-options.js';
-import { unpackRow } from './row-packing.js';
+import { unpackOrNull } from './row-packing.js';
 import { LIST } from './scripts/list.js';
 import { ServerChecks } from './server-checks.js';
 import { cursorAt, nextBatch, pruneBatch, rowsOf } from './walk-rows.js';
@@ -154,7 +154,8 @@ export class RedisSessionBackend extends SessionBackend {
     const rows: SessionRow[] = [];
     for (let index = 0; index + 2 < found.length; index += 3) {
       const [use, rest] = [bytesOf(found[index + 1]), bytesOf(found[index + 2])];
-      if (use !== null && rest !== null) rows.push(unpackRow(textOf(found[index]), use, rest));
+      const row = use && rest && unpackOrNull(textOf(found[index]), use, rest);
+      if (row) rows.push(row);
     }
     return rows
       .toSorted((one, other) => other[orderBy] - one[orderBy] || compareIds(other.id, one.id))

@@ -69,6 +69,16 @@ export function headLength(rest: Buffer): number {
   return rest.indexOf(10, rest.indexOf(10) + 1) + 1;
 }
 
+/** The same for a look at many rows, of which none is to fail for another one. `null`: it is not what this backend writes */
+export function unpackOrNull(id: string, use: Buffer, rest: Buffer): SessionRow | null {
+  try {
+    return unpackRow(id, use, rest);
+  } catch (error) {
+    if (error instanceof DamagedRowError) return null;
+    throw error;
+  }
+}
+
 /** What `u` says. @throws when it is not what this backend writes */
 export function unpackUse(id: string, use: Buffer): UsedRow {
   const words = new Words(id, use.toString());

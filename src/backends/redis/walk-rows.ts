@@ -3,7 +3,7 @@ import type { BucketClient } from './bucket-client.js';
 import { BUCKETS } from './buckets.js';
 import { groups } from './delete-rows.js';
 import { numberOf } from './connection/redis-connection.js';
-import { unpackRow } from './row-packing.js';
+import { unpackOrNull } from './row-packing.js';
 import { PRUNE } from './scripts/delete.js';
 
 /*
@@ -60,7 +60,7 @@ function wider(atOnce: number): number {
   return Math.min(2 * atOnce, MOST_AT_ONCE);
 }
 
-/** The rows of a batch with their entries, in its order, without those that are gone. */
+/** The rows of a batch with their entries, in its order, without those that are gone or damaged. */
 export async function rowsOf(
   client: BucketClient,
   { ids }: Batch,
@@ -69,9 +69,8 @@ export async function rowsOf(
     ids.map(async (entry) => {
       const [bucket, id] = entry;
       const { use, rest, claim } = await client.look(bucket, id, true);
-      return use === null || rest === null || claim !== null
-        ? null
-        : { entry, row: unpackRow(id, use, rest) };
+      const row = use && rest && claim === null ? unpackOrNull(id, use, rest) : null;
+      return row && { entry, row };
     }),
   );
   return rows.filter((row) => row !== null);

@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis';
 import { bucketOfUser } from '../../../src/backends/redis/buckets.js';
 import { RedisSessionBackend } from '../../../src/backends/redis/index.js';
-import { UNCLAIM } from '../../../src/backends/redis/scripts/claims.js';
+import type { Word } from '../../../src/backends/redis/connection/redis-connection.js';
+import { CLAIM, UNCLAIM } from '../../../src/backends/redis/scripts/claims.js';
 import { INSERT } from '../../../src/backends/redis/scripts/insert.js';
 import {
   insertLimited,
@@ -13,15 +14,23 @@ import {
 } from '../../../src/testing/backend-contract/contract-rule.js';
 import { onEachRedis, OwnRedis } from '../../support/own-redis.js';
 
-/** A client that can hold back what inserts a row, so that a sign-in stands between the claim and the insert. */
+/** A client that can hold back what inserts a row, so that a sign-in stands between the claim and the insert, or lose it. */
 class HoldingRedis extends Redis {
   #held: Promise<void> | null = null;
+  #lost: ((words: readonly Word[]) => void) | null = null;
+  /** The words of the last claim. */
+  claim: readonly Word[] = [];
 
   override sendCommand(...sent: Parameters<Redis['sendCommand']>): unknown {
     const [command] = sent;
-    const held = command.args[0] === INSERT.sha ? this.#held : null;
-    if (held === null) return super.sendCommand(...sent);
-    void held.then(() => super.sendCommand(...sent));
+    const words = command.args as readonly Word[];
+    if (words[0] === CLAIM.sha) this.claim = words;
+    if (words[0] !== INSERT.sha) return super.sendCommand(...sent);
+    if (this.#lost !== null) {
+      this.#lost(words);
+      command.reject(new Error('Connection is closed.'));
+    } else if (this.#held === null) return super.sendCommand(...sent);
+    else void this.#held.then(() => void super.sendCommand(...sent));
     return command.promise;
   }
 
@@ -33,6 +42,11 @@ class HoldingRedis extends Redis {
       this.#held = null;
       release();
     };
+  }
+
+  /** Loses the connection whenever a row is inserted; `null`: no more. */
+  lose(instead: ((words: readonly Word[]) => void) | null): void {
+    this.#lost = instead;
   }
 }
 
@@ -151,6 +165,102 @@ onEachRedis((program) => {
       expect(await goOn()).toBe('limit');
       expect(await second).toMatchObject({ status: 'inserted', replaced: { id: idOf(1) } });
       expect(await active()).toEqual([]);
+    });
+  });
+
+  const use = () => ({ id: idOf(1), lastActiveAt: NOW, expiresAt: NOW + MINUTE, now: NOW });
+  const find = async () => (await other.find([idOf(1)]))[0]?.id ?? null;
+  const CALLS: Record<string, () => Promise<unknown>> = {
+    'is read': async () => (await other.find([idOf(1)]))[0] !== null,
+    'is looked for': async () => (await other.alive([idOf(1)], NOW))[0] !== null,
+    'is touched': async () => (await other.touch([use()]))[0],
+    'is saved': async () => {
+      const change = { expectedVersion: 1, version: 2, keyId: 'k1', payload: Buffer.from('p') };
+      return (await other.save([{ ...use(), ...change }]))[0];
+    },
+    'gets a token': () =>
+      other.changeToken({ id: idOf(1), expected: mine(1), next: { ...mine(1), tokenUsed: true }, now: NOW }),
+    'is replaced': async () => {
+      const eve = row(idOf(7, 'eve'), { userId: 'eve' });
+      const result = await other.insert(inserting(eve, { replaces: idOf(1) }));
+      return result.status === 'inserted' && result.replaced !== null;
+    },
+  };
+
+  describe.each(Object.entries(CALLS))('are neither there nor gone: one that %s', (_, call) => {
+    it.each([
+      ['is there when the sign-in is refused', 1, true],
+      ['is gone when it comes about', 2, false],
+    ])('%s', async (__, max, isThere) => {
+      await store(other, mine(1), row(idOf(1, 'bob'), { userId: 'bob' }));
+      const goOn = await claiming(idOf(1), max);
+      let isDecided = false;
+      const answer = call().finally(() => (isDecided = true));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(isDecided).toBe(false);
+      await goOn();
+      expect(await answer).toBe(isThere);
+    });
+  });
+
+  it.each([
+    ['by its id', () => ({ ids: [idOf(1)] })],
+    ['with all of the user', () => ({ userId: 'ada' })],
+  ])('come back no more when they are signed out meanwhile, %s', async (_, selection) => {
+    await store(other, mine(1), row(idOf(1, 'bob'), { userId: 'bob' }));
+    const goOn = await claiming(idOf(1), 1);
+    await other.delete(selection());
+    expect(await goOn()).toBe('limit');
+    expect(await find()).toBeNull();
+  });
+
+  it('are not claimed again by a claim that comes late', async () => {
+    await store(other, mine(1), row(idOf(1, 'bob'), { userId: 'bob' }));
+    const goOn = await claiming(idOf(1), 1);
+    expect(await goOn()).toBe('limit');
+    await admin.call('EVALSHA', ...(client.claim as string[]));
+    expect(await active()).toEqual([idOf(1)]);
+  });
+
+  describe('are given back', () => {
+    const bob = () => row(idOf(9, 'bob'), { userId: 'bob' });
+    const signIn = () => backend.insert(inserting(bob(), { replaces: idOf(1) }));
+    beforeEach(() => store(other, mine(1)));
+    afterEach(async () => {
+      client.lose(null);
+      await admin.config('SET', 'maxmemory', '0');
+      await admin.config('SET', 'min-replicas-to-write', '0');
+    });
+
+    it.each([
+      ['is full', 'maxmemory', 'OOM'],
+      ['lacks a replica', 'min-replicas-to-write', 'NOREPLICAS'],
+    ])('when the server %s, and refuses the new one', async (_, setting, message) => {
+      const release = client.hold();
+      const result = signIn();
+      while ((await admin.hexists(key(idOf(1)), 'c')) === 0);
+      await admin.config('SET', setting, '1');
+      release();
+      await expect(result).rejects.toThrow(message);
+      await admin.config('SET', setting, '0');
+      expect(await find()).toBe(idOf(1)); // waits until it is given back
+    });
+
+    it('when the connection is lost before the new one is there, which never comes then', async () => {
+      const sent: Array<readonly Word[]> = [];
+      client.lose((words) => sent.push(words));
+      await expect(signIn()).rejects.toThrow('Connection is closed');
+      expect(await find()).toBe(idOf(1));
+      expect(sent).toHaveLength(2);
+      for (const words of sent) await admin.call('EVALSHA', ...(words as string[]));
+      expect(await other.find([idOf(1), bob().id])).toMatchObject([{ id: idOf(1) }, null]);
+    });
+
+    it('but not when it is lost behind that', async () => {
+      client.lose((words) => void admin.call('EVALSHA', ...(words as string[])));
+      await expect(signIn()).rejects.toThrow('Connection is closed');
+      expect(await find()).toBeNull();
+      expect(await other.find([bob().id])).toMatchObject([{ id: bob().id }]);
     });
   });
 });

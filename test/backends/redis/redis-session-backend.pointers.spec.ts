@@ -84,4 +84,29 @@ onEachRedis((program) => {
       expect(await backend.find(['k'])).toEqual([keyed(2)]);
     });
   });
+
+  describe('a session whose pointers somebody has made up', () => {
+    const key = (bucket: string) => `app:{${bucket}}:s:${id}`;
+    const [mine, elsewhere] = [row(id), bucketOfUser('bob')];
+    beforeEach(() => store(backend, mine));
+
+    it('is not one in another bucket than its user’s, where no list knows of it', async () => {
+      await admin.rename(key(ada), key(elsewhere));
+      await admin.hset(key(ada), 'p', `${elsewhere} 1`);
+      expect(await backend.find([id])).toEqual([null]);
+      expect(await backend.alive([id], NOW)).toEqual([null]);
+    });
+
+    it.each([
+      ['that leads to itself', ada],
+      ['that leads to nothing', elsewhere],
+    ])('is found and changed where it is, beside a pointer %s', async (_, bucket) => {
+      await admin.hset(key(ada), 'p', `${bucket} 1`);
+      expect(await backend.find([id])).toEqual([mine]);
+      const use = { id, lastActiveAt: NOW, expiresAt: NOW + MINUTE, now: NOW };
+      expect(await backend.touch([use])).toEqual([true]);
+      expect(await backend.delete({ ids: [id] })).toMatchObject([{ id }]);
+      expect(await backend.find([id])).toEqual([null]);
+    });
+  });
 });

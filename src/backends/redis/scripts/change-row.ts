@@ -1,7 +1,8 @@
 import { timelyScript } from './redis-script.js';
 
 /*
- * Changes of one row that is there. Each gives 1 or 0, whether it hit, or the pointer to the bucket that has the row. A hit
+ * Changes of one row that is there. Each gives 1 or 0, whether it hit, or the pointer to the bucket that has the row, or that it
+ * is claimed, so that nobody can say yet. A hit
  * mends the indexes, so that "log out everywhere" finds every session that is used.
  */
 
@@ -11,8 +12,8 @@ if late then return late end
 local id, now = ARGV[1], ARGV[2]
 local key = row_key(id)
 local found = redis.call('HMGET', key, 'u', 'c', 'p')
-if found[3] then return found[3] end
-if not found[1] or found[2] then return 0 end
+if not found[1] then return found[3] or 0 end
+if found[2] then return 'claimed' end
 local row = unpack_use(found[1])
 if not is_active(row, now) then return 0 end
 `;

@@ -12,8 +12,8 @@ const POINTER_PATIENCE = 60_000;
 const FENCE_AGE = 10 * POINTER_PATIENCE;
 
 /**
- * Claims a row, if it is still what it was, or whatever it is where nobody has looked at it: from now on it is dead for
- * everybody, and only the claim may bring it back. Gives 0 if there is none here, or it is another one's.
+ * Claims a row, if it is still what it was, or whatever it is where nobody has looked at it: from now on nobody is served by it,
+ * and only the claim may give it back. Gives 0 if there is none here, it is another one's, or this claim has given it back.
  */
 export const CLAIM = timelyScript(
   'claim',
@@ -23,10 +23,8 @@ local found = redis.call('HMGET', row_key(id), 'u', 'c', 'p', 'r')
 if found[1] and found[2] == claim then return 1 end
 local late = untimely()
 if late then return late end
-if not found[1] or found[2] then return 0 end
-if use == '' then
-  if found[3] then return 0 end
-  unpack_use(found[1])
+if not found[1] or found[2] or redis.call('PTTL', base .. 'x:' .. claim) > 0 then return 0 end
+if use == '' then unpack_use(found[1])
 elseif found[1] ~= use or string.sub(found[4], 1, #head) ~= head then return 0 end
 redis.call('HSET', row_key(id), 'c', claim, 'a', string.format('%.0f', clock))
 return 1
@@ -34,12 +32,17 @@ return 1
   true,
 );
 
-/** Gives a row that was claimed back, unless somebody has ended it. Where it is, an id points nowhere else. */
+/**
+ * Gives a row that was claimed back, unless somebody has ended it. Where it is, an id points nowhere else. The claim leaves its name,
+ * so that it does nothing when the network delivers it late. It begins with a delete: a server that is full permits the rest then.
+ */
 export const UNCLAIM = redisScript(
   'unclaim',
   `
 local id, claim = unpack(ARGV)
-if redis.call('HGET', row_key(id), 'c') == claim then redis.call('HDEL', row_key(id), 'c', 'a', 'p') end
+if redis.call('HGET', row_key(id), 'c') == claim then redis.call('HDEL', row_key(id), 'c', 'a', 'p')
+else redis.call('HDEL', row_key(id), 'none') end
+redis.call('SET', base .. 'x:' .. claim, '', 'PX', ${TOMBSTONE_AGE})
 return 1
 `,
   true,
@@ -56,6 +59,28 @@ if found[2] ~= claim and clock < tonumber(found[3]) + ${CLAIM_AGE} then return 0
 remove(id, row_key(id), unpack_use(found[1]).user)
 return 1
 `,
+);
+
+/**
+ * Sees to it that an insert of this name is done, or never will be, however late it comes: its name stays as a tombstone. Gives
+ * whether it is done.
+ */
+export const CANCEL = redisScript(
+  'cancel',
+  `
+local id, name = unpack(ARGV)
+local key = row_key(id)
+local found = redis.call('HMGET', key, 'u', 'n')
+if found[1] then
+  if found[2] == name then return 1 end
+  return 0
+end
+redis.call('HDEL', key, 'none')
+redis.call('HSET', key, 'n', name)
+if redis.call('HEXISTS', key, 'p') == 0 then redis.call('PEXPIRE', key, ${TOMBSTONE_AGE}) end
+return 0
+`,
+  true,
 );
 
 /**

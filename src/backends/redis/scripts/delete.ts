@@ -28,7 +28,8 @@ for index = 2, #ARGV do
   if found[3] then
     elsewhere[#elsewhere + 1] = id
     elsewhere[#elsewhere + 1] = found[3]
-  elseif found[1] then
+  end
+  if found[1] then
     local row = unpack_use(found[1])
     row.id, row.use, row.is_claimed = id, found[1], found[2]
     if not seen[id] and (user == '' or row.user == user) then wanted[#wanted + 1] = row end
