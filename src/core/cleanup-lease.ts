@@ -39,7 +39,7 @@ export const STRAY_LEASE = 2 * LONGEST;
  * @param untilNext milliseconds until the next turn
  */
 export function leaseFor(untilNext: number): number {
-  return Math.min(Math.max(SHARE * untilNext, SHORTEST), LONGEST);
+  return Math.min(Math.max(Math.floor(SHARE * untilNext), SHORTEST), LONGEST);
 }
 
 /** Milliseconds that a process waits at most before it begins its turn where there is no lease. */

@@ -7,6 +7,10 @@ describe('leaseFor', () => {
     expect([leaseFor(1), leaseFor(1_000), leaseFor(MINUTE)]).toEqual([MINUTE, MINUTE, MINUTE]);
     expect([leaseFor(2 * HOUR), leaseFor(1_000 * HOUR)]).toEqual([HOUR, HOUR]);
   });
+
+  it('is whole milliseconds, as every instant in storage', () => {
+    expect(leaseFor(HOUR - 1)).toBe(54 * MINUTE - 1);
+  });
 });
 
 describe('longestDelay', () => {

@@ -46,6 +46,11 @@ onEachDatabase('the lease on the clean-up of one table', ['sqlite', 'postgres', 
     }
   });
 
+  it('is taken at whatever moment the turn comes', async () => {
+    const [store] = stores;
+    for (const early of [0, 1, 4, 333]) expect(await store?.parts.pruning.takeTurn(10, HOUR - early)).toBe(0);
+  });
+
   it('is free when it ends, though the replica that had it is gone', async () => {
     const [first, second] = stores;
     expect(await first?.parts.pruning.takeTurn(10, HOUR)).toBe(0);
