@@ -16,6 +16,11 @@ export interface InsertRequest {
   /** The id of a row that ends in the same step, whether or not it has expired; `null`: none does. */
   readonly replaces: string | null;
   /**
+   * The present when the request was made: that of the row is not earlier, unless the clock is set back. A backend that cannot
+   * wait for `build` reads the rows that were active then, and leaves those aside that are not by the row's own.
+   */
+  readonly notBefore?: EpochMs;
+  /**
    * Makes the row. A backend calls it inside its critical section, as late as the storage permits, with the row that
    * `replaces` names as it stands there, or `null`. It is synchronous, and may be called again when the storage retries.
    *

@@ -143,7 +143,8 @@ export class SessionCreation {
           token: firstToken(token.hash, now),
         });
       };
-      const result = await this.#backend.insert({ userId, limit, replaces, build });
+      const notBefore = this.#clock.now();
+      const result = await this.#backend.insert({ userId, limit, replaces, notBefore, build });
       if (result.status === 'refused') throw gone();
       if (result.status === 'limit') throw limitReached(this.#config.maxPerUser);
       if (result.status === 'inserted' && token) return { row: result.row, content, token, inserted: result };

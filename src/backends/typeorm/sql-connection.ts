@@ -33,10 +33,17 @@ export interface SqlConnection {
 
 /** Executes the statements of one piece of work, all on one connection. */
 export interface SqlRunner {
+  /** Whether an attempt of this work before may have been committed, though its answer was lost. */
+  readonly mayBeDone: boolean;
   /** Rows of a SELECT. */
   all(sql: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]>;
   /** Number of rows that an INSERT, UPDATE or DELETE matched. */
   run(sql: string, values: readonly SqlValue[]): Promise<number>;
+  /**
+   * As `run`, for the last statement of a transaction, all of which may be committed whatever it matches: where a database can,
+   * the COMMIT leaves with it.
+   */
+  runAndCommit(sql: string, values: readonly SqlValue[]): Promise<number>;
 }
 
 /** What a transaction is for. */

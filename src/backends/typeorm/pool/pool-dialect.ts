@@ -29,18 +29,12 @@ export interface PoolDialect {
   /** A value as the driver takes it. */
   driverValue(value: SqlValue): unknown;
   /**
-   * Executes a statement on the driver's own connection: TypeORM's `query()` would hand the values bound to the app's
-   * logger and subscribers.
+   * Executes statements on the driver's own connection, in their order, until one fails: TypeORM's `query()` would hand the
+   * values bound to the app's logger and subscribers. One round trip where the driver can; otherwise one for each.
    *
-   * @param name under which it is prepared, the first time on this connection; `null`: it is not, always so where there is
-   *   no `preparedFailure`
+   * @returns what each gave
    */
-  query(
-    connection: unknown,
-    sql: string,
-    values: readonly unknown[],
-    name: string | null,
-  ): Promise<PoolResult>;
+  query(connection: unknown, statements: readonly DriverStatement[]): Promise<readonly PoolResult[]>;
   /**
    * What a failure says of statements that are prepared by name, if that is what it is about. Nothing has been changed
    * then. `null` in its place: none are.
@@ -49,11 +43,13 @@ export interface PoolDialect {
   /**
    * Begins a transaction at READ COMMITTED, whatever the default: every statement sees what has been committed before
    * it began, on a server that takes writes. With a lock, that is taken before the first statement of the work, and given
-   * back with the transaction.
+   * back with the transaction. All of it may leave with that first statement.
    *
    * @param left milliseconds after which the server is to give up as well
    */
   begin(control: TransactionControl, lock: LockKey | null, left: number): Promise<void>;
+  /** Whether a COMMIT is all that ends what `begin` began, so that it may leave with the last statement of the work. */
+  readonly commitsByStatement: boolean;
   /** Ends what `begin` began. */
   end(control: TransactionControl, ending: TransactionEnding, lock: LockKey | null): Promise<void>;
   /** Takes a connection out of the pool. Does not throw. */
@@ -109,7 +105,12 @@ export interface BusAccess {
 /** The connection that a transaction is on, for the statements that begin and end it, which bind nothing. */
 export interface TransactionControl {
   execute(sql: string): Promise<readonly SqlRow[]>;
-  /** A statement that ends the transaction: as long as it is under way the call waits, as far as the timeout permits. */
+  /** Statements that leave with the next one, whatever that is. */
+  executeWithNext(statements: readonly string[]): void;
+  /**
+   * A statement that ends the transaction: as long as it is under way the call waits, as far as the timeout permits. Where
+   * nothing of the transaction has been sent there is nothing to end.
+   */
   executeEnding(sql: string): Promise<void>;
   /** The connection has something left that the next one must not meet: it is ended rather than given back. */
   discardAfterUse(): void;
@@ -120,6 +121,17 @@ export type TransactionEnding = 'COMMIT' | 'ROLLBACK';
 
 /** What two transactions that must not overlap have in common: 32 bytes, the same for the same words. */
 export type LockKey = Buffer;
+
+/** A statement as a driver takes it. */
+export interface DriverStatement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+  /**
+   * Under which it is prepared, the first time on a connection. `null`: it is not, always so where there is no
+   * `preparedFailure`.
+   */
+  readonly name: string | null;
+}
 
 /** What a statement gave. */
 export interface PoolResult {

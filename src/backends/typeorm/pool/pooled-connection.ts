@@ -176,6 +176,7 @@ export class PooledConnection implements SqlConnection {
       try {
         await dialect.begin(runner, lock, deadline.left);
         const result = await work(runner);
+        if (!runner.isInTransaction) return result; // committed with its last statement
         const ending = commitIf(result) ? 'COMMIT' : 'ROLLBACK';
         runner.isCommitting = ending === 'COMMIT';
         await dialect.end(runner, ending, lock);
@@ -219,7 +220,8 @@ export class PooledConnection implements SqlConnection {
       if (this.#isClosed) throw new DatabaseFailure('', 'the backend is closed');
       let result: T;
       try {
-        result = await this.#attemptOnce(call, await this.#source.open());
+        const mayBeDone = policy.unknownOutcome !== null;
+        result = await this.#attemptOnce(call, await this.#source.open(), mayBeDone);
       } catch (error) {
         if (!(error instanceof DatabaseFailure)) throw error;
         const next = policy.after(error, call.hasHit !== undefined);
@@ -236,12 +238,13 @@ export class PooledConnection implements SqlConnection {
     }
   }
 
-  async #attemptOnce<T>(call: Call<T>, dataSource: DataSource): Promise<T> {
+  async #attemptOnce<T>(call: Call<T>, dataSource: DataSource, mayBeDone: boolean): Promise<T> {
     const { deadline } = call;
     const runner = new PooledRunner(dataSource, this.#dialectOf(call), {
       deadline,
       names: this.#names,
       isCommitting: call.isWrite ?? false,
+      mayBeDone,
     });
     try {
       return await deadline.limit(runner.connect().then(() => call.attempt(runner, deadline)));

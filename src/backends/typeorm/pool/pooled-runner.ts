@@ -6,7 +6,7 @@ import { READ_ONLY, stateIn, stateStatement } from '../sql/server-state.js';
 import type { SqlRow, SqlRunner, SqlValue } from '../sql-connection.js';
 import { handleErrorsOf } from './connection-errors.js';
 import { DatabaseFailure } from './database-failure.js';
-import type { PoolDialect, PoolResult, TransactionControl } from './pool-dialect.js';
+import type { DriverStatement, PoolDialect, PoolResult, TransactionControl } from './pool-dialect.js';
 import { type PoolTrust, trustOf } from './pool-trust.js';
 import { QueryLogger } from './query-logger.js';
 import type { StatementNames } from './statement-names.js';
@@ -20,6 +20,7 @@ export class PooledRunner implements SqlRunner, TransactionControl {
   isInTransaction = false;
   /** Whether a statement that succeeds has changed something for good. */
   isCommitting: boolean;
+  readonly mayBeDone: boolean;
   readonly #dataSource: DataSource;
   readonly #dialect: PoolDialect;
   readonly #deadline: Deadline;
@@ -28,6 +29,8 @@ export class PooledRunner implements SqlRunner, TransactionControl {
   readonly #names: StatementNames;
   #runner: QueryRunner;
   #connection: unknown = null;
+  /** What leaves with the next statement. */
+  #first: readonly string[] = [];
   #underWay = 0;
   /** When the last statement was sent and when the last answer came, on the clock of `performance.now()`. */
   #sentAt = 0;
@@ -37,12 +40,17 @@ export class PooledRunner implements SqlRunner, TransactionControl {
   #isToDiscard = false;
   #isReleased = false;
 
-  constructor(dataSource: DataSource, dialect: PoolDialect, { deadline, names, isCommitting }: Attempt) {
+  constructor(
+    dataSource: DataSource,
+    dialect: PoolDialect,
+    { deadline, names, isCommitting, mayBeDone }: Attempt,
+  ) {
     this.#dataSource = dataSource;
     this.#dialect = dialect;
     this.#names = names;
     this.#deadline = deadline;
     this.isCommitting = isCommitting;
+    this.mayBeDone = mayBeDone;
     this.#runner = dataSource.createQueryRunner('master');
     this.#trust = trustOf(dataSource);
     deadline.onRefusal = () => {
@@ -87,11 +95,26 @@ export class PooledRunner implements SqlRunner, TransactionControl {
     }
   }
 
+  async runAndCommit(sql: string, values: readonly SqlValue[]): Promise<number> {
+    if (!this.isInTransaction || !this.#dialect.commitsByStatement) return this.run(sql, values);
+    this.isCommitting = true;
+    const { affected } = await this.#deadline.execute(() => this.#query(sql, values, COMMIT));
+    this.isInTransaction = false;
+    return affected;
+  }
+
   async execute(sql: string): Promise<readonly SqlRow[]> {
     return (await this.#send(sql, [])).records;
   }
 
+  executeWithNext(statements: readonly string[]): void {
+    this.#first = statements;
+  }
+
   async executeEnding(sql: string): Promise<void> {
+    const isUnsent = this.#first.length > 0;
+    this.#first = [];
+    if (isUnsent) return;
     await this.#deadline.execute(() => this.execute(sql));
   }
 
@@ -110,7 +133,10 @@ export class PooledRunner implements SqlRunner, TransactionControl {
   }
 
   /** TypeORM's own work on the connection, which may go to the app's log. */
-  withQueryRunner<T>(work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+  async withQueryRunner<T>(work: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    const last = this.#first.at(-1);
+    this.#first = this.#first.slice(0, -1);
+    if (last !== undefined) await this.execute(last);
     return this.#use(() => work(this.#runner));
   }
 
@@ -135,24 +161,33 @@ export class PooledRunner implements SqlRunner, TransactionControl {
     await this.#runner.release();
   }
 
-  #query(sql: string, values: readonly SqlValue[]): Promise<PoolResult> {
+  #query(
+    sql: string,
+    values: readonly SqlValue[],
+    after: readonly DriverStatement[] = [],
+  ): Promise<PoolResult> {
     const bound = values.map((value) => this.#dialect.driverValue(value));
-    return this.#send(this.#dialect.driverSql(sql), bound);
+    return this.#send(this.#dialect.driverSql(sql), bound, after);
   }
 
-  #send(sql: string, bound: readonly unknown[]): Promise<PoolResult> {
+  /** @param after what leaves with it, behind it */
+  #send(sql: string, bound: readonly unknown[], after: readonly DriverStatement[] = []): Promise<PoolResult> {
     const named = this.#names.named(sql, bound);
     const { text, name } = named ?? { text: sql, name: null };
-    const execute = () => this.#dialect.query(this.#connection, text, bound, name);
     return this.#use(async () => {
-      const result = await this.#logger.log(sql, bound, execute).catch((error: unknown) => {
+      const before = this.#first.map(plain);
+      this.#first = [];
+      const statements = [...before, { text, values: bound, name }, ...after];
+      const shown = [...before.map(textOf), sql, ...after.map(textOf)].join('; ');
+      const execute = () => this.#dialect.query(this.#connection, statements);
+      const results = await this.#logger.log(shown, bound, execute).catch((error: unknown) => {
         if (named) this.#names.noteFailure(DatabaseFailure.of(error), sql, named);
         throw error;
       });
-      const state = stateIn(result.records);
-      this.#isWritable = state === 'writable';
-      if (state === 'read-only') throw new DatabaseFailure(this.#dialect.readOnlyCodes[0], READ_ONLY);
-      return result;
+      const states = results.map(({ records }) => stateIn(records));
+      this.#isWritable = states.includes('writable');
+      if (states.includes('read-only')) throw new DatabaseFailure(this.#dialect.readOnlyCodes[0], READ_ONLY);
+      return results[before.length] ?? NOTHING;
     });
   }
 
@@ -180,10 +215,19 @@ export class PooledRunner implements SqlRunner, TransactionControl {
   }
 }
 
+/** A statement that binds nothing. */
+const plain = (text: string): DriverStatement => ({ text, values: [], name: null });
+const textOf = ({ text }: DriverStatement): string => text;
+
+const COMMIT = [plain('COMMIT')];
+const NOTHING: PoolResult = { records: [], affected: 0 };
+
 /** What a runner knows of the attempt that it is made for. */
 interface Attempt {
   readonly deadline: Deadline;
   readonly names: StatementNames;
   /** Whether a statement that succeeds has changed something for good. */
   readonly isCommitting: boolean;
+  /** Whether an attempt before may have been committed. */
+  readonly mayBeDone: boolean;
 }

@@ -22,7 +22,12 @@ export async function insertTogether(
   const outcomes: Outcome[] = [];
   const toDelete: string[] = [];
   let counted: readonly Candidate[] = [];
-  let start: number | null = null;
+  let start = requests[0]?.notBefore ?? null;
+  const count = async (now: number): Promise<void> => {
+    const stored = await countedRows(sql, statements, userId, now);
+    counted = stored.map((each) => ({ ...each, toStore: null }));
+  };
+  if (start !== null) await count(start); // which may leave with the lock
   for (const request of requests) {
     const { limit } = request;
     const row = attempt(request);
@@ -33,10 +38,7 @@ export async function insertTogether(
     if (row.built === null || row.built.tokenHash === null || limit?.onLimit !== 'evict') return null;
     const { built } = row;
     const now = Math.max(built.createdAt, built.lastActiveAt);
-    if (start === null) {
-      const stored = await countedRows(sql, statements, userId, now);
-      counted = stored.map((each) => ({ ...each, toStore: null }));
-    }
+    if (start === null) await count(now);
     start ??= now;
     if (now < start || counted.some(({ id }) => id === built.id)) return null; // then the rows seen are not enough
     const active = counted.filter((each) => isActive(each, now));

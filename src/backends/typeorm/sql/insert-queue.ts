@@ -60,7 +60,8 @@ export class InsertQueue {
       let attempted: InsertedTogether | null = null;
       const work = async (sql: SqlRunner): Promise<InsertedTogether | null> => {
         const [one] = attempted?.rows ?? [];
-        if (one !== undefined && (await isStored(sql, this.#statements, one))) return attempted;
+        const mayBeDone = one !== undefined && sql.mayBeDone;
+        if (mayBeDone && (await isStored(sql, this.#statements, one))) return attempted;
         attempted = await insertTogether(sql, this.#statements, userId, requests);
         return attempted;
       };

@@ -1,4 +1,5 @@
 import type { InsertRequest, InsertResult } from '../../../core/session-backend.js';
+import { isActive } from '../../../core/session-expiry.js';
 import { chooseVictims } from '../../../core/session-limit.js';
 import type { EndedRow, SessionRow } from '../../../core/session-row.js';
 import { COLUMN_NAMES } from '../schema/columns.js';
@@ -8,7 +9,7 @@ import type { FindStatements } from './find.js';
 import type { LockStatements } from './lock-rows.js';
 import { placeholders, repeated, statementByCount } from './placeholders.js';
 import { ALL_COLUMNS, rowOf, valuesOf } from './row-mapping.js';
-import { countedRows, evictedRow, type LimitStatements } from './counted-rows.js';
+import { type CountedRow, countedRows, evictedRow, type LimitStatements } from './counted-rows.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
 /** New sessions. `insert-queue.ts` says which of them share a transaction. */
@@ -44,10 +45,12 @@ export function insertRow(
   const isAlone = request.limit === null && request.replaces === null;
   let attempted: Inserted | null = null;
   const work = async (sql: SqlRunner): Promise<InsertResult> => {
-    if (attempted !== null && (await isStored(sql, statements, attempted.row))) return attempted;
-    const result = await insertInTransaction(sql, statements, request);
-    attempted = result.status === 'inserted' ? result : null;
-    return result;
+    if (attempted !== null && sql.mayBeDone && (await isStored(sql, statements, attempted.row)))
+      return attempted;
+    const result = await decide(sql, statements, request);
+    if (result.status !== 'inserted') return result;
+    attempted = result; // before the COMMIT leaves, after which nobody may know
+    return (await insertDecided(sql, statements, result)) ? result : { status: 'taken' };
   };
   return connection.transaction(work, {
     userId: isAlone ? null : request.userId,
@@ -69,26 +72,39 @@ export async function isStored(
   return found !== undefined && rowOf(found).version === version;
 }
 
-async function insertInTransaction(
+/** What comes of an insert, if its id is not taken. Nothing has been changed yet. */
+async function decide(
   sql: SqlRunner,
   statements: InsertStatements,
   request: InsertRequest,
 ): Promise<InsertResult> {
+  // Of those that wait for each other, the first statement may leave with the lock.
+  const early = await countedEarly(sql, statements, request);
   const replaced = await rowToReplace(sql, statements, request.replaces);
   const row = request.build(replaced);
   if (row === null) return { status: 'refused' };
 
-  const evicted = await rowsToEvict(sql, statements, request, row);
-  if (evicted.length > 0 && request.limit?.onLimit === 'reject') return { status: 'limit' };
+  const evicted = await rowsToEvict(sql, statements, request, row, early);
+  const isRejected = evicted.length > 0 && request.limit?.onLimit === 'reject';
+  return isRejected ? { status: 'limit' } : { status: 'inserted', row, replaced, evicted };
+}
 
+/** Ends what has to end, and inserts. `false`, and nothing to commit: the id is taken. */
+async function insertDecided(
+  sql: SqlRunner,
+  statements: InsertStatements,
+  { row, replaced, evicted }: Inserted,
+): Promise<boolean> {
   const evictedIds = evicted.map(({ id }) => id);
   const ending = evictedIds.concat(replaced?.id ?? []);
   // The replaced row is locked already, so these are not waited for: whoever has locked one may wait for that.
   if (statements.locksRows && evicted.length > 0 && ending.length > 1)
     await sql.all(statements.lockRows(evicted.length), evictedIds);
   await deleteIds(sql, statements, ending);
-  const inserted = await sql.run(statements.insert(1), valuesOf(row));
-  return inserted === 0 ? { status: 'taken' } : { status: 'inserted', row, replaced, evicted };
+  const [insert, values] = [statements.insert(1), valuesOf(row)];
+  // Where nothing has ended there is nothing to take back when the id is taken.
+  const inserted = await (ending.length > 0 ? sql.run(insert, values) : sql.runAndCommit(insert, values));
+  return inserted > 0;
 }
 
 async function rowToReplace(
@@ -101,14 +117,28 @@ async function rowToReplace(
   return found ? rowOf(found) : null;
 }
 
+/** The rows that may count, before there is the new one. `null`: that one has to be there first. */
+async function countedEarly(
+  sql: SqlRunner,
+  statements: InsertStatements,
+  { limit, replaces, userId, notBefore }: InsertRequest,
+): Promise<readonly CountedRow[] | null> {
+  if (limit === null || replaces !== null || userId === null || notBefore === undefined) return null;
+  return countedRows(sql, statements, userId, notBefore);
+}
+
 async function rowsToEvict(
   sql: SqlRunner,
   statements: InsertStatements,
-  { limit, replaces }: InsertRequest,
+  { limit, replaces, notBefore = Infinity }: InsertRequest,
   row: SessionRow,
+  early: readonly CountedRow[] | null,
 ): Promise<readonly EndedRow[]> {
   if (limit === null || row.userId === null || row.tokenHash === null) return [];
   const now = Math.max(row.createdAt, row.lastActiveAt);
-  const counted = await countedRows(sql, statements, row.userId, now, replaces);
+  const counted =
+    early !== null && now >= notBefore
+      ? early.filter((each) => isActive(each, now))
+      : await countedRows(sql, statements, row.userId, now, replaces);
   return chooseVictims(counted, limit.max).map(evictedRow);
 }

@@ -5,6 +5,8 @@ import type { PreparedStatements } from './prepared-statements.js';
 
 /** The statements of one call. None starts after the deadline, so a transaction that is late is not committed. */
 export class SqliteRunner implements SqlRunner {
+  /** A file always answers. */
+  readonly mayBeDone = false;
   readonly #statements: PreparedStatements;
   readonly #deadline: Deadline;
 
@@ -19,6 +21,11 @@ export class SqliteRunner implements SqlRunner {
 
   run(sql: string, values: readonly SqlValue[]): Promise<number> {
     return this.#execute(() => this.#statements.run(sql, values));
+  }
+
+  /** A commit is for all that share the transaction. */
+  runAndCommit(sql: string, values: readonly SqlValue[]): Promise<number> {
+    return this.run(sql, values);
   }
 
   #execute<T>(statement: () => Promise<T>): Promise<T> {

@@ -46,7 +46,7 @@ onEachDatabase('sign-ins of one user at once', SERVER_KINDS, (kind) => {
     backend.insert(inserting(row(id), { limit: evict(5), ...request }));
   const left = async () =>
     idsOf(await backend.list({ userId: 'ada', now: NOW, orderBy: 'createdAt', limit: null }));
-  const commits = () => log.statements.filter((statement) => statement === 'COMMIT').length;
+  const commits = () => log.statements.filter((statement) => statement.endsWith('COMMIT')).length;
 
   it('share a commit when they had to wait for each other', async () => {
     const ids = Array.from({ length: 16 }, (_, index) => `s${String(index).padStart(2, '0')}`);

@@ -1,7 +1,7 @@
 import type { QueryRunner } from 'typeorm';
 import { SessionOptionsError } from '../../../../core/session-errors.js';
 import { property } from '../../driver-error.js';
-import type { PoolDialect, ServerVariant } from '../pool-dialect.js';
+import type { DriverStatement, PoolDialect, PoolResult, ServerVariant } from '../pool-dialect.js';
 import { GALERA_NOTICE, onGalera } from './galera.js';
 import { IS_READ_ONLY } from './is-read-only.js';
 import { beginTransaction, endTransaction } from './transaction.js';
@@ -63,20 +63,19 @@ export const mysqlDialect: PoolDialect = {
   // As bytes, which is what the columns hold: neither a collation nor the connection's character set matters.
   driverValue: (value) => (typeof value === 'string' ? Buffer.from(value) : value),
 
-  query: (connection, sql, values) =>
-    new Promise((resolve, reject) => {
-      (connection as Connection).query(sql, values, (error, result) => {
-        if (error) reject(error);
-        else if (Array.isArray(result)) resolve({ records: result, affected: 0 });
-        else resolve({ records: [], affected: Number(property(result, 'affectedRows') ?? 0) });
-      });
-    }),
+  async query(connection, statements) {
+    const results: PoolResult[] = [];
+    for (const statement of statements) results.push(await execute(connection as Connection, statement));
+    return results;
+  },
 
   // They would spare the server a quarter of its work, but not the app, and all connections share one limit on them,
   // `max_prepared_stmt_count`.
   preparedFailure: null,
 
   begin: beginTransaction,
+
+  commitsByStatement: false,
 
   end: endTransaction,
 
@@ -125,6 +124,16 @@ const KILL_TIMEOUT = 2_000;
 /** What is used of a connection of `mysql2`. */
 interface Connection {
   query(sql: string, values: readonly unknown[], done: (error: unknown, result: unknown) => void): void;
+}
+
+function execute(connection: Connection, { text, values }: DriverStatement): Promise<PoolResult> {
+  return new Promise((resolve, reject) => {
+    connection.query(text, values, (error, result) => {
+      if (error) reject(error);
+      else if (Array.isArray(result)) resolve({ records: result, affected: 0 });
+      else resolve({ records: [], affected: Number(property(result, 'affectedRows') ?? 0) });
+    });
+  });
 }
 
 /** Earliest versions that can skip locked rows. */

@@ -2,15 +2,15 @@ import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
 import { SessionOptionsError } from '../../../../core/session-errors.js';
 import { property } from '../../driver-error.js';
-import type { PoolDialect } from '../pool-dialect.js';
+import type { DriverStatement, PoolDialect } from '../pool-dialect.js';
 import { POSTGRES_TYPES } from '../../schema/column-types.js';
 import { deleteByIds } from '../../sql/delete.js';
-import { stateStatement } from '../../sql/server-state.js';
-import type { SqlRow } from '../../sql-connection.js';
+import { serverState, stateStatement } from '../../sql/server-state.js';
 import { ListenNotify } from './listen-notify.js';
 import { IS_READ_ONLY } from './is-read-only.js';
 import { cancelStatement } from './cancel-statement.js';
 import { preparedFailure, renewPlans } from './prepared-statements.js';
+import { type PgClient, type PgResult, sendTogether } from './statements-together.js';
 
 /**
  * PostgreSQL, through `pg`. Nothing outlives a transaction but statements that are prepared by name, which can be done
@@ -61,12 +61,12 @@ export const postgresDialect: PoolDialect = {
 
   driverValue: (value) => value,
 
-  async query(connection, sql, values, name) {
-    const client = connection as Client;
-    if (name !== null) await renewPlans(client);
-    const results = await client.query(name === null ? { text: sql, values } : { name, text: sql, values });
-    const { rows = [], rowCount = null } = (Array.isArray(results) ? results.at(-1) : results) ?? {};
-    return { records: rows, affected: rowCount ?? 0 };
+  async query(connection, statements) {
+    const client = connection as PgClient;
+    if (statements.some(({ name }) => name !== null)) await renewPlans(client);
+    const together = statements.length > 1 ? sendTogether(client, statements) : null;
+    const results = await (together ?? sendInTurn(client, statements));
+    return results.map(({ rows = [], rowCount }) => ({ records: rows, affected: rowCount ?? 0 }));
   },
 
   preparedFailure,
@@ -79,10 +79,16 @@ export const postgresDialect: PoolDialect = {
       // A process that freezes here must not hold the lock of a user for ever.
       `SET LOCAL idle_in_transaction_session_timeout = ${2 * milliseconds}`,
     ];
-    if (lock) statements.push(`SELECT pg_advisory_xact_lock(${lock.readBigInt64BE()})`);
-    statements.push(stateStatement(IS_READ_ONLY));
-    await control.execute(statements.join('; '));
+    const state = { isReadOnly: IS_READ_ONLY };
+    statements.push(
+      lock
+        ? `SELECT pg_advisory_xact_lock(${lock.readBigInt64BE()})${serverState(state)}`
+        : stateStatement(IS_READ_ONLY),
+    );
+    control.executeWithNext(statements);
   },
+
+  commitsByStatement: true,
 
   end: (control, ending) => control.executeEnding(ending),
 
@@ -116,19 +122,20 @@ const NUMBERED = new Map<string, string>();
  */
 const FILLFACTOR = 80;
 
-/** What is used of a connection of `pg`. Several statements at once give a result each. */
-interface Client {
-  query(statement: Statement): Promise<QueryResult | readonly QueryResult[]>;
-}
-
-/** Without values it may be several statements. */
-interface Statement {
-  readonly name?: string;
-  readonly text: string;
-  readonly values?: readonly unknown[];
-}
-
-interface QueryResult {
-  readonly rows?: readonly SqlRow[];
-  readonly rowCount?: number | null;
+/** The results of statements that are sent one by one, but for those without values, of which `pg` takes several as one text. */
+async function sendInTurn(
+  client: PgClient,
+  statements: readonly DriverStatement[],
+): Promise<readonly PgResult[]> {
+  const results: PgResult[] = [];
+  for (let at = 0; at < statements.length;) {
+    const rest = statements.slice(at);
+    const bound = rest.findIndex(({ values }) => values.length > 0);
+    const portion = rest.slice(0, bound < 0 ? rest.length : Math.max(1, bound));
+    const [{ name, values } = { name: null, values: [] }] = portion;
+    const text = portion.map((statement) => statement.text).join('; ');
+    results.push(...[await client.query(name === null ? { text, values } : { name, text, values })].flat());
+    at += portion.length;
+  }
+  return results;
 }
