@@ -10,6 +10,7 @@ import type { PayloadSealer } from './payload-sealer.js';
 import { gone, SessionDataError, SessionLimitError, SessionTamperedError } from './session-errors.js';
 import { isActive } from './session-expiry.js';
 import type { SessionConfig } from './session-options.js';
+import { randomNumbers } from './random-numbers.js';
 import { firstToken, tokenState } from './rotation-policy.js';
 import type { SessionRow, TokenState } from './session-row.js';
 import { newVersion } from './session-version.js';
@@ -96,7 +97,7 @@ export class SessionCreation {
   readonly #clock: Clock;
   readonly #config: SessionConfig;
   /** Ids in order of creation, also within one millisecond. */
-  readonly #nextId = monotonicFactory();
+  readonly #nextId = monotonicFactory(randomNumbers());
 
   constructor(
     backend: BackendClient,
