@@ -1,6 +1,6 @@
 import { Controller, Get, Post, Query } from '@nestjs/common';
 import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { DataSource, type DataSourceOptions } from 'typeorm';
 import { createClient } from 'redis';
 import { RedisSessionBackend } from '../../../dist/backends/redis/index.js';
 import { Session, SessionModule } from '../../../dist/index.js';
@@ -83,12 +83,12 @@ function optionsOf(touches: boolean) {
   };
 }
 
-/** nest-sessions on a database of TypeORM. Encrypted and durable, as always. */
-export function ours(database: TypeOrmModuleOptions, settings: ServerSettings): Parts {
+/** nest-sessions on a database of TypeORM. Encrypted and durable, as always. On a server it has a pool of its own, as the docs advise. */
+export function ours(database: TypeOrmModuleOptions & DataSourceOptions, settings: ServerSettings): Parts {
+  const isServer = database.type === 'postgres' || database.type === 'mariadb';
   return {
     controller: OursController,
     cleanUp: async (app) => {
-      const isServer = database.type === 'postgres' || database.type === 'mariadb';
       if (isServer) await app.get(DataSource).query(`DROP TABLE ${settings.table}`);
     },
     imports: [
@@ -96,6 +96,7 @@ export function ours(database: TypeOrmModuleOptions, settings: ServerSettings): 
       SessionModule.forRoot({
         ...optionsOf(settings.touches),
         tableName: settings.table,
+        ...(isServer ? { dataSource: database } : {}),
       }),
     ],
   };
