@@ -105,9 +105,13 @@ const date =
     .map(({ at }) => at.slice(0, 10))
     .toSorted()
     .at(-1) ?? '';
-const rounds = Math.max(
-  ...results.flatMap(({ samples }) => Object.values(samples).map(({ length }) => length)),
+const lengths = results.flatMap(({ samples }) => Object.values(samples).map(({ length }) => length));
+const [fewest, most] = [Math.min(...lengths), Math.max(...lengths)];
+const rounds = fewest === most ? most : `${fewest} to ${most}`;
+const measured = SCENARIOS.map(({ name }) => name).filter((name) =>
+  results.some(({ scenario }) => scenario === name),
 );
+const chosen = measured.length === SCENARIOS.length ? '' : ` --scenario ${measured.join(',')}`;
 const machine = `Node ${process.versions.node}, ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'})`;
 const missed = rows(['server CPU of a request', ...Object.values(PLATFORMS)], aimLines(results, labelOf));
 
@@ -115,7 +119,7 @@ writeFileSync(
   join(DOCS, 'benchmarks.md'),
   `# Benchmarks
 
-Made on ${date} by \`cd bench && npm ci && npm run bench -- --keep && npm run report\`. ${machine}; each server on one core, 32
+Made on ${date} by \`cd bench && npm ci && npm run bench -- --keep${chosen} && npm run report\`. ${machine}; each server on one core, 32
 connections, 64 sessions of 200 bytes unless the line says otherwise. Contenders are measured in groups, each beside a bare app of its own. Bold is the server CPU of
 the bare app ÷ that of the contender, per request, as the median of ${rounds} interleaved rounds, with its quartiles: 1 would be free, 0.5
 is twice the cost of the bare app. Behind it the server CPU (user and system) of a request, and requests per second. A dash is what was not
