@@ -1,5 +1,5 @@
 import type { CleanupClaim } from './cleanup-lease.js';
-import { DamagedRowError } from './damaged-row-error.js';
+import { RowError } from './row-errors.js';
 import type {
   BackendHealth,
   InsertRequest,
@@ -205,7 +205,7 @@ export class BackendClient {
       const rows = await this.#call('read', 'read a session', () => this.#backend.find(ids));
       ids.forEach((id, index) => pending.get(id)?.forEach((one) => one.resolve(rows[index] ?? null)));
     } catch (error) {
-      const isOfOne = pending.size > 1 && error instanceof Error && error.cause instanceof DamagedRowError;
+      const isOfOne = pending.size > 1 && error instanceof Error && error.cause instanceof RowError;
       if (isOfOne) for (const entry of pending) void this.#findTogether(new Map([entry]));
       else for (const waiting of pending.values()) for (const one of waiting) one.reject(error);
     }

@@ -1,9 +1,9 @@
-import { DamagedRowError } from '../../core/damaged-row-error.js';
+import { DamagedRowError } from '../../core/row-errors.js';
 import { performance, sleep } from '../../core/timers.js';
 import type { RedisConnection, Reply, Word } from './connection/redis-connection.js';
 import { bytesOf, listOf, numberOf, textOf } from './connection/redis-connection.js';
 import { markingScript } from './marking-script.js';
-import type { RedisScript } from './scripts/redis-script.js';
+import { CLAIM_AGE, type RedisScript } from './scripts/redis-script.js';
 import { ServerClock, TooLateError } from './server-clock.js';
 
 /** How safe a write is when it has been acknowledged. */
@@ -29,6 +29,9 @@ const [MOVE_PATIENCE, MOVE_PAUSE] = [3_000, 20];
 /** How often a call is sent that is refused for its time. Each refusal says what time it is, so twice is enough but for delays. */
 const TRIES = 3;
 
+/** Milliseconds between two tries of what nobody waits for, and that it is waited for in the end. */
+const [SETTLE_PAUSE, CLOSE_PATIENCE] = [500, 1_000];
+
 /** Sends commands and scripts to the bucket that they are about. */
 export class BucketClient {
   readonly #connection: RedisConnection;
@@ -37,6 +40,9 @@ export class BucketClient {
   /** Milliseconds to wait for what the durability asks for. */
   readonly #timeout: number;
   readonly #clock = new ServerClock();
+  #isClosing = false;
+  /** What is under way, and nobody waits for. */
+  readonly #unsettled = new Set<Promise<unknown>>();
 
   constructor(connection: RedisConnection, prefix: string, durability: RedisDurability, timeout: number) {
     this.#connection = connection;
@@ -84,6 +90,44 @@ export class BucketClient {
       }
     }
     throw new TooLateError();
+  }
+
+  /**
+   * Does what has to be done for a row to be right, now or later: tried again each half second, for as long as a claim lasts. Resolves
+   * after the first try.
+   */
+  settle(work: () => Promise<unknown>): Promise<void> {
+    const first = work().then(
+      () => undefined,
+      () => void this.#retry(work),
+    );
+    this.#keep(first);
+    return first;
+  }
+
+  async #retry(work: () => Promise<unknown>): Promise<void> {
+    const end = performance.now() + CLAIM_AGE;
+    while (performance.now() < end && !this.#isClosing) {
+      await sleep(SETTLE_PAUSE, undefined, false);
+      const isDone = work().then(
+        () => true,
+        () => false,
+      );
+      this.#keep(isDone);
+      if (await isDone) return;
+    }
+  }
+
+  #keep(work: Promise<unknown>): void {
+    this.#unsettled.add(work);
+    void work.finally(() => this.#unsettled.delete(work));
+  }
+
+  /** Waits a moment for what nobody else waits for. */
+  async settled(): Promise<void> {
+    this.#isClosing = true;
+    const all = Promise.allSettled(this.#unsettled);
+    await Promise.race([all, sleep(CLOSE_PATIENCE, undefined, false)]);
   }
 
   async #write(script: RedisScript, bucket: string, words: readonly Word[]): Promise<Reply> {

@@ -1,7 +1,7 @@
 import type { PayloadChange, TokenChange, Touch } from '../../core/session-backend.js';
 import type { BucketClient } from './bucket-client.js';
 import { bucketOfId } from './buckets.js';
-import { Claimed, whenDecided } from './claimed-rows.js';
+import { Claimed, UndecidedRowError, whenDecided } from './claimed-rows.js';
 import { numberOf, textOf, type Word } from './connection/redis-connection.js';
 import { packPayload, tokenGenerationStart, tokenLine, tokenMark, tokenStart } from './row-packing.js';
 import type { RedisScript } from './scripts/redis-script.js';
@@ -47,7 +47,7 @@ export function changeRowToken(
 
 type Words = readonly [string, ...Word[]];
 
-/** Runs the script on the row of an id; whether it hit. */
+/** Runs the script on the row of an id; whether it hit. One that stays claimed is about to end, and is not hit. */
 async function changeRow(
   client: BucketClient,
   script: RedisScript,
@@ -56,7 +56,12 @@ async function changeRow(
 ): Promise<boolean> {
   const hit = await changeOnce(client, script, words, deadline);
   if (!(hit instanceof Claimed)) return hit;
-  return whenDecided(client, words[0], () => changeOnce(client, script, words, deadline));
+  try {
+    return await whenDecided(client, words[0], false, () => changeOnce(client, script, words, deadline));
+  } catch (error) {
+    if (error instanceof UndecidedRowError) return false;
+    throw error;
+  }
 }
 
 /** Runs the script where the id leads, which its first reply may say. */

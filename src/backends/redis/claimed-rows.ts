@@ -1,4 +1,5 @@
-import { performance, sleep } from '../../core/timers.js';
+import { RowError } from '../../core/row-errors.js';
+import { performance, setProcessTimeout, sleep } from '../../core/timers.js';
 import type { BucketClient } from './bucket-client.js';
 import { numberOf } from './connection/redis-connection.js';
 import { BURY } from './scripts/claims.js';
@@ -8,8 +9,11 @@ import { BURY } from './scripts/claims.js';
  * Nobody can say until then whether there is a session, so whoever asks waits. It takes a round trip as a rule.
  */
 
-/** Milliseconds that a claim is waited for: as long as a sign-in waits for a slot that moves. */
-const PATIENCE = 3_000;
+/** Milliseconds that a claim is waited for, and for which it is then known that this was in vain. */
+const [PATIENCE, MEMORY] = [1_000, 1_000];
+
+/** Milliseconds that it is waited for by what others wait for as well. */
+const SHORT_PATIENCE = 100;
 
 /** Milliseconds between two looks, first and at most. */
 const [FIRST_PAUSE, LONGEST_PAUSE] = [1, 50];
@@ -18,33 +22,73 @@ const [FIRST_PAUSE, LONGEST_PAUSE] = [1, 50];
 export class Claimed {
   /** Where the row is. */
   readonly in: string;
+  /** Whose it is; empty: nobody has said. */
+  readonly name: string;
 
-  constructor(bucket: string) {
+  constructor(bucket: string, name = '') {
     this.in = bucket;
+    this.name = name;
   }
 }
 
+/** Nobody can say yet whether a session has ended. */
+export class UndecidedRowError extends RowError {
+  override readonly name = 'UndecidedRowError';
+
+  constructor() {
+    super('A sign-in in place of the session is under way: nobody can say yet whether the session has ended');
+  }
+}
+
+/** Those claims that somebody is waiting for, by row and name. All who wait for one share one look at it. */
+const waits = new WeakMap<BucketClient, Map<string, Promise<boolean>>>();
+
 /**
- * Calls until nobody has a claim to the row of an id. A claim whose sign-in has crashed is as good as none after a minute: the
- * row is removed then.
+ * Calls until nobody has a claim to the row of an id.
  *
- * @throws Error when it takes too long
+ * @param isAlone whether nobody else has to wait for the same call. Otherwise it waits no longer than `SHORT_PATIENCE`
+ * @throws UndecidedRowError when it takes too long
  */
 export async function whenDecided<R>(
   client: BucketClient,
   id: string,
+  isAlone: boolean,
   call: () => Promise<R | Claimed>,
 ): Promise<R> {
-  const end = performance.now() + PATIENCE;
-  for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+  for (const began = performance.now(); ;) {
     const result = await call();
     if (!(result instanceof Claimed)) return result;
-    if (numberOf(await client.run(BURY, result.in, [id, ''])) === 1) continue;
-    if (performance.now() >= end) {
-      throw new Error(
-        `A sign-in in place of the session has been under way for ${PATIENCE} ms: nobody can say yet whether the session has ended`,
-      );
-    }
-    await sleep(pause);
+    const left = isAlone ? PATIENCE : Math.max(0, began + SHORT_PATIENCE - performance.now());
+    const isLate = sleep(left, undefined, false).then(() => false);
+    if (!(await Promise.race([isDecided(client, result, id), isLate]))) throw new UndecidedRowError();
   }
+}
+
+/** Resolves to whether a row is claimed no more, or to `false` after a while. */
+function isDecided(client: BucketClient, claim: Claimed, id: string): Promise<boolean> {
+  let ofClient = waits.get(client);
+  if (!ofClient) waits.set(client, (ofClient = new Map()));
+  const [all, key] = [ofClient, `${claim.name} ${id}`];
+  const known = all.get(key);
+  if (known) return known;
+  const wait = look(client, claim.in, id);
+  all.set(key, wait);
+  const forget = (): void => void all.delete(key);
+  wait.then((decided) => (decided ? forget() : void setProcessTimeout(forget, MEMORY)), forget);
+  return wait;
+}
+
+async function look(client: BucketClient, bucket: string, id: string): Promise<boolean> {
+  const end = performance.now() + PATIENCE;
+  for (let pause = FIRST_PAUSE; performance.now() < end; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+    if (await isAbandoned(client, bucket, id)) return true;
+    await sleep(pause);
+    if ((await client.look(bucket, id, false)).claim === null) return true;
+  }
+  return false;
+}
+
+/** Whether the claim is so old that its sign-in has crashed; the row is removed then. */
+export async function isAbandoned(client: BucketClient, bucket: string, id: string): Promise<boolean> {
+  return numberOf(await client.run(BURY, bucket, [id, ''])) === 1;
 }

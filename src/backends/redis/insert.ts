@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { InsertRequest, InsertResult } from '../../core/session-backend.js';
 import type { SessionRow } from '../../core/session-row.js';
-import { performance, sleep } from '../../core/timers.js';
+import { sleep } from '../../core/timers.js';
 import { type BucketClient, type FoundKey, isRefusal } from './bucket-client.js';
 import { bucketOf, bucketOfId, bucketOfUser } from './buckets.js';
 import { Claimed, whenDecided } from './claimed-rows.js';
@@ -17,7 +17,7 @@ import { forgetPointers } from './pointers.js';
 import { headLength, packRow, told, unpackRow, unpackUse } from './row-packing.js';
 import { BURY, CANCEL, CLAIM, FENCE, POINT, UNCLAIM } from './scripts/claims.js';
 import { INSERT } from './scripts/insert.js';
-import { CLAIM_AGE, type RedisScript } from './scripts/redis-script.js';
+import type { RedisScript } from './scripts/redis-script.js';
 
 /*
  * Beginning a session. The new row, the limit and what is replaced are one script where they are in one bucket. A row of
@@ -27,9 +27,6 @@ import { CLAIM_AGE, type RedisScript } from './scripts/redis-script.js';
 
 /** How often a step begins again because somebody else was faster. */
 const ATTEMPTS = 200;
-
-/** Milliseconds between two tries to find out what became of an insert. */
-const SETTLE_PAUSE = 1_000;
 
 /** Milliseconds between two attempts at most. */
 const LONGEST_PAUSE = 100;
@@ -104,12 +101,12 @@ async function findReplaced(
     next === null || next === bucket
       ? client.look(bucket, id, true)
       : claimAndLook(client, bucket, id, deadline);
-  return whenDecided(client, id, async () => {
+  return whenDecided(client, id, true, async () => {
     let found: FoundKey & { readonly isOurs?: boolean } = await find(bucketOfId(id));
     if (found.use === null && found.pointer !== null) found = await find(found.pointer.slice(0, 2));
     const { bucket, use, rest, claim, isOurs = false } = found;
     if (use === null || rest === null) return null;
-    return claim === null || isOurs ? { id, bucket, use, rest, claim } : new Claimed(bucket);
+    return claim === null || isOurs ? { id, bucket, use, rest, claim } : new Claimed(bucket, claim);
   });
 }
 
@@ -131,7 +128,7 @@ async function claimAndLook(
     const after = await client.look(bucket, id, true);
     return { ...after, isOurs: after.claim === claim };
   } catch (error) {
-    unclaim(client, bucket, id, claim).catch(() => undefined);
+    void unclaim(client, bucket, id, claim);
     throw error;
   }
 }
@@ -145,9 +142,9 @@ function seenOf({ use, rest }: Replaced): readonly [Buffer, Buffer] {
   return [use, rest.subarray(0, headLength(rest))];
 }
 
-/** Gives a row back that was claimed. */
-async function unclaim(client: BucketClient, bucket: string, id: string, claim: string): Promise<void> {
-  numberOf(await client.write(UNCLAIM, bucket, [id, claim]));
+/** Gives a row back that was claimed, or is about to be. */
+function unclaim(client: BucketClient, bucket: string, id: string, claim: string): Promise<void> {
+  return client.settle(async () => numberOf(await client.write(UNCLAIM, bucket, [id, claim])));
 }
 
 /** One try to insert one row. */
@@ -190,7 +187,7 @@ class InsertStep {
   /** @returns `null`: begin again, with the replaced row as it is by then; `'ended'`: the new row was there, and has ended since */
   async take(): Promise<InsertResult | 'ended' | null> {
     const replaced = this.#replaced;
-    if (replaced === null) return this.#insert();
+    if (replaced === null) return this.#insertOrSettle(null);
     const { id } = replaced;
     if (this.#claim === '') {
       const result = await this.#insert();
@@ -198,16 +195,10 @@ class InsertStep {
       if (isReplaced && id !== this.#row.id) forgetPointers(this.#client, replaced.bucket, [id]);
       return result;
     }
-    if (replaced.claim === null) {
-      const words = [id, this.#claim, ...seenOf(replaced)];
-      if (numberOf(await this.#write(CLAIM, replaced.bucket, words)) !== 1) return null;
-    }
-    const result = await this.#insert().catch((error: unknown) => {
-      void this.#settle(replaced, isRefusal(error));
-      throw error;
-    });
+    if (replaced.claim === null && !(await this.#claimed(replaced))) return null;
+    const result = await this.#insertOrSettle(replaced);
     if (result === 'ended' || result?.status === 'inserted') this.#bury(replaced);
-    else await this.#giveBack(replaced);
+    else await this.#client.settle(() => this.#giveBack(replaced));
     return result;
   }
 
@@ -215,37 +206,46 @@ class InsertStep {
     return this.#client.write(script, bucket, words, this.#deadline);
   }
 
-  /**
-   * After an error: finds out whether the new row is there, and sees to it that it never will be if it is not. Nobody waits for
-   * it, and it is tried for as long as the claim lasts.
-   *
-   * @param isRefused whether it is certain that the new row is not there
-   */
-  async #settle(replaced: Replaced, isRefused: boolean): Promise<void> {
-    const end = performance.now() + CLAIM_AGE;
-    while (performance.now() < end) {
-      try {
-        const isInserted = !isRefused && (await this.#cancel());
-        if (isInserted) return this.#bury(replaced);
-        return await this.#giveBack(replaced);
-      } catch {
-        await sleep(SETTLE_PAUSE, undefined, false);
-      }
+  /** Claims the row as it was seen. @returns `false`: it is another one by now */
+  async #claimed({ id, bucket, use, rest }: Replaced): Promise<boolean> {
+    try {
+      const seen = [use, rest.subarray(0, headLength(rest))];
+      return numberOf(await this.#write(CLAIM, bucket, [id, this.#claim, ...seen])) === 1;
+    } catch (error) {
+      void unclaim(this.#client, bucket, id, this.#claim);
+      throw error;
     }
   }
 
-  /** @returns whether the new row is there; if not, it never will be */
-  async #cancel(): Promise<boolean> {
-    const words = [this.#row.id, this.#name];
-    return numberOf(await this.#client.run(CANCEL, this.#bucket, words)) === 1;
+  /** Inserts the row. An error leaves neither the new row nor the claim. */
+  async #insertOrSettle(claimed: Replaced | null): Promise<InsertResult | 'ended' | null> {
+    try {
+      return await this.#insert();
+    } catch (error) {
+      const isRefused = isRefusal(error);
+      void this.#client.settle(() => this.#takeBack(claimed, isRefused));
+      throw error;
+    }
   }
 
-  /** Nobody waits for it: whoever asks for the row waits, and removes it in a minute if this fails. */
+  /**
+   * Takes the new row back, which may be there, and gives the claimed one back. Where a row of the same bucket has been replaced, the
+   * new one stays: nothing would be left.
+   *
+   * @param isRefused whether it is certain that the new row is not there
+   */
+  async #takeBack(claimed: Replaced | null, isRefused: boolean): Promise<void> {
+    if (!isRefused) numberOf(await this.#client.run(CANCEL, this.#bucket, [this.#row.id, this.#name]));
+    if (claimed !== null) await this.#giveBack(claimed);
+  }
+
+  /** Nobody waits for it: whoever asks for the row waits. */
   #bury({ id, bucket }: Replaced): void {
-    this.#client
-      .run(BURY, bucket, [id, this.#claim])
-      .then(() => id === this.#row.id || forgetPointers(this.#client, bucket, [id]))
-      .catch(() => undefined);
+    const bury = async (): Promise<void> => {
+      numberOf(await this.#client.run(BURY, bucket, [id, this.#claim]));
+      if (id !== this.#row.id) forgetPointers(this.#client, bucket, [id]);
+    };
+    void this.#client.settle(bury);
   }
 
   async #insert(): Promise<InsertResult | 'ended' | null> {
@@ -352,7 +352,7 @@ class InsertStep {
   /** Nothing has been inserted: the replaced row is what it was, and so is where its id leads. */
   async #giveBack(replaced: Replaced): Promise<void> {
     const { id, bucket } = replaced;
-    await unclaim(this.#client, bucket, id, this.#claim);
+    numberOf(await this.#client.write(UNCLAIM, bucket, [id, this.#claim]));
     const home = bucketOfId(id);
     if (id !== this.#row.id || bucket === home) return;
     const { pointer } = await this.#client.look(home, id, false);

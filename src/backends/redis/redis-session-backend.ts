@@ -89,6 +89,7 @@ export class RedisSessionBackend extends SessionBackend {
     const opening = this.#opening;
     this.#opening = null;
     const opened = await opening?.catch(() => null);
+    await opened?.buckets.settled();
     await opened?.connection.close();
   }
 
@@ -105,7 +106,7 @@ export class RedisSessionBackend extends SessionBackend {
 
   async find(ids: readonly string[]): Promise<ReadonlyArray<SessionRow | null>> {
     const { buckets } = await this.#open();
-    return Promise.all(ids.map((id) => findRow(buckets, id)));
+    return Promise.all(ids.map((id) => findRow(buckets, id, ids.length === 1)));
   }
 
   async alive(ids: readonly string[], now: EpochMs): Promise<ReadonlyArray<LiveRow | null>> {
@@ -185,8 +186,13 @@ export class RedisSessionBackend extends SessionBackend {
   /** The ids of all keys that sealed rows which may be active. A row that ended early counts until it would have ended. */
   async keysInUse(now: EpochMs): Promise<ReadonlySet<string>> {
     const { buckets } = await this.#open();
-    const found = await Promise.all(BUCKETS.map((bucket) => buckets.keysInUse(bucket, now)));
-    return new Set(found.flat());
+    const found = new Set<string>();
+    // In portions: a client of the app may have a limit of what waits in it.
+    for (let at = 0; at < BUCKETS.length; at += PORTION) {
+      const portion = BUCKETS.slice(at, at + PORTION).map((bucket) => buckets.keysInUse(bucket, now));
+      for (const id of (await Promise.all(portion)).flat()) found.add(id);
+    }
+    return found;
   }
 
   /** When a call that begins now will have been answered, by `performance.now()`. */
@@ -221,6 +227,9 @@ export class RedisSessionBackend extends SessionBackend {
     };
   }
 }
+
+/** Buckets that are asked at once for the keys in use. */
+const PORTION = 128;
 
 /** An open connection, and what is kept over it. */
 interface Opened {

@@ -1,4 +1,4 @@
-import { DamagedRowError } from '../../core/damaged-row-error.js';
+import { DamagedRowError } from '../../core/row-errors.js';
 import type { EndedRow, LiveRow, SessionRow, TokenState } from '../../core/session-row.js';
 
 /*

@@ -12,12 +12,15 @@ import {
   row,
   store,
 } from '../../../src/testing/backend-contract/contract-rule.js';
+import { SessionStore } from '../../../src/core/session-store.js';
 import { onEachRedis, OwnRedis } from '../../support/own-redis.js';
+import { waitUntil } from './support/load.js';
 
 /** A client that can hold back what inserts a row, so that a sign-in stands between the claim and the insert, or lose it. */
 class HoldingRedis extends Redis {
   #held: Promise<void> | null = null;
   #lost: ((words: readonly Word[]) => void) | null = null;
+  #failing = '';
   /** The words of the last claim. */
   claim: readonly Word[] = [];
 
@@ -25,6 +28,10 @@ class HoldingRedis extends Redis {
     const [command] = sent;
     const words = command.args as readonly Word[];
     if (words[0] === CLAIM.sha) this.claim = words;
+    if (words[0] === this.#failing) {
+      command.reject(new Error('Connection is closed.'));
+      return command.promise;
+    }
     if (words[0] !== INSERT.sha) return super.sendCommand(...sent);
     if (this.#lost !== null) {
       this.#lost(words);
@@ -32,6 +39,11 @@ class HoldingRedis extends Redis {
     } else if (this.#held === null) return super.sendCommand(...sent);
     else void this.#held.then(() => void super.sendCommand(...sent));
     return command.promise;
+  }
+
+  /** Loses the connection under a script; empty: no more. */
+  fail(sha: string): void {
+    this.#failing = sha;
   }
 
   /** @returns lets through what is held back */
@@ -172,7 +184,6 @@ onEachRedis((program) => {
   const find = async () => (await other.find([idOf(1)]))[0]?.id ?? null;
   const CALLS: Record<string, () => Promise<unknown>> = {
     'is read': async () => (await other.find([idOf(1)]))[0] !== null,
-    'is looked for': async () => (await other.alive([idOf(1)], NOW))[0] !== null,
     'is touched': async () => (await other.touch([use()]))[0],
     'is saved': async () => {
       const change = { expectedVersion: 1, version: 2, keyId: 'k1', payload: Buffer.from('p') };
@@ -203,6 +214,33 @@ onEachRedis((program) => {
     });
   });
 
+  it('have not ended yet for what is open, and keep nobody else from being served', async () => {
+    const sessions = new SessionStore(other, { plaintext: true, clock: { now: () => NOW } });
+    await sessions.initSchema();
+    const [claimed, served] = [await sessions.create({}, 'ada'), await sessions.create({}, 'eve')];
+    const [id, theirs] = [claimed.session.id, served.session.id];
+    await store(other, row(idOf(1, 'bob'), { userId: 'bob' }));
+    const goOn = await claiming(id, 1);
+    expect(await other.alive([id, theirs], NOW)).toMatchObject([{ id }, { id: theirs }]);
+    const [undecided, found] = [sessions.load(id), sessions.load(theirs)];
+    expect(await found).toMatchObject({ id: theirs });
+    await goOn();
+    expect(await undecided).toMatchObject({ id });
+  });
+
+  it('are looked at together by all who wait, and not again for a while when that was in vain', async () => {
+    await store(other, mine(1));
+    await admin.hset(key(idOf(1)), { c: 'a claim', a: Date.now() });
+    const looks = async () => Number(/cmdstat_hmget:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1]);
+    const before = await looks();
+    const many = await Promise.allSettled(Array.from({ length: 50 }, () => other.find([idOf(1)])));
+    expect(new Set(many.map(({ status }) => status))).toEqual(new Set(['rejected']));
+    expect((await looks()) - before).toBeLessThan(250);
+    const began = performance.now();
+    await expect(other.find([idOf(1)])).rejects.toThrow('nobody can say yet');
+    expect(performance.now() - began).toBeLessThan(500);
+  });
+
   it.each([
     ['by its id', () => ({ ids: [idOf(1)] })],
     ['with all of the user', () => ({ userId: 'ada' })],
@@ -228,6 +266,7 @@ onEachRedis((program) => {
     beforeEach(() => store(other, mine(1)));
     afterEach(async () => {
       client.lose(null);
+      client.fail('');
       await admin.config('SET', 'maxmemory', '0');
       await admin.config('SET', 'min-replicas-to-write', '0');
     });
@@ -246,6 +285,32 @@ onEachRedis((program) => {
       expect(await find()).toBe(idOf(1)); // waits until it is given back
     });
 
+    it('when Redis is away for a moment as the sign-in is refused', async () => {
+      await store(other, row(idOf(1, 'bob'), { userId: 'bob' }));
+      const goOn = await claiming(idOf(1), 1);
+      client.fail(UNCLAIM.sha);
+      expect(await goOn()).toBe('limit');
+      client.fail('');
+      await waitUntil(async () => (await admin.hexists(key(idOf(1)), 'c')) === 0);
+      expect(await find()).toBe(idOf(1));
+    });
+
+    it('when the answer to the claim is lost', async () => {
+      client.fail(CLAIM.sha);
+      await expect(signIn()).rejects.toThrow('Connection is closed');
+      expect(await admin.hexists(key(idOf(1)), 'c')).toBe(0);
+      expect(await find()).toBe(idOf(1));
+    });
+
+    it('before the backend is closed', async () => {
+      const closing = new RedisSessionBackend(client, { prefix: 'app:' });
+      client.lose(() => undefined);
+      const next = inserting(bob(), { replaces: idOf(1) });
+      await expect(closing.insert(next)).rejects.toThrow('Connection is closed');
+      await closing.close();
+      expect(await admin.hexists(key(idOf(1)), 'c')).toBe(0);
+    });
+
     it('when the connection is lost before the new one is there, which never comes then', async () => {
       const sent: Array<readonly Word[]> = [];
       client.lose((words) => sent.push(words));
@@ -256,11 +321,24 @@ onEachRedis((program) => {
       expect(await other.find([idOf(1), bob().id])).toMatchObject([{ id: idOf(1) }, null]);
     });
 
-    it('but not when it is lost behind that', async () => {
+    it('when it is lost behind that, and the new one, of which nobody has the token, goes', async () => {
       client.lose((words) => void admin.call('EVALSHA', ...(words as string[])));
       await expect(signIn()).rejects.toThrow('Connection is closed');
-      expect(await find()).toBeNull();
-      expect(await other.find([bob().id])).toMatchObject([{ id: bob().id }]);
+      expect(await find()).toBe(idOf(1));
+      expect(await other.find([bob().id])).toEqual([null]);
+    });
+
+    it('when no replica confirms the new one, which goes as well, and takes no place of its user', async () => {
+      const waiting = { prefix: 'app:', durability: 'replica', durabilityTimeout: 20 } as const;
+      const confirmed = new RedisSessionBackend(admin, waiting);
+      const limit = evicting(2);
+      const refused = (number: number) =>
+        expect(confirmed.insert(inserting(mine(number), { limit }))).rejects.toThrow('No replica confirmed');
+      for (const number of [2, 3, 4]) {
+        await refused(number);
+        await admin.ping(); // what nobody waits for has been done
+        expect(await active()).toEqual([idOf(1)]);
+      }
     });
   });
 });

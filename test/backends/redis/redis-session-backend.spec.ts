@@ -14,6 +14,7 @@ import {
   deleteActive,
 } from '../../../src/testing/backend-contract/contract-rule.js';
 import { OwnRedis, withOwnRedis } from '../../support/own-redis.js';
+import { waitUntil } from './support/load.js';
 import { closeAll, openBackend, openClient, openOwnBackend } from './support/open-redis.js';
 import { reportOf } from './support/process.js';
 
@@ -329,12 +330,13 @@ withOwnRedis(() => {
       await client.hset(rowKey('v'), 'c', 'claim of a process that is gone', 'a', Date.now());
       const change = { id: 'v', expected: old, next: { ...old, tokenUsed: true }, now: NOW };
       const build = jest.fn(() => row('b'));
+      expect(await backend.alive(['v'], NOW)).toMatchObject([{ id: 'v' }]);
+      const touch = { id: 'v', lastActiveAt: NOW, expiresAt: NOW, now: NOW };
+      expect(await backend.save([saving(old, 9)])).toEqual([false]);
+      expect(await backend.touch([touch])).toEqual([false]);
+      expect(await backend.changeToken(change)).toBe(false);
       const calls: ReadonlyArray<() => Promise<unknown>> = [
         () => backend.find(['v']),
-        () => backend.alive(['v'], NOW),
-        () => backend.save([saving(old, 9)]),
-        () => backend.touch([{ id: 'v', lastActiveAt: NOW, expiresAt: NOW, now: NOW }]),
-        () => backend.changeToken(change),
         () => backend.insert(inserting(row('b'), { replaces: 'v', build })),
       ];
       const results = await Promise.allSettled(calls.map((call) => call()));
@@ -351,7 +353,7 @@ withOwnRedis(() => {
       };
       expect((await backend.walk(step)).rows).toEqual([]);
       await client.hset(rowKey('v'), 'a', Date.now() - 2 * MINUTE);
-      expect(await backend.find(['v'])).toEqual([null]);
+      await waitUntil(async () => (await backend.find(['v']).catch(() => [old]))[0] === null);
       expect(await client.hkeys(rowKey('v'))).toEqual(['n']);
       await store(backend, visitor('v'));
     });

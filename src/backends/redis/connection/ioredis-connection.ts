@@ -74,13 +74,15 @@ export class IoRedisConnection implements RedisConnection {
 
   send(key: string, words: readonly Word[]): Promise<Reply> {
     if (this.#mayMisdirect) return this.sendTogether(key, [words]).then(([reply]) => reply);
-    const reply = call(this.#client, words);
-    return this.#isOwn ? reply.catch((error: unknown) => this.#explain(error)) : reply;
+    return this.#explained(call(this.#client, words));
   }
 
   sendTogether(_key: string, commands: ReadonlyArray<readonly Word[]>): Promise<readonly Reply[]> {
-    const replies = this.#sendTogether(commands);
-    return this.#isOwn ? replies.catch((error: unknown) => this.#explain(error)) : replies;
+    return this.#explained(this.#sendTogether(commands));
+  }
+
+  #explained<R>(reply: Promise<R>): Promise<R> {
+    return this.#isOwn ? reply.catch((error: unknown) => this.#explain(error)) : reply;
   }
 
   /** Of a lost connection ioredis says to each call how often it tries again, which is never, and only to listeners why. */
@@ -109,7 +111,7 @@ export class IoRedisConnection implements RedisConnection {
       : [this.#client];
     return (nodes as IoRedisClient[]).map((node) => ({
       name: addressOf(node.options),
-      send: async (words) => call(node, words),
+      send: async (words) => this.#explained(call(node, words)),
     }));
   }
 

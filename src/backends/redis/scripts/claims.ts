@@ -62,8 +62,8 @@ return 1
 );
 
 /**
- * Sees to it that an insert of this name is done, or never will be, however late it comes: its name stays as a tombstone. Gives
- * whether it is done.
+ * Takes an insert back whose call has failed: nobody has the token of the new row, which would only take a place of its user.
+ * Where it has not come yet it never will, however late it comes, since its name stays as a tombstone.
  */
 export const CANCEL = redisScript(
   'cancel',
@@ -71,14 +71,14 @@ export const CANCEL = redisScript(
 local id, name = unpack(ARGV)
 local key = row_key(id)
 local found = redis.call('HMGET', key, 'u', 'n')
-if found[1] then
-  if found[2] == name then return 1 end
-  return 0
+if found[1] and found[2] ~= name then return 0 end
+if found[1] then remove(id, key, unpack_use(found[1]).user)
+else
+  redis.call('HDEL', key, 'none')
+  redis.call('HSET', key, 'n', name)
+  if redis.call('HEXISTS', key, 'p') == 0 then redis.call('PEXPIRE', key, ${TOMBSTONE_AGE}) end
 end
-redis.call('HDEL', key, 'none')
-redis.call('HSET', key, 'n', name)
-if redis.call('HEXISTS', key, 'p') == 0 then redis.call('PEXPIRE', key, ${TOMBSTONE_AGE}) end
-return 0
+return 1
 `,
   true,
 );
