@@ -25,7 +25,8 @@ const PARAMETER_TYPES = 'design:paramtypes';
 /** Key of the metadata in which Nest keeps what the parameters of a method are decorated with. */
 const ROUTE_ARGUMENTS = '__routeArguments__';
 
-const decorateSession = createParamDecorator(takeSession);
+const decorateSession: ReturnType<typeof createParamDecorator<string | undefined>> =
+  createParamDecorator(takeSession);
 
 function takeSession(key: string | undefined, context: ExecutionContext): unknown {
   const take = (session: RequestSession): unknown =>

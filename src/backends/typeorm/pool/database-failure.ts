@@ -39,8 +39,11 @@ export class DatabaseFailure extends Error {
 /** What the network says of a connection that has ended. */
 const RESET: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST']);
 
-/** What is said of one that ended under a statement, without a code that the driver knows. */
-const ENDED = /^Connection (terminated|terminated unexpectedly|was killed)$/;
+/**
+ * What is said of one that ended under a statement, without a code that the driver knows, or that `pg` does not wait for any more
+ * (`query_timeout`), though the server may go on with it.
+ */
+const ENDED = /^(Connection (terminated|terminated unexpectedly|was killed)|Query read timeout)$/;
 
 /** What the drivers and TypeORM say of a statement that they have not sent, since its connection had ended before. */
 const UNSENT = /is not queryable$|in closed state$|^Query runner already released/;

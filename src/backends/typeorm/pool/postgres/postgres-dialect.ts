@@ -103,6 +103,12 @@ export const postgresDialect: PoolDialect = {
   },
 
   async checkServer(runner) {
+    if (property(await runner.connect(), 'native') !== undefined) {
+      throw new SessionOptionsError(
+        '`dataSource`: expected the client of `pg`, got that of `pg-native`, which stores bytes as text and so damages what is ' +
+          'sealed. TypeORM takes it when it is installed: uninstall it',
+      );
+    }
     const [row]: Array<{ version: string } | undefined> = await runner.query('SELECT version() AS version');
     if (row === undefined || row.version.startsWith('PostgreSQL')) return null;
     throw new SessionOptionsError(
@@ -134,7 +140,12 @@ async function sendInTurn(
     const portion = rest.slice(0, bound < 0 ? rest.length : Math.max(1, bound));
     const [{ name, values } = { name: null, values: [] }] = portion;
     const text = portion.map((statement) => statement.text).join('; ');
-    results.push(...[await client.query(name === null ? { text, values } : { name, text, values })].flat());
+    const statement = {
+      ...(name === null ? {} : { name }),
+      text,
+      ...(values.length === 0 ? {} : { values }),
+    };
+    results.push(...[await client.query(statement)].flat());
     at += portion.length;
   }
   return results;

@@ -39,8 +39,22 @@ export function sendTogether(
       }
       return null;
     };
-    void client.query(query);
+    keepMethods(query, Query.prototype);
+    // What a patched client rejects with, or throws, has not come to the query.
+    Promise.resolve(client.query(query)).catch(reject);
   });
+}
+
+/**
+ * Makes the methods properties of the query itself: libraries that watch `pg`, such as OpenTelemetry with comments in statements, give
+ * the client a copy of what it is given, which has no others. Without them the answers would end the process.
+ */
+function keepMethods(query: PgQuery, prototype: object): void {
+  for (const name of Object.getOwnPropertyNames(prototype)) {
+    const method: unknown = Reflect.get(prototype, name);
+    if (typeof method !== 'function' || name === 'constructor' || Object.hasOwn(query, name)) continue;
+    Reflect.set(query, name, method.bind(query));
+  }
 }
 
 function submit(connection: PgConnection, { name, text, values }: DriverStatement): void {
