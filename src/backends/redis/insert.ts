@@ -207,10 +207,10 @@ class InsertStep {
   }
 
   /** Claims the row as it was seen. @returns `false`: it is another one by now */
-  async #claimed({ id, bucket, use, rest }: Replaced): Promise<boolean> {
+  async #claimed(replaced: Replaced): Promise<boolean> {
+    const { id, bucket } = replaced;
     try {
-      const seen = [use, rest.subarray(0, headLength(rest))];
-      return numberOf(await this.#write(CLAIM, bucket, [id, this.#claim, ...seen])) === 1;
+      return numberOf(await this.#write(CLAIM, bucket, [id, this.#claim, ...seenOf(replaced)])) === 1;
     } catch (error) {
       void unclaim(this.#client, bucket, id, this.#claim);
       throw error;

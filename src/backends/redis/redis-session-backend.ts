@@ -38,8 +38,8 @@ import { cursorAt, nextBatch, pruneBatch, rowsOf } from './walk-rows.js';
  * Sessions in Redis (6.2 or later) or Valkey: a single server, behind Sentinel, or a Cluster. All sessions of a user are in one
  * slot, so limits, lists and sign-outs are exact on a Cluster too.
  *
- * - One call is one round trip, but for a sign-in that replaces a session, which takes two, or three if that session is in
- *   another slot; ids that the app chose itself take one more when the row has a user.
+ * - One call is one round trip, but for a sign-in that replaces a session, which takes two; ids that the app chose itself take
+ *   one more when the row has a user.
  * - What begins or changes a session is not done once its call has been answered, by the clock of the server that does it.
  * - Rows are active by the `now` that is given. Every key has an expiry too, an hour later than what it holds, by which Redis
  *   forgets it; so nobody has to walk over expired rows.
