@@ -92,14 +92,22 @@ export class SessionWriter {
   async #attempt(write: ContentWrite, { row, content }: StoredSession): Promise<StoredSession | null> {
     const next = await write.apply(content);
     if (next === null) return { row, content };
-    const change = {
-      ...write.use(row),
-      ...this.#sealer.seal(next, row.id, row.userId),
-      version: newVersion(),
-    };
+    const { lastActiveAt, expiresAt } = write.use(row);
+    const { payload, keyId } = this.#sealer.seal(next, row.id, row.userId);
+    const version = newVersion();
     const now: EpochMs = this.#clock.now();
-    const hit = await this.#backend.save({ ...change, id: row.id, expectedVersion: row.version, now });
-    return hit ? { row: { ...row, ...change }, content: next } : null;
+    const hit = await this.#backend.save({
+      id: row.id,
+      now,
+      expectedVersion: row.version,
+      version,
+      lastActiveAt,
+      expiresAt,
+      payload,
+      keyId,
+    });
+    // Named one by one: of objects that are spread into one with members, V8 makes slow ones.
+    return hit ? { row: { ...row, lastActiveAt, expiresAt, payload, keyId, version }, content: next } : null;
   }
 
   #conflict(): SessionConflictError {
