@@ -1,4 +1,5 @@
 import type { CleanupClaim } from './cleanup-lease.js';
+import { OncePerSession } from './once-per-session.js';
 import { RowError } from './row-errors.js';
 import type {
   BackendHealth,
@@ -54,6 +55,8 @@ export class BackendClient {
   readonly #logger: SessionLogger;
   /** `null`: no call has failed yet. */
   #outage: Outage | null = null;
+  /** What has been logged of single rows: those that say it by themselves, and what is said of all. */
+  readonly #toldOfRows = new OncePerSession();
 
   constructor(backend: SessionBackend, timeout: number, logger: SessionLogger) {
     this.#backend = backend;
@@ -93,8 +96,20 @@ export class BackendClient {
     return this.#call('read', 'check open sessions', () => this.#backend.alive(ids, now));
   }
 
-  insert(request: InsertRequest): Promise<InsertResult> {
-    return this.#call('write', 'store a session', () => this.#backend.insert(request));
+  /** A session that is stored after its caller was told that it is not is deleted again: nobody has its token. */
+  async insert(request: InsertRequest): Promise<InsertResult> {
+    let isGivenUp = false;
+    const insert = async (): Promise<InsertResult> => {
+      const result = await this.#backend.insert({ ...request, isGivenUp: () => isGivenUp });
+      if (isGivenUp) void this.#takeBack(request, result);
+      return result;
+    };
+    try {
+      return await this.#call('write', 'store a session', insert);
+    } catch (error) {
+      isGivenUp = true;
+      throw error;
+    }
   }
 
   /**
@@ -169,6 +184,14 @@ export class BackendClient {
     return this.#backend.expiresNatively;
   }
 
+  /** Of a row that is known by its id alone, the caller may ask again. */
+  async #takeBack({ replaces }: InsertRequest, result: InsertResult): Promise<void> {
+    if (result.status !== 'inserted') return;
+    const { id, tokenHash } = result.row;
+    if (tokenHash === null || id === replaces) return;
+    await this.#backend.delete({ ids: [id] }).catch(() => undefined); // it ends by itself, like any that is not used
+  }
+
   async #sendSaves(): Promise<void> {
     const saves = this.#saves;
     this.#saves = [];
@@ -236,9 +259,17 @@ export class BackendClient {
     } catch (cause) {
       if (cause instanceof SessionError) throw cause;
       const error = storeError(what, cause);
-      (this.#outage ??= new Outage(this.#logger)).failed(kind, error.message);
+      if (cause instanceof RowError) this.#tellOfRow(kind, error.message);
+      else (this.#outage ??= new Outage(this.#logger)).failed(kind, error.message);
       throw error;
     }
+  }
+
+  /** Storage has answered, so it is no outage. Whoever has the cookie of such a row could fill the log with it. */
+  #tellOfRow(kind: CallKind, message: string): void {
+    this.#outage?.succeeded(kind);
+    if (!this.#toldOfRows.isFirst(message)) return;
+    this.#logger.warn(`A session is not served: ${message.replace(/\.$/, '')}. This is said once`);
   }
 
   #withinTimeout<T>(call: () => Promise<T>): Promise<T> {

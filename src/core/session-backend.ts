@@ -21,6 +21,11 @@ export interface InsertRequest {
    */
   readonly notBefore?: EpochMs;
   /**
+   * Whether the call has been answered with an error meanwhile, because it took longer than `timeout`. Nobody has the token of the
+   * new row then, and a backend that can still undo the insert does. Whatever is stored all the same is deleted again.
+   */
+  readonly isGivenUp?: () => boolean;
+  /**
    * Makes the row. A backend calls it inside its critical section, as late as the storage permits, with the row that
    * `replaces` names as it stands there, or `null`. It is synchronous, and may be called again when the storage retries.
    *

@@ -1,9 +1,11 @@
-import { clearTimeout, setTimeout } from './timers.js';
+import { clearTimeout, setImmediate, setTimeout } from './timers.js';
 
 /**
  * The result of `call`, if it comes within so many milliseconds; otherwise what `tooLate` returns or throws. A call
  * that comes too late goes on, and its result or failure is dropped. The timer ends with the call, so it delays no
  * exit of the process.
+ *
+ * What has come while the process was busy with something else is in time: it is read before the call is given up.
  *
  * Not `Promise.race`, which leaves a reaction with the loser, and takes longer.
  *
@@ -16,14 +18,23 @@ export function withTimeout<T>(
   tooLate: () => NoInfer<T>,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => void started(tooLate).then(resolve, reject), milliseconds);
+    let isOver = false;
+    const giveUp = (): void => {
+      if (!isOver) started(tooLate).then(resolve, reject);
+    };
+    // Between timers and what `setImmediate` was given, Node reads what its sockets have received.
+    const timer = setTimeout(() => void setImmediate(giveUp), milliseconds);
+    const end = (): void => {
+      isOver = true;
+      clearTimeout(timer);
+    };
     started(call).then(
       (result) => {
-        clearTimeout(timer);
+        end();
         resolve(result);
       },
       (error: unknown) => {
-        clearTimeout(timer);
+        end();
         reject(error);
       },
     );

@@ -1,5 +1,9 @@
+import { MemorySessionBackend } from '../../src/backends/memory/memory-session-backend.js';
+import { DamagedRowError } from '../../src/core/row-errors.js';
+import type { InsertRequest } from '../../src/core/session-backend.js';
 import { SessionStoreError } from '../../src/core/session-errors.js';
 import type { SessionStore } from '../../src/core/session-store.js';
+import { sleep } from '../../src/core/timers.js';
 import { hang, OpenMemoryBackend, WrappedBackend, yielding } from './support/backends.js';
 import { HOUR, openStore, START } from './support/open-store.js';
 import { PROPERTY_SEED } from './support/property-seed.js';
@@ -136,6 +140,86 @@ describe('an outage', () => {
     expect(logger.warnings).toEqual([
       'The use of a session was not recorded: SessionStoreError: Could not record the use of a session: connection refused',
     ]);
+  });
+});
+
+describe('an insert that is stored after it was given up', () => {
+  /** Storage that answers inserts too late. */
+  async function openLate() {
+    const opened = await openWrapped('20ms');
+    opened.backend.around = async (method, call) => {
+      const result = await call();
+      if (method === 'insert') await sleep(60);
+      return result;
+    };
+    return opened;
+  }
+
+  it('leaves no session, whose token nobody has, to count towards a limit', async () => {
+    const { store, backend, session } = await openLate();
+    await expect(store.create({}, 'ada')).rejects.toThrow(SessionStoreError);
+    await sleep(100);
+    expect((await store.listForUser('ada')).map(({ id }) => id)).toEqual([session.id]);
+    expect(backend.calls).toContain('delete');
+  });
+
+  it('leaves what its id alone leads to', async () => {
+    const { store, backend } = await openLate();
+    await expect(store.put('key', { userId: null, data: { n: 1 } }, '1h')).rejects.toThrow(SessionStoreError);
+    await sleep(100);
+    expect(await store.get('key')).toMatchObject({ data: { n: 1 } });
+    expect(backend.calls).not.toContain('delete');
+  });
+
+  it('tells the backend, which may not have stored it yet', async () => {
+    const told: unknown[] = [];
+    class AskingBackend extends MemorySessionBackend {
+      override async insert(request: InsertRequest) {
+        told.push(request.isGivenUp?.());
+        await sleep(60);
+        told.push(request.isGivenUp?.());
+        return super.insert(request);
+      }
+    }
+    const { store } = openStore({ timeout: '20ms' }, new AskingBackend());
+    await expect(store.create({}, 'ada')).rejects.toThrow('no answer within 20 ms');
+    await sleep(100);
+    expect(told).toEqual([false, true]);
+  });
+});
+
+describe('a row that cannot be read', () => {
+  it('is no outage, however often it is asked for, and said once', async () => {
+    class DamagedBackend extends MemorySessionBackend {
+      damaged = '';
+      override async find(ids: readonly string[]) {
+        if (ids.includes(this.damaged)) throw new DamagedRowError('damaged.');
+        return super.find(ids);
+      }
+    }
+    const { store, backend, logger } = openStore({}, new DamagedBackend());
+    const [{ session }, served] = [await store.create({}, 'ada'), await store.create({}, 'eve')];
+    backend.damaged = session.id;
+    for (let times = 0; times < 3; times++) {
+      const loads = [store.load(session.id), store.load(served.session.id)];
+      expect(await Promise.allSettled(loads)).toMatchObject([
+        { reason: expect.any(SessionStoreError) as unknown },
+        { value: { id: served.session.id } },
+      ]);
+    }
+    expect(logger.errors).toEqual([]);
+    expect(logger.warnings).toEqual([
+      'A session is not served: Could not read a session: damaged. This is said once',
+    ]);
+  });
+
+  it('shows that storage works again', async () => {
+    const { store, backend, id, logger } = await openWrapped();
+    for (const error of [new Error('away'), new DamagedRowError('damaged')]) {
+      backend.around = () => Promise.reject(error);
+      await expect(store.load(id)).rejects.toThrow(SessionStoreError);
+    }
+    expect(logger.warnings).toContainEqual(expect.stringMatching(/^Session storage works again/));
   });
 });
 

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import { withTimeout } from '../../src/core/timeout.js';
 import { performance, sleep } from '../../src/core/timers.js';
 
@@ -27,6 +30,23 @@ describe('withTimeout', () => {
       throw new Error('at once');
     };
     await expect(withTimeout(throws, 1000, refuse)).rejects.toThrow('at once');
+  });
+
+  it('gives what came in time while the process was busy with something else', async () => {
+    const sender = new Worker(
+      `const { createServer } = require('node:net');
+       const server = createServer((socket) => setTimeout(() => socket.end('result'), 20));
+       server.listen(0, '127.0.0.1', () => require('node:worker_threads').parentPort.postMessage(server.address().port));`,
+      { eval: true },
+    );
+    const [port] = (await once(sender, 'message')) as [number];
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    const call = async () => String((await once(socket, 'data'))[0]);
+    const result = withTimeout(call, 60, refuse);
+    for (const end = performance.now() + 150; performance.now() < end;);
+    expect(await result).toBe('result');
+    await sender.terminate();
   });
 
   it('begins the call at once', () => {

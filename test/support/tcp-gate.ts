@@ -16,6 +16,8 @@ export class TcpGate {
   #lost: RegExp | null = null;
   #mostLost = 0;
   #meanwhile: () => Promise<unknown> = () => Promise.resolve();
+  #late: RegExp | null = null;
+  #lateness = 0;
   readonly #held = new Set<Socket>();
 
   constructor(private target: Address) {}
@@ -85,9 +87,20 @@ export class TcpGate {
     this.#meanwhile = meanwhile;
   }
 
+  /** From now on nobody hears what the server says to bytes that match, nor what it says after that, until so long after them. */
+  delayAnswersTo(bytes: RegExp | null, milliseconds = 0): void {
+    this.#late = bytes;
+    this.#lateness = milliseconds;
+  }
+
   #carry(from: Socket): void {
     const to = connect(this.target);
     let isLost = false;
+    from.on('data', (data) => {
+      if (!this.#late?.test(data.toString('latin1'))) return;
+      to.pause();
+      setTimeout(() => to.resume(), this.#lateness);
+    });
     from.on('data', (data) => {
       if (this.#mostLost === 0 || !this.#lost?.test(data.toString('latin1'))) return;
       this.#mostLost--;

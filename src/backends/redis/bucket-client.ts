@@ -29,7 +29,7 @@ const [MOVE_PATIENCE, MOVE_PAUSE] = [3_000, 20];
 /** How often a call is sent that is refused for its time. Each refusal says what time it is, so twice is enough but for delays. */
 const TRIES = 3;
 
-/** Milliseconds between two tries of what nobody waits for, and that it is waited for in the end. */
+/** Milliseconds between two tries of what nobody waits for, and for which it is waited for in the end. */
 const [SETTLE_PAUSE, CLOSE_PATIENCE] = [500, 1_000];
 
 /** Sends commands and scripts to the bucket that they are about. */
@@ -40,8 +40,8 @@ export class BucketClient {
   /** Milliseconds to wait for what the durability asks for. */
   readonly #timeout: number;
   readonly #clock = new ServerClock();
-  #isClosing = false;
-  /** What is under way, and nobody waits for. */
+  readonly #closing = new AbortController();
+  /** What has still to be done, and nobody waits for. */
   readonly #unsettled = new Set<Promise<unknown>>();
 
   constructor(connection: RedisConnection, prefix: string, durability: RedisDurability, timeout: number) {
@@ -96,36 +96,36 @@ export class BucketClient {
    * Does what has to be done for a row to be right, now or later: tried again each half second, for as long as a claim lasts. Resolves
    * after the first try.
    */
-  settle(work: () => Promise<unknown>): Promise<void> {
-    const first = work().then(
-      () => undefined,
-      () => void this.#retry(work),
+  async settle(work: () => Promise<unknown>): Promise<void> {
+    const isDone = work().then(
+      () => true,
+      () => false,
     );
-    this.#keep(first);
-    return first;
+    const all = isDone.then(async (done) => {
+      if (!done) await this.#retry(work);
+    });
+    this.#unsettled.add(all);
+    void all.finally(() => this.#unsettled.delete(all));
+    await isDone;
   }
 
+  /** Where the backend closes meanwhile, it is tried for the last time at once. */
   async #retry(work: () => Promise<unknown>): Promise<void> {
-    const end = performance.now() + CLAIM_AGE;
-    while (performance.now() < end && !this.#isClosing) {
-      await sleep(SETTLE_PAUSE, undefined, false);
-      const isDone = work().then(
-        () => true,
-        () => false,
-      );
-      this.#keep(isDone);
-      if (await isDone) return;
+    const { signal } = this.#closing;
+    for (const end = performance.now() + CLAIM_AGE; performance.now() < end && !signal.aborted;) {
+      await sleep(SETTLE_PAUSE, signal, false).catch(() => undefined);
+      try {
+        await work();
+        return;
+      } catch {
+        // Tried again.
+      }
     }
-  }
-
-  #keep(work: Promise<unknown>): void {
-    this.#unsettled.add(work);
-    void work.finally(() => this.#unsettled.delete(work));
   }
 
   /** Waits a moment for what nobody else waits for. */
   async settled(): Promise<void> {
-    this.#isClosing = true;
+    this.#closing.abort();
     const all = Promise.allSettled(this.#unsettled);
     await Promise.race([all, sleep(CLOSE_PATIENCE, undefined, false)]);
   }

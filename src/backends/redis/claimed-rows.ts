@@ -3,6 +3,7 @@ import { performance, setProcessTimeout, sleep } from '../../core/timers.js';
 import type { BucketClient } from './bucket-client.js';
 import { numberOf } from './connection/redis-connection.js';
 import { BURY } from './scripts/claims.js';
+import { CLAIM_AGE } from './scripts/redis-script.js';
 
 /*
  * A row that a sign-in in another bucket has claimed is about to end, unless that sign-in is refused: then it is given back.
@@ -40,13 +41,22 @@ export class UndecidedRowError extends RowError {
   }
 }
 
-/** Those claims that somebody is waiting for, by row and name. All who wait for one share one look at it. */
-const waits = new WeakMap<BucketClient, Map<string, Promise<boolean>>>();
+/** A claim that somebody has met. */
+interface MetClaim {
+  /** When, by `performance.now()`. */
+  readonly since: number;
+  /** Resolves to whether it was decided while somebody waited; `null`: nobody waits. */
+  wait: Promise<boolean> | null;
+}
+
+/** Those claims that are not known to be decided, by row and name. All who wait for one share one look at it. */
+const met = new WeakMap<BucketClient, Map<string, MetClaim>>();
 
 /**
  * Calls until nobody has a claim to the row of an id.
  *
- * @param isAlone whether nobody else has to wait for the same call. Otherwise it waits no longer than `SHORT_PATIENCE`
+ * @param isAlone whether nobody else has to wait for the same call. Otherwise nobody waits for a claim that has been there for
+ *   longer than `SHORT_PATIENCE`
  * @throws UndecidedRowError when it takes too long
  */
 export async function whenDecided<R>(
@@ -55,27 +65,32 @@ export async function whenDecided<R>(
   isAlone: boolean,
   call: () => Promise<R | Claimed>,
 ): Promise<R> {
-  for (const began = performance.now(); ;) {
+  for (;;) {
     const result = await call();
     if (!(result instanceof Claimed)) return result;
-    const left = isAlone ? PATIENCE : Math.max(0, began + SHORT_PATIENCE - performance.now());
+    const { since, wait } = meet(client, result, id);
+    const left = isAlone ? PATIENCE : Math.max(0, since + SHORT_PATIENCE - performance.now());
     const isLate = sleep(left, undefined, false).then(() => false);
-    if (!(await Promise.race([isDecided(client, result, id), isLate]))) throw new UndecidedRowError();
+    if (!(await Promise.race([wait, isLate]))) throw new UndecidedRowError();
   }
 }
 
-/** Resolves to whether a row is claimed no more, or to `false` after a while. */
-function isDecided(client: BucketClient, claim: Claimed, id: string): Promise<boolean> {
-  let ofClient = waits.get(client);
-  if (!ofClient) waits.set(client, (ofClient = new Map()));
+/** Waits for a claim, with all others who do. */
+function meet(client: BucketClient, claim: Claimed, id: string): MetClaim {
+  let ofClient = met.get(client);
+  if (!ofClient) met.set(client, (ofClient = new Map()));
   const [all, key] = [ofClient, `${claim.name} ${id}`];
-  const known = all.get(key);
-  if (known) return known;
+  const known = all.get(key) ?? { since: performance.now(), wait: null };
+  if (known.wait) return known;
   const wait = look(client, claim.in, id);
-  all.set(key, wait);
+  all.set(key, Object.assign(known, { wait }));
   const forget = (): void => void all.delete(key);
-  wait.then((decided) => (decided ? forget() : void setProcessTimeout(forget, MEMORY)), forget);
-  return wait;
+  const waitAgain = (): void => {
+    if (performance.now() - known.since < CLAIM_AGE) known.wait = null;
+    else forget();
+  };
+  wait.then((decided) => (decided ? forget() : void setProcessTimeout(waitAgain, MEMORY)), forget);
+  return known;
 }
 
 async function look(client: BucketClient, bucket: string, id: string): Promise<boolean> {

@@ -18,6 +18,7 @@ import { headLength, packRow, told, unpackRow, unpackUse } from './row-packing.j
 import { BURY, CANCEL, CLAIM, FENCE, POINT, UNCLAIM } from './scripts/claims.js';
 import { INSERT } from './scripts/insert.js';
 import type { RedisScript } from './scripts/redis-script.js';
+import { TooLateError } from './server-clock.js';
 
 /*
  * Beginning a session. The new row, the limit and what is replaced are one script where they are in one bucket. A row of
@@ -128,7 +129,7 @@ async function claimAndLook(
     const after = await client.look(bucket, id, true);
     return { ...after, isOurs: after.claim === claim };
   } catch (error) {
-    void unclaim(client, bucket, id, claim);
+    if (!isRefusal(error)) void unclaim(client, bucket, id, claim);
     throw error;
   }
 }
@@ -144,7 +145,12 @@ function seenOf({ use, rest }: Replaced): readonly [Buffer, Buffer] {
 
 /** Gives a row back that was claimed, or is about to be. */
 function unclaim(client: BucketClient, bucket: string, id: string, claim: string): Promise<void> {
-  return client.settle(async () => numberOf(await client.write(UNCLAIM, bucket, [id, claim])));
+  return client.settle(() => unclaimOnce(client, bucket, id, claim));
+}
+
+/** No replica has to confirm it: that would be asked for again and again where there is none, and all else would wait. */
+async function unclaimOnce(client: BucketClient, bucket: string, id: string, claim: string): Promise<void> {
+  numberOf(await client.run(UNCLAIM, bucket, [id, claim]));
 }
 
 /** One try to insert one row. */
@@ -190,7 +196,9 @@ class InsertStep {
     if (replaced === null) return this.#insertOrSettle(null);
     const { id } = replaced;
     if (this.#claim === '') {
-      const result = await this.#insert();
+      // A row that its id alone leads to is all that is left of what it replaced, so it stays.
+      const isLast = id === this.#row.id || this.#row.tokenHash === null;
+      const result = await (isLast ? this.#insert() : this.#insertOrSettle(null));
       const isReplaced = result === 'ended' || result?.status === 'inserted';
       if (isReplaced && id !== this.#row.id) forgetPointers(this.#client, replaced.bucket, [id]);
       return result;
@@ -212,25 +220,29 @@ class InsertStep {
     try {
       return numberOf(await this.#write(CLAIM, bucket, [id, this.#claim, ...seenOf(replaced)])) === 1;
     } catch (error) {
-      void unclaim(this.#client, bucket, id, this.#claim);
+      if (!isRefusal(error)) void unclaim(this.#client, bucket, id, this.#claim);
       throw error;
     }
   }
 
-  /** Inserts the row. An error leaves neither the new row nor the claim. */
+  /** Inserts the row. An error leaves neither the new row nor the claim, and neither does what comes when nobody waits for it. */
   async #insertOrSettle(claimed: Replaced | null): Promise<InsertResult | 'ended' | null> {
-    try {
-      return await this.#insert();
-    } catch (error) {
-      const isRefused = isRefusal(error);
+    const takeBack = (isRefused: boolean) =>
       void this.#client.settle(() => this.#takeBack(claimed, isRefused));
+    let result: InsertResult | 'ended' | null;
+    try {
+      result = await this.#insert();
+    } catch (error) {
+      takeBack(isRefusal(error));
       throw error;
     }
+    if (this.#request.isGivenUp?.() !== true) return result;
+    takeBack(false);
+    throw new TooLateError();
   }
 
   /**
-   * Takes the new row back, which may be there, and gives the claimed one back. Where a row of the same bucket has been replaced, the
-   * new one stays: nothing would be left.
+   * Takes the new row back, which may be there, and gives the claimed one back.
    *
    * @param isRefused whether it is certain that the new row is not there
    */
@@ -352,7 +364,7 @@ class InsertStep {
   /** Nothing has been inserted: the replaced row is what it was, and so is where its id leads. */
   async #giveBack(replaced: Replaced): Promise<void> {
     const { id, bucket } = replaced;
-    numberOf(await this.#client.write(UNCLAIM, bucket, [id, this.#claim]));
+    await unclaimOnce(this.#client, bucket, id, this.#claim);
     const home = bucketOfId(id);
     if (id !== this.#row.id || bucket === home) return;
     const { pointer } = await this.#client.look(home, id, false);

@@ -241,6 +241,25 @@ onEachRedis((program) => {
     expect(performance.now() - began).toBeLessThan(500);
   });
 
+  it('keep others waiting once, and for a moment', async () => {
+    await store(other, mine(1), mine(2));
+    await admin.hset(key(idOf(1)), { c: 'a claim', a: Date.now() });
+    const waits: number[] = [];
+    for (const end = performance.now() + 3_000; performance.now() < end;) {
+      const began = performance.now();
+      await expect(other.find([idOf(1), idOf(2)])).rejects.toThrow('nobody can say yet');
+      waits.push(performance.now() - began);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(waits.filter((wait) => wait > 80).length).toBeLessThan(4); // on a busy machine; 15 and more if each waits
+  });
+
+  it('are nobody’s who does not say since when', async () => {
+    await store(other, mine(1), mine(2));
+    await admin.hset(key(idOf(1)), 'c', 'a claim without an age');
+    expect(await other.find([idOf(1), idOf(2)])).toMatchObject([null, { id: idOf(2) }]);
+  });
+
   it.each([
     ['by its id', () => ({ ids: [idOf(1)] })],
     ['with all of the user', () => ({ userId: 'ada' })],
@@ -309,6 +328,38 @@ onEachRedis((program) => {
       await expect(closing.insert(next)).rejects.toThrow('Connection is closed');
       await closing.close();
       expect(await admin.hexists(key(idOf(1)), 'c')).toBe(0);
+    });
+
+    it('before the backend is closed, also when Redis was away for a moment before', async () => {
+      const closing = new RedisSessionBackend(client, { prefix: 'app:' });
+      await store(other, row(idOf(1, 'bob'), { userId: 'bob' }));
+      client.fail(UNCLAIM.sha);
+      const refused = inserting(bob(), { replaces: idOf(1), limit: rejecting(1) });
+      expect(await closing.insert(refused)).toEqual({ status: 'limit' });
+      client.fail('');
+      expect(await admin.hexists(key(idOf(1)), 'c')).toBe(1);
+      await closing.close();
+      expect(await admin.hexists(key(idOf(1)), 'c')).toBe(0);
+    });
+
+    it('without a key for each sign-in that a server which is full has refused', async () => {
+      await admin.config('SET', 'maxmemory', '1');
+      for (let times = 0; times < 5; times++) await expect(signIn()).rejects.toThrow('OOM');
+      expect(await find()).toBe(idOf(1));
+      expect(await admin.keys('*:x:*')).toEqual([]);
+    });
+
+    it('and no replica is waited for, again and again, where there is none', async () => {
+      const waiting = { prefix: 'app:', durability: 'replica', durabilityTimeout: 20 } as const;
+      const confirmed = new RedisSessionBackend(client, waiting);
+      const refused = confirmed.insert(inserting(bob(), { replaces: idOf(1) }));
+      await expect(refused).rejects.toThrow('No replica confirmed');
+      expect(await find()).toBe(idOf(1));
+      const waits = async () =>
+        Number(/cmdstat_wait:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1]);
+      const before = await waits();
+      await new Promise((resolve) => setTimeout(resolve, 1_200)); // two more tries
+      expect(await waits()).toBe(before);
     });
 
     it('when the connection is lost before the new one is there, which never comes then', async () => {

@@ -192,6 +192,41 @@ onEachRedis((program) => {
     });
   });
 
+  describe('a sign-in that the server has done in time', () => {
+    let server: OwnRedis;
+    let gate: TcpGate;
+    beforeAll(async () => {
+      server = await OwnRedis.make([], { program });
+      gate = new TcpGate({ host: '127.0.0.1', port: server.port });
+      await gate.open();
+    });
+    afterAll(async () => {
+      await gate.shut();
+      await server.remove();
+    });
+
+    it.each(Object.entries(ALL_CLIENTS))(
+      'is taken back when its answer comes too late, and the visitor is what he was, on %s',
+      async (name, connect) => {
+        const app = await openApp(name, await connect(gate.port));
+        const { backend, calls } = app;
+        for (const [number, replaces] of [null, visitor.id, kept.id].entries()) {
+          gate.delayAnswersTo(/payload of 01KB0+[456]/, 1.5 * TIMEOUT);
+          await expect(calls.insert(limited(4 + number, replaces))).rejects.toThrow(SessionStoreError);
+          gate.delayAnswersTo(null);
+          await untilServed(() => backend.find([visitor.id]));
+          await waitUntil(async () => (await backend.find([idOf(4 + number)]))[0] === null);
+        }
+        // The last of them was of the same user, so the session in whose place it came had ended in the same step.
+        expect(await backend.find([visitor.id, leaving.id, kept.id])).toEqual([visitor, leaving, null]);
+        const statuses: string[] = [];
+        for (const number of [7, 8, 9]) statuses.push((await backend.insert(limited(number))).status);
+        expect(statuses).toEqual(['inserted', 'inserted', 'limit']);
+        await app.end();
+      },
+    );
+  });
+
   describe('a server', () => {
     let server: OwnRedis;
     let client: DelayingRedis;

@@ -55,7 +55,7 @@ export const BURY = redisScript(
 local id, claim = unpack(ARGV)
 local found = redis.call('HMGET', row_key(id), 'u', 'c', 'a')
 if not found[1] or not found[2] then return 0 end
-if found[2] ~= claim and clock < tonumber(found[3]) + ${CLAIM_AGE} then return 0 end
+if found[2] ~= claim and clock < (tonumber(found[3] or '') or 0) + ${CLAIM_AGE} then return 0 end
 remove(id, row_key(id), unpack_use(found[1]).user)
 return 1
 `,
