@@ -29,6 +29,9 @@ export interface InsertRequest {
    * Makes the row. A backend calls it inside its critical section, as late as the storage permits, with the row that
    * `replaces` names as it stands there, or `null`. It is synchronous, and may be called again when the storage retries.
    *
+   * Each time the row has the same id, and a version of its own: by these storage knows the row of an attempt whose answer was
+   * lost, and one that comes late meets an id that is taken.
+   *
    * The row has the `userId` of the request, and the later of its `createdAt` and `lastActiveAt` is the present, by which
    * other rows are active or not.
    *

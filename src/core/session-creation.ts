@@ -48,6 +48,13 @@ export interface NewSession {
   readonly marks?: SessionMarks;
 }
 
+/** What a row was made with, which is sealed or hashed in it. */
+interface Made {
+  readonly version: number;
+  readonly content: SessionContent;
+  readonly token: SessionToken;
+}
+
 /** An insert that happened. */
 export type Inserted = Extract<InsertResult, { status: 'inserted' }>;
 
@@ -123,33 +130,46 @@ export class SessionCreation {
    * @see OWASP ASVS 5.0, 7.2.4 (a new token at authentication, the old one ended)
    */
   async create(session: NewSession): Promise<CreatedSession> {
-    let token: SessionToken | undefined;
-    let content = EMPTY_CONTENT;
-    const { limit, userId, previousId: replaces } = { ...session, limit: this.#limitFor(session.userId) };
     for (;;) {
-      const build: InsertRequest['build'] = (replaced) => {
-        if (isEndedMeanwhile(session, replaced)) return null;
-        const now = this.#clock.now();
-        const id = this.#nextId(now) + this.#backend.idSuffix(userId);
-        const kin = newKin();
-        const made = this.#contentOf(session, replaced, now);
-        content = { ...made, marks: { ...made.marks, kin } };
-        token = this.#issuer.issue(id, { generation: 0, kin, transport: transportOf(content) });
-        return sealRow(this.#sealer, {
-          ...this.#lifetimeOf(session, now),
-          id,
-          userId,
-          content,
-          now,
-          token: firstToken(token.hash, now),
-        });
-      };
-      const notBefore = this.#clock.now();
-      const result = await this.#backend.insert({ userId, limit, replaces, notBefore, build });
-      if (result.status === 'refused') throw gone();
-      if (result.status === 'limit') throw limitReached(this.#config.maxPerUser);
-      if (result.status === 'inserted' && token) return { row: result.row, content, token, inserted: result };
+      const created = await this.#createOnce(session);
+      if (created !== null) return created;
     }
+  }
+
+  /** As `create`, under one id. `null`: that is taken. */
+  async #createOnce(session: NewSession): Promise<CreatedSession | null> {
+    const { userId, previousId: replaces } = session;
+    const limit = this.#limitFor(userId);
+    let id: string | undefined;
+    // Storage may build several before it knows which of them it holds.
+    const made: Made[] = [];
+    const build: InsertRequest['build'] = (replaced) => {
+      if (isEndedMeanwhile(session, replaced)) return null;
+      const now = this.#clock.now();
+      id ??= this.#nextId(now) + this.#backend.idSuffix(userId);
+      const kin = newKin();
+      const own = this.#contentOf(session, replaced, now);
+      const content = { ...own, marks: { ...own.marks, kin } };
+      const token = this.#issuer.issue(id, { generation: 0, kin, transport: transportOf(content) });
+      const row = sealRow(this.#sealer, {
+        ...this.#lifetimeOf(session, now),
+        id,
+        userId,
+        content,
+        now,
+        token: firstToken(token.hash, now),
+      });
+      made.push({ version: row.version, content, token });
+      return row;
+    };
+    const notBefore = this.#clock.now();
+    const result = await this.#backend.insert({ userId, limit, replaces, notBefore, build });
+    if (result.status === 'refused') throw gone();
+    if (result.status === 'limit') throw limitReached(this.#config.maxPerUser);
+    if (result.status !== 'inserted') return null;
+    const { row } = result;
+    const one = made.find(({ version }) => version === row.version) ?? made.at(-1);
+    return one ? { row, content: one.content, token: one.token, inserted: result } : null;
   }
 
   #limitFor(userId: string | null): InsertRequest['limit'] {

@@ -1,5 +1,7 @@
 import type { NewSession } from '../../src/core/session-creation.js';
 import { SessionDataError, SessionLimitError, SessionStoreError } from '../../src/core/session-errors.js';
+import type { InsertRequest, InsertResult } from '../../src/core/session-backend.js';
+import type { SessionRow } from '../../src/core/session-row.js';
 import { OpenMemoryBackend } from './support/backends.js';
 import { DAY, HOUR, KEY, MINUTE, openStore, OTHER_KEY, recordEvents, START } from './support/open-store.js';
 
@@ -58,6 +60,36 @@ describe('a storage that asks for a suffix of ids', () => {
     );
     expect(backend.stored.size).toBe(0);
   });
+});
+
+describe('a storage that builds the row more than once', () => {
+  class Twice extends OpenMemoryBackend {
+    readonly built: Array<SessionRow | null> = [];
+    first = true;
+
+    override insert(request: InsertRequest): Promise<InsertResult> {
+      const build: InsertRequest['build'] = (replaced) => {
+        const rows = [request.build(replaced), request.build(replaced)];
+        this.built.push(...rows);
+        return rows[this.first ? 0 : 1] ?? null;
+      };
+      return super.insert({ ...request, build });
+    }
+  }
+
+  it.each([true, false])(
+    'gets one id with two versions; the token is that of the one it stores: %p',
+    async (first) => {
+      const { store, backend } = openStore({}, new Twice());
+      backend.first = first;
+      const { session, token } = await store.create({}, null, { theme: 'dark' });
+      const [one, other] = backend.built;
+      expect([one?.id, other?.id]).toEqual([session.id, session.id]);
+      expect(one?.version).not.toBe(other?.version);
+      expect(one?.tokenHash).not.toBe(other?.tokenHash);
+      expect((await store.readByToken(token))?.data).toEqual({ theme: 'dark' });
+    },
+  );
 });
 
 describe('a sign-in', () => {

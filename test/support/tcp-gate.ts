@@ -18,6 +18,7 @@ export class TcpGate {
   #meanwhile: () => Promise<unknown> = () => Promise.resolve();
   #late: RegExp | null = null;
   #lateness = 0;
+  #abandoned: Abandoned | null = null;
   readonly #held = new Set<Socket>();
 
   constructor(private target: Address) {}
@@ -93,6 +94,27 @@ export class TcpGate {
     this.#lateness = milliseconds;
   }
 
+  /**
+   * Resets the connection of the next bytes that match at the side of whoever sends them, at once, while the server's side
+   * stays: the server hears them, and its connection ends with its answer.
+   *
+   * @param delivery the server hears them when this has resolved
+   * @returns resolves when the server has answered
+   */
+  abandon(bytes: RegExp, delivery: Promise<unknown> = Promise.resolve()): Promise<void> {
+    return new Promise((answered) => (this.#abandoned = { bytes, delivery, answered }));
+  }
+
+  #leave(from: Socket, to: Socket, data: Buffer, { delivery, answered }: Abandoned): void {
+    this.#abandoned = null;
+    from.removeAllListeners('data').removeAllListeners('close');
+    to.removeAllListeners('data').once('data', () => to.end());
+    to.once('close', answered);
+    from.once('close', () => this.#sockets.delete(from));
+    from.resetAndDestroy();
+    void delivery.then(() => to.write(data));
+  }
+
   #carry(from: Socket): void {
     const to = connect(this.target);
     let isLost = false;
@@ -116,7 +138,9 @@ export class TcpGate {
     ] as const) {
       this.#sockets.add(one);
       one.on('data', (data) => {
-        if (one === to && isLost) void this.#meanwhile().finally(() => from.destroy());
+        const isAbandoned = one === from && this.#abandoned?.bytes.test(data.toString('latin1'));
+        if (isAbandoned && this.#abandoned) this.#leave(from, to, data, this.#abandoned);
+        else if (one === to && isLost) void this.#meanwhile().finally(() => from.destroy());
         else other.write(data);
       });
       one.on('error', () => other.destroy());
@@ -127,4 +151,11 @@ export class TcpGate {
       if (this.#isStuck) one.pause();
     }
   }
+}
+
+/** What nobody waits for any more, though the server hears it. */
+interface Abandoned {
+  readonly bytes: RegExp;
+  readonly delivery: Promise<unknown>;
+  readonly answered: () => void;
 }

@@ -1,7 +1,7 @@
 import type { InsertRequest, InsertResult } from '../../../core/session-backend.js';
 import { performance } from '../../../core/timers.js';
 import type { SqlConnection, SqlRunner } from '../sql-connection.js';
-import { insertRow, type InsertStatements, isStored } from './insert.js';
+import { insertRow, type InsertStatements, storedOf } from './insert.js';
 import { type InsertedTogether, insertTogether } from './insert-batch.js';
 
 /**
@@ -59,9 +59,9 @@ export class InsertQueue {
       const requests = batch.map(({ request }) => request);
       let attempted: InsertedTogether | null = null;
       const work = async (sql: SqlRunner): Promise<InsertedTogether | null> => {
-        const [one] = attempted?.rows ?? [];
-        const mayBeDone = one !== undefined && sql.mayBeDone;
-        if (mayBeDone && (await isStored(sql, this.#statements, one))) return attempted;
+        // Some of them may have ended since they were stored, but hardly all.
+        const rows = sql.mayBeDone ? (attempted?.rows ?? []) : [];
+        if ((await storedOf(sql, this.#statements, rows)) !== null) return attempted;
         attempted = await insertTogether(sql, this.#statements, userId, requests);
         return attempted;
       };

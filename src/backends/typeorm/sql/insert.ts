@@ -43,14 +43,16 @@ export function insertRow(
 ): Promise<InsertResult> {
   // A row that takes the place of another would be missed by a deletion of all the user's rows that waits for that one.
   const isAlone = request.limit === null && request.replaces === null;
-  let attempted: Inserted | null = null;
+  const attempted: Inserted[] = [];
   const work = async (sql: SqlRunner): Promise<InsertResult> => {
-    if (attempted !== null && sql.mayBeDone && (await isStored(sql, statements, attempted.row)))
-      return attempted;
+    const before = await doneBefore(sql, statements, request, attempted);
+    if (before !== null) return before;
     const result = await decide(sql, statements, request);
     if (result.status !== 'inserted') return result;
-    attempted = result; // before the COMMIT leaves, after which nobody may know
-    return (await insertDecided(sql, statements, result)) ? result : { status: 'taken' };
+    attempted.push(result); // before the COMMIT leaves, after which nobody may know
+    if (await insertDecided(sql, statements, result)) return result;
+    // An attempt with this id that was under way still has ended by now, since its row was waited for.
+    return (await doneBefore(sql, statements, request, attempted)) ?? { status: 'taken' };
   };
   return connection.transaction(work, {
     userId: isAlone ? null : request.userId,
@@ -62,14 +64,34 @@ export function insertRow(
 
 type Inserted = Extract<InsertResult, { status: 'inserted' }>;
 
-/** Whether storage holds this very row, of an attempt whose answer was lost. */
-export async function isStored(
+/** What an attempt before has done, whose answer was lost. `null`: nothing, as far as has been committed. */
+async function doneBefore(
+  sql: SqlRunner,
+  statements: InsertStatements,
+  { replaces }: InsertRequest,
+  attempted: readonly Inserted[],
+): Promise<Inserted | null> {
+  if (!sql.mayBeDone || attempted.length === 0) return null;
+  await rowToReplace(sql, statements, replaces); // an attempt that had locked it has ended then
+  const stored = await storedOf(
+    sql,
+    statements,
+    attempted.map(({ row }) => row),
+  );
+  return attempted.find(({ row }) => row === stored) ?? null;
+}
+
+/** The first of some rows of attempts that storage holds: that very row, by its version. `null`: none. */
+export async function storedOf(
   sql: SqlRunner,
   { findForUpdate }: Pick<FindStatements, 'findForUpdate'>,
-  { id, version }: Pick<SessionRow, 'id' | 'version'>,
-): Promise<boolean> {
-  const [found] = await sql.all(findForUpdate, [id]);
-  return found !== undefined && rowOf(found).version === version;
+  rows: readonly SessionRow[],
+): Promise<SessionRow | null> {
+  for (const row of rows) {
+    const [found] = await sql.all(findForUpdate, [row.id]);
+    if (found !== undefined && rowOf(found).version === row.version) return row;
+  }
+  return null;
 }
 
 /** What comes of an insert, if its id is not taken. Nothing has been changed yet. */

@@ -215,6 +215,18 @@ onEachDatabase('connections that end', SERVER_KINDS, (kind) => {
     expect(left.map(({ id }) => id)).toEqual([11, 10, 9, 8, 7].map((index) => `many-${index}`));
   });
 
+  it('before the answer to the COMMIT of sign-ins that share it comes, while one of them is ended: each is done once', async () => {
+    const first = backend.insert(inserting(row('first'), { limit: evict(9) }));
+    const ids = ['m1', 'm2', 'm3'];
+    const others = ids.map((id) => backend.insert(inserting(row(id), { limit: evict(9) })));
+    await first;
+    gate.loseAnswerTo(COMMIT, 1, () => admin.query("DELETE FROM sessions WHERE id = 'm1'"));
+    const results = await Promise.all(others);
+    expect(results.map(({ status }) => status)).toEqual(ids.map(() => 'inserted'));
+    const left = await backend.list({ userId: 'ada', now: NOW, orderBy: 'createdAt', limit: null });
+    expect(left.map(({ id }) => id)).toEqual(['m3', 'm2', 'first', 'a']);
+  });
+
   it('as they are handed out: the process goes on, and the read is done on another', async () => {
     const app = await database.open({ ...way(), poolSize: 2 });
     const other = new TypeOrmSessionBackend(app, OPTIONS);
