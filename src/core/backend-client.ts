@@ -26,6 +26,9 @@ import { nextTick, performance, setImmediate } from './timers.js';
 /** What a token has room for. */
 const ID_SUFFIX = /^([0-9A-HJKMNP-TV-Z]{2})?$/;
 
+/** How often a session is inserted while storage says that its id is taken: by chance not even two ids in a row are. */
+export const MOST_INSERTS = 10;
+
 /** One look-up that waits for the next `find`. */
 interface PendingLookup {
   resolve(row: SessionRow | null): void;
@@ -110,6 +113,15 @@ export class BackendClient {
       isGivenUp = true;
       throw error;
     }
+  }
+
+  /** The error when storage has answered `MOST_INSERTS` inserts, each with `taken`. It is in the log, as an outage is. */
+  notStored(): SessionStoreError {
+    const reason =
+      'storage takes the INSERT of a session and stores nothing. It said so ' +
+      `${MOST_INSERTS} times in a row: look for a trigger or a rule that drops rows of the table, and for a unique index ` +
+      'besides its primary key';
+    return this.#failed('write', 'store a session', new Error(reason));
   }
 
   /**
@@ -257,12 +269,15 @@ export class BackendClient {
       this.#outage?.succeeded(kind);
       return result;
     } catch (cause) {
-      if (cause instanceof SessionError) throw cause;
-      const error = storeError(what, cause);
-      if (cause instanceof RowError) this.#tellOfRow(kind, error.message);
-      else (this.#outage ??= new Outage(this.#logger)).failed(kind, error.message);
-      throw error;
+      throw cause instanceof SessionError ? cause : this.#failed(kind, what, cause);
     }
+  }
+
+  #failed(kind: CallKind, what: string, cause: unknown): SessionStoreError {
+    const error = storeError(what, cause);
+    if (cause instanceof RowError) this.#tellOfRow(kind, error.message);
+    else (this.#outage ??= new Outage(this.#logger)).failed(kind, error.message);
+    return error;
   }
 
   /** Storage has answered, so it is no outage. Whoever has the cookie of such a row could fill the log with it. */

@@ -1,3 +1,4 @@
+import { MOST_INSERTS } from './backend-client.js';
 import { type Duration, parseLifetime } from './duration.js';
 import { toSessionId, toUserId, type UserId } from './identifiers.js';
 import { type JsonObject, toJsonObject } from './json-data.js';
@@ -101,7 +102,8 @@ export class KeyedSessions {
     options?: KeyOptions,
   ): Promise<SessionRecord> {
     const plan = this.#plan(toSessionId(id), input, ttl);
-    for (;;) {
+    // Somebody else may store the key between the look at it and the INSERT, but hardly end it again each time.
+    for (let count = 0; count < MOST_INSERTS; count++) {
       const result = await this.#parts.backend.insert({
         userId: plan.userId,
         limit: null,
@@ -114,6 +116,7 @@ export class KeyedSessions {
       if (result.status === 'refused') throw sessionKey();
       if (result.status === 'inserted') return this.#created(result.row, result.replaced);
     }
+    throw this.#parts.backend.notStored();
   }
 
   /** The old session ends and the new one begins in one step. */

@@ -1,6 +1,6 @@
 import { monotonicFactory } from 'ulid';
 import type { Clock } from './clock.js';
-import type { BackendClient } from './backend-client.js';
+import { type BackendClient, MOST_INSERTS } from './backend-client.js';
 import { toInstant } from './instant.js';
 import type { JsonObject } from './json-data.js';
 import type { InsertRequest, InsertResult } from './session-backend.js';
@@ -126,14 +126,16 @@ export class SessionCreation {
    *
    * @throws SessionGoneError when the previous session was the same user's, and has been ended meanwhile
    * @throws SessionLimitError when the limit is reached and `onLimit` is `'reject'`
+   * @throws SessionStoreError also when storage stores nothing, whatever the id is
    * @throws SessionTooLargeError
    * @see OWASP ASVS 5.0, 7.2.4 (a new token at authentication, the old one ended)
    */
   async create(session: NewSession): Promise<CreatedSession> {
-    for (;;) {
+    for (let count = 0; count < MOST_INSERTS; count++) {
       const created = await this.#createOnce(session);
       if (created !== null) return created;
     }
+    throw this.#backend.notStored();
   }
 
   /** As `create`, under one id. `null`: that is taken. */

@@ -92,6 +92,36 @@ describe('a storage that builds the row more than once', () => {
   );
 });
 
+describe('a storage that stores nothing, and says that the id is taken', () => {
+  class Full extends OpenMemoryBackend {
+    readonly ids = new Set<string>();
+    inserts = 0;
+
+    override async insert(request: InsertRequest): Promise<InsertResult> {
+      this.ids.add(String(request.build(null)?.id));
+      return ++this.inserts <= 10 ? { status: 'taken' } : super.insert(request);
+    }
+  }
+
+  it('is asked ten times, under ten ids; then the sign-in fails, and the next one is tried again', async () => {
+    const { store, backend, logger } = openStore({}, new Full());
+    const failing = store.create({}, 'ada');
+    await expect(failing).rejects.toThrow(SessionStoreError);
+    await expect(failing).rejects.toThrow('storage takes the INSERT of a session and stores nothing.');
+    expect([backend.inserts, backend.ids.size]).toEqual([10, 10]);
+    expect(logger.errors).toEqual([expect.stringContaining('look for a trigger')]);
+    expect((await store.create({}, 'ada')).session.userId).toBe('ada');
+  });
+
+  it('is asked as often for a value under a key', async () => {
+    const { store, backend } = openStore({}, new Full());
+    const state = { userId: null, data: { n: 1 } };
+    await expect(store.put('key', state, '1h')).rejects.toThrow(SessionStoreError);
+    expect([backend.inserts, backend.ids.size]).toEqual([10, 1]);
+    expect((await store.put('key', state, '1h')).data).toEqual({ n: 1 });
+  });
+});
+
 describe('a sign-in', () => {
   it('stores a new session with a new id and token, and ends the old one, in one step', async () => {
     const { store, backend, visit, visitToken, signIn } = await openVisited();

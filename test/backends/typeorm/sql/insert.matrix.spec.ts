@@ -1,4 +1,5 @@
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
+import { SessionStore } from '../../../../src/core/session-store.js';
 import {
   inserting,
   MINUTE,
@@ -10,6 +11,7 @@ import {
 import { evict, reject, used } from '../../../../src/testing/backend-contract/limit-fixtures.js';
 import {
   DATABASE_KINDS,
+  type DatabaseKind,
   onEachDatabase,
   openDatabase,
   type TestDatabase,
@@ -65,4 +67,42 @@ onEachDatabase('sessions that count towards a limit', DATABASE_KINDS, (kind) => 
     );
     expect(evicted.toSorted()).toEqual(['n1', 'n2', 'oldest']);
   });
+});
+
+/** What makes a table take an INSERT, on MariaDB the second one of a user, and store nothing. */
+const DISCARDING: Readonly<Record<DatabaseKind, readonly string[]>> = {
+  postgres: [
+    'CREATE FUNCTION discard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$',
+    'CREATE TRIGGER discards BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION discard()',
+  ],
+  mariadb: ['CREATE UNIQUE INDEX one_of_each ON sessions (user_id)'],
+  sqlite: ['CREATE TRIGGER discards BEFORE INSERT ON sessions BEGIN SELECT RAISE(IGNORE); END'],
+  'better-sqlite3': ['CREATE TRIGGER discards BEFORE INSERT ON sessions BEGIN SELECT RAISE(IGNORE); END'],
+};
+
+onEachDatabase('a table that takes an INSERT and stores nothing', DATABASE_KINDS, (kind) => {
+  it.each([5, false] as const)(
+    'ends in an error, not in attempts without end: maxPerUser %p',
+    async (max) => {
+      const database = await openDatabase(kind);
+      const backend = new TypeOrmSessionBackend(database.options(), { ...OPTIONS, shared: false });
+      const sessions = new SessionStore(backend, {
+        plaintext: true,
+        maxPerUser: max,
+        timeout: OPTIONS.timeout,
+      });
+      await sessions.initSchema();
+      const session = kind === 'mariadb' ? (await sessions.create({}, 'ada')).session.id : null;
+      const admin = await database.open();
+      for (const statement of DISCARDING[kind]) await admin.query(statement);
+      await expect(sessions.create({}, 'ada')).rejects.toThrow(
+        'storage takes the INSERT of a session and stores nothing.',
+      );
+      expect((await sessions.listForUser('ada')).map(({ id }) => id)).toEqual(
+        session === null ? [] : [session],
+      );
+      await sessions.close();
+      await database.drop();
+    },
+  );
 });
