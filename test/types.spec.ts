@@ -54,6 +54,60 @@ function problems(
   );
 }
 
+/** What the package publishes as types, by file: what the compiler makes of the sources. */
+function declarations(): Readonly<Record<string, string>> {
+  const file = join(ROOT, 'tsconfig.build.json');
+  const { config } = ts.readConfigFile(file, (name) => ts.sys.readFile(name)) as { config: unknown };
+  const { options, fileNames } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT);
+  const made: Record<string, string> = {};
+  const program = ts.createProgram(fileNames, { ...options, emitDeclarationOnly: true });
+  program.emit(undefined, (name, text) => (made[name] = text));
+  return made;
+}
+
+/** What the compiler says of types that are not on disk, in an app that is as strict as can be, a line each. */
+function problemsOf(published: Readonly<Record<string, string>>): string[] {
+  const options: ts.CompilerOptions = {
+    module: ts.ModuleKind.NodeNext,
+    target: ts.ScriptTarget.ES2023,
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+    noEmit: true,
+    types: ['node'],
+  };
+  const host = ts.createCompilerHost(options);
+  const disk = ts.createCompilerHost(options);
+  host.readFile = (name) => published[name] ?? disk.readFile(name);
+  host.fileExists = (name) => name in published || disk.fileExists(name);
+  host.directoryExists = (name) =>
+    name.startsWith(join(ROOT, 'dist')) || disk.directoryExists?.(name) === true;
+  const program = ts.createProgram(Object.keys(published), options, host);
+  return Object.keys(published).flatMap((name) =>
+    program.getSemanticDiagnostics(program.getSourceFile(name)).map(({ code, messageText }) => {
+      const text = ts.flattenDiagnosticMessageText(messageText, '\n');
+      return `${name.slice(ROOT.length + 1)} TS${code} ${text}`;
+    }),
+  );
+}
+
+describe('the types that are published', () => {
+  const published = declarations();
+
+  it('compile in an app that checks libraries too, and tells what is undefined from what is left out', () => {
+    expect(Object.keys(published)).toContain(join(ROOT, 'dist/index.d.ts'));
+    expect(problemsOf(published)).toEqual([]);
+  });
+
+  it('would not where a class says undefined of what its interface only leaves out', () => {
+    const name = join(ROOT, 'dist/made-up.d.ts');
+    const text =
+      'export interface Facts { readonly ip?: string }\nexport declare class Own implements Facts { get ip(): string | undefined }';
+    expect(problemsOf({ [name]: text })).toEqual([expect.stringContaining('TS2420')]);
+  });
+});
+
 describe("an app with the settings of Nest's starter", () => {
   it.each([true, false])('compiles, and what must not compile does not: strict %p', (strict) => {
     expect(starterOptions(strict)).toMatchObject({

@@ -13,7 +13,7 @@ import { addressOf, metaOf } from './client-meta.js';
 /** What the session of a request has to know about that request. None of it changes while the request lasts. */
 export interface RequestFacts {
   /** Address of the client, for events. */
-  readonly ip?: string;
+  readonly ip?: string | undefined;
   /** Whether cookies outlive the browser session by default. */
   readonly persistent: boolean;
   /** Whether clients may hold bearer tokens. */
