@@ -20,6 +20,8 @@ export class TcpGate {
   #lateness = 0;
   #abandoned: Abandoned | null = null;
   readonly #held = new Set<Socket>();
+  readonly #clients = new Set<Socket>();
+  #swallowed: RegExp | null = null;
 
   constructor(private target: Address) {}
 
@@ -33,6 +35,11 @@ export class TcpGate {
     await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
     this.#port = (server.address() as AddressInfo).port;
     this.#server = server;
+  }
+
+  /** How many connections are open. */
+  get connections(): number {
+    return this.#clients.size;
   }
 
   /** Ends every connection and refuses new ones. */
@@ -115,9 +122,23 @@ export class TcpGate {
     void delivery.then(() => to.write(data));
   }
 
+  /**
+   * From bytes that match on, the connection that they are of carries nothing to the server, and stays open. `null`: those that
+   * have carried all so far go on.
+   */
+  swallow(bytes: RegExp | null): void {
+    this.#swallowed = bytes;
+  }
+
   #carry(from: Socket): void {
     const to = connect(this.target);
     let isLost = false;
+    let isSwallowing = false;
+    this.#clients.add(from);
+    from.on('close', () => this.#clients.delete(from));
+    from.on('data', (data) => {
+      isSwallowing ||= this.#swallowed?.test(data.toString('latin1')) ?? false;
+    });
     from.on('data', (data) => {
       if (!this.#late?.test(data.toString('latin1'))) return;
       to.pause();
@@ -140,6 +161,7 @@ export class TcpGate {
       one.on('data', (data) => {
         const isAbandoned = one === from && this.#abandoned?.bytes.test(data.toString('latin1'));
         if (isAbandoned && this.#abandoned) this.#leave(from, to, data, this.#abandoned);
+        else if (one === from && isSwallowing) return;
         else if (one === to && isLost) void this.#meanwhile().finally(() => from.destroy());
         else other.write(data);
       });

@@ -1,8 +1,10 @@
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import type { DataSource, DataSourceOptions } from 'typeorm';
+import { LONGEST_TIMER } from '../../../core/duration.js';
 import { isDataSource, type SessionDataSource } from '../data-source.js';
 import { property } from '../driver-error.js';
 import { DatabaseFailure } from './database-failure.js';
 import { handleErrorsOf, handleErrorsOfPool } from './connection-errors.js';
+import { PoolOpening } from './pool-opening.js';
 
 /*
  * Where the pool of connections to a server comes from: a data source that the app opens, or one of our own.
@@ -19,9 +21,18 @@ export interface PoolSource {
   close(): Promise<void>;
 }
 
-/** The pool of a data source, or one of our own where only its options are given. */
-export function poolSourceOf(dataSource: SessionDataSource, timeout: number): PoolSource {
-  return isDataSource(dataSource) ? new GivenPool(dataSource) : new OwnPool(dataSource, timeout);
+/**
+ * The pool of a data source, or one of our own where only its options are given.
+ *
+ * @param timeout milliseconds that a call may take
+ * @param discard takes a connection out of the pool, and ends it
+ */
+export function poolSourceOf(
+  dataSource: SessionDataSource,
+  timeout: number,
+  discard: (connection: unknown) => void,
+): PoolSource {
+  return isDataSource(dataSource) ? new GivenPool(dataSource) : new OwnPool(dataSource, timeout, discard);
 }
 
 /** A data source that somebody else opens and closes: the app's own, or one for sessions alone. */
@@ -51,33 +62,33 @@ class GivenPool implements PoolSource {
 class OwnPool implements PoolSource {
   readonly options: DataSourceOptions;
   readonly isOwn = true;
-  #opening: Promise<DataSource> | null = null;
+  readonly #patience: number;
+  readonly #discard: (connection: unknown) => void;
+  #opening: PoolOpening | null = null;
 
   /** @param timeout milliseconds until the attempt to reach the server is given up, unless the options say */
-  constructor(given: DataSourceOptions, timeout: number) {
+  constructor(given: DataSourceOptions, timeout: number, discard: (connection: unknown) => void) {
     this.options = connectionOptions(given, timeout);
+    this.#patience = Math.min(connectTimeoutOf(this.options, timeout) + timeout, LONGEST_TIMER);
+    this.#discard = discard;
   }
 
   open(): Promise<DataSource> {
-    this.#opening ??= this.#initialize();
-    return this.#opening;
+    return (this.#opening ??= this.#begin()).result;
   }
 
   async close(): Promise<void> {
     const opening = this.#opening;
     this.#opening = null;
-    await (await opening?.catch(() => null))?.destroy();
+    await opening?.close();
   }
 
-  async #initialize(): Promise<DataSource> {
-    try {
-      const dataSource = await new DataSource(this.options).initialize();
-      handleErrorsOfPool(dataSource);
-      return dataSource;
-    } catch (error) {
-      this.#opening = null;
-      throw error instanceof DatabaseFailure ? error : DatabaseFailure.of(error);
-    }
+  #begin(): PoolOpening {
+    const opening = new PoolOpening(this.options, this.#patience, this.#discard);
+    opening.result.catch(() => {
+      if (this.#opening === opening) this.#opening = null;
+    });
+    return opening;
   }
 }
 
@@ -136,6 +147,18 @@ function masterAlone<T extends { readonly replication?: { readonly master: objec
 
 /** Where a server is, and who asks. On PostgreSQL each also has its own `ssl`. */
 const ADDRESS = ['url', 'host', 'port', 'username', 'password', 'database', 'socketPath'] as const;
+
+/** Milliseconds that a connection may take to be made, by whichever option says the most; at least the timeout of a call. */
+function connectTimeoutOf(options: DataSourceOptions, timeout: number): number {
+  const extra = extraOf(options);
+  const said = [
+    property(options, 'connectTimeoutMS'),
+    property(options, 'connectTimeout'),
+    property(extra, 'connectionTimeoutMillis'),
+    property(extra, 'connectTimeout'),
+  ];
+  return Math.max(timeout, ...said.filter((value) => typeof value === 'number'));
+}
 
 /** What the options hand to the driver as it is. */
 function extraOf({ extra }: { readonly extra?: unknown }): object {

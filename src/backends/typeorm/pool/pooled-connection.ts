@@ -199,7 +199,7 @@ export class PooledConnection implements SqlConnection {
    */
   async #perform<T>(lock: LockKey | null, what: Omit<Call<T>, 'deadline'>, since?: number): Promise<T> {
     const deadline = new Deadline(this.#options.timeout, since);
-    deadline.stage = 'others with the same lock have not ended';
+    if (lock !== null) deadline.stage = 'others with the same lock have not ended';
     const attempts = () => deadline.limit(this.#attempts({ ...what, deadline }));
     const call = lock === null ? attempts() : this.#perUser.run(lock.toString('base64'), attempts);
     this.#underWay.add(call);
@@ -221,6 +221,7 @@ export class PooledConnection implements SqlConnection {
       let result: T;
       try {
         const mayBeDone = policy.unknownOutcome !== null;
+        deadline.stage = 'the pool has not been opened';
         result = await this.#attemptOnce(call, await this.#source.open(), mayBeDone);
       } catch (error) {
         if (!(error instanceof DatabaseFailure)) throw error;
@@ -276,7 +277,11 @@ export function pooledDialect(dialect: PoolDialect): SqlDialect {
     syntax,
     afterCreateTable,
     connect: (dataSource, options) =>
-      new PooledConnection(poolSourceOf(dataSource, options.timeout), dialect, options),
+      new PooledConnection(
+        poolSourceOf(dataSource, options.timeout, (connection) => dialect.discard(connection)),
+        dialect,
+        options,
+      ),
   };
 }
 

@@ -111,12 +111,12 @@ class Listening {
    */
   async #listen(): Promise<'lost' | 'early' | 'deaf'> {
     const dataSource = await this.#access.open();
-    const connection = new Connection(clientOf(dataSource));
+    const connection = new Connection(clientOf(dataSource), this.#access.timeout);
     this.#interrupt = () => void connection.end();
     // A primary that has been demoted hears nothing of what ends at the new one, and may not end its connections.
     const stopWatching = trustOf(dataSource).onDemotion(() => void connection.end());
     try {
-      await connection.open(this.#access.timeout);
+      await connection.open();
       const heard = await this.#hears(connection);
       if (connection.isLost) return 'early';
       if (!heard) {
@@ -191,10 +191,13 @@ class Connection {
   isLost = false;
   onNotification: (payload: string) => void = () => undefined;
   readonly #client: Client;
+  readonly #timeout: number;
   #ending: Promise<void> | null = null;
 
-  constructor(client: Client) {
+  /** @param timeout milliseconds that an answer may take */
+  constructor(client: Client, timeout: number) {
     this.#client = client;
+    this.#timeout = timeout;
     this.lost = new Promise((resolve) => {
       const end = (): void => {
         this.isLost = true;
@@ -209,20 +212,21 @@ class Connection {
     });
   }
 
-  async open(timeout: number): Promise<void> {
-    await withTimeout(
-      () => this.#client.connect(),
-      timeout,
-      () => {
-        throw new Error(`no answer within ${timeout} ms (the \`timeout\` option)`);
-      },
-    );
+  async open(): Promise<void> {
+    await this.#inTime(() => this.#client.connect());
     this.#client.connection?.stream?.setKeepAlive?.(true, KEEP_ALIVE);
     this.#client.unref?.(); // it keeps no process alive that has nothing else to do
   }
 
   async query(sql: string): Promise<readonly SqlRow[]> {
-    return (await this.#client.query(sql)).rows ?? [];
+    return (await this.#inTime(() => this.#client.query(sql))).rows ?? [];
+  }
+
+  /** A connection that has been made may answer nothing, while TCP finds nothing wrong with it. */
+  #inTime<T>(call: () => Promise<T>): Promise<T> {
+    return withTimeout(call, this.#timeout, () => {
+      throw new Error(`no answer within ${this.#timeout} ms (the \`timeout\` option)`);
+    });
   }
 
   /** Ends it, whatever it does. Never rejects. */

@@ -8,12 +8,14 @@ import { RecordingLogger } from '../../../../core/support/open-store.js';
 import {
   onEachDatabase,
   openDatabase,
+  SERVERS,
   type TestDatabase,
   type TestOptions,
 } from '../../../../support/databases.js';
 import { OwnServer } from '../../../../support/own-server.js';
 import { PgBouncer } from '../../../../support/pg-bouncer.js';
 import { freePort, withPrograms } from '../../../../support/programs.js';
+import { TcpGate } from '../../../../support/tcp-gate.js';
 import { OPTIONS, PATIENCE } from '../../support/open-backend.js';
 import { Replica, stopReplicas } from '../../support/replica.js';
 
@@ -224,6 +226,30 @@ onEachDatabase('LISTEN and NOTIFY', ['postgres'], (kind) => {
     });
     expect(await found).toEqual([]);
     await stop();
+  });
+});
+
+onEachDatabase('LISTEN that is never answered', ['postgres'], (kind) => {
+  it('is given up within the timeout, and begins anew on another connection', async () => {
+    const database = await openDatabase(kind);
+    const gate = new TcpGate(SERVERS[kind]);
+    await gate.open();
+    const options = { ...database.options(), host: '127.0.0.1', port: gate.port } as TestOptions;
+    const { store, backend, logger } = openStore(options, { timeout: 1_000 });
+    await store.initSchema();
+    gate.swallow(/LISTEN/);
+    const bus = hearing(backend);
+    const failures = () => logger.warnings.filter((line) => line.includes('LISTEN'));
+    while (failures().length === 0) await new Promise(setImmediate);
+    expect(failures()[0]).toMatch(
+      /failed: no answer within 1000 ms \(the `timeout` option\)\. It is tried again/,
+    );
+    gate.swallow(null);
+    await bus.ready;
+    await bus.stop();
+    await Promise.all(stores.splice(0).map((one) => one.close()));
+    await gate.shut();
+    await database.drop();
   });
 });
 
