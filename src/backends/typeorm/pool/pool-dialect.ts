@@ -20,6 +20,11 @@ export interface PoolDialect {
   readonly readOnlyCodes: readonly [string, ...string[]];
   /** Codes of failures with which the server ends the connection. */
   readonly connectionLostCodes: readonly string[];
+  /**
+   * Codes of a statement that failed because its connection was in a transaction that is none of ours, the usual one first.
+   * Nothing has been changed then.
+   */
+  readonly foreignTransactionCodes: readonly [string, ...string[]];
   /** Codes of a statement that failed because the table is missing, or is another than before. */
   readonly missingTableCodes: readonly string[];
   /** Code of an INSERT that failed because the primary key is taken. `null`: such a statement does not fail. */
@@ -52,6 +57,8 @@ export interface PoolDialect {
   readonly commitsByStatement: boolean;
   /** Ends what `begin` began. */
   end(control: TransactionControl, ending: TransactionEnding, lock: LockKey | null): Promise<void>;
+  /** Whether a connection was in a transaction when it last answered, as far as the driver tells. Asks the server nothing. */
+  isInTransaction(connection: unknown): boolean;
   /** Takes a connection out of the pool. Does not throw. */
   discard(connection: unknown): void;
   /**
@@ -138,4 +145,6 @@ export interface PoolResult {
   readonly records: readonly SqlRow[];
   /** Rows that it inserted, deleted or found to update. */
   readonly affected: number;
+  /** Whether the connection was in a transaction after it, as far as the driver tells. */
+  readonly isInTransaction: boolean;
 }

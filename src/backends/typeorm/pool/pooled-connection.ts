@@ -43,6 +43,7 @@ export class PooledConnection implements SqlConnection {
   /** The dialect for this very server: what makes the table ready, and finds out, does without it. */
   #fitted: PoolDialect;
   #isVariantTold = false;
+  #isForeignTold = false;
   readonly #options: TypeOrmSessionBackendOptions;
   readonly #names: StatementNames;
 
@@ -246,12 +247,22 @@ export class PooledConnection implements SqlConnection {
       names: this.#names,
       isCommitting: call.isWrite ?? false,
       mayBeDone,
+      noteForeign: () => this.#noteForeign(),
     });
     try {
       return await deadline.limit(runner.connect().then(() => call.attempt(runner, deadline)));
     } finally {
       await runner.release();
     }
+  }
+
+  #noteForeign(): void {
+    if (this.#isForeignTold) return;
+    this.#isForeignTold = true;
+    this.#options.logger?.warn(
+      `${this.#name}: the app gave a connection back to the pool with a transaction open. It is ended, and what was done in it is ` +
+        'rolled back, since a sign-out that is written in it would be too. COMMIT or ROLLBACK before a query runner is released',
+    );
   }
 
   #lockKey(what: string): LockKey {

@@ -27,6 +27,7 @@ export class PooledRunner implements SqlRunner, TransactionControl {
   readonly #trust: PoolTrust;
   readonly #logger: QueryLogger;
   readonly #names: StatementNames;
+  readonly #noteForeign: () => void;
   #runner: QueryRunner;
   #connection: unknown = null;
   /** What leaves with the next statement. */
@@ -43,7 +44,7 @@ export class PooledRunner implements SqlRunner, TransactionControl {
   constructor(
     dataSource: DataSource,
     dialect: PoolDialect,
-    { deadline, names, isCommitting, mayBeDone }: Attempt,
+    { deadline, names, isCommitting, mayBeDone, noteForeign }: Attempt,
   ) {
     this.#dataSource = dataSource;
     this.#dialect = dialect;
@@ -51,6 +52,7 @@ export class PooledRunner implements SqlRunner, TransactionControl {
     this.#deadline = deadline;
     this.isCommitting = isCommitting;
     this.mayBeDone = mayBeDone;
+    this.#noteForeign = noteForeign;
     this.#runner = dataSource.createQueryRunner('master');
     this.#trust = trustOf(dataSource);
     deadline.onRefusal = () => {
@@ -63,7 +65,7 @@ export class PooledRunner implements SqlRunner, TransactionControl {
   async connect(): Promise<void> {
     this.#deadline.stage = 'no connection of the pool became free';
     let connection = await this.#take();
-    while (this.#trust.isDoubtful(connection) && !this.#isReleased) {
+    while (!this.#isFit(connection) && !this.#isReleased) {
       this.#dialect.discard(connection);
       await this.#runner.release();
       this.#runner = this.#dataSource.createQueryRunner('master');
@@ -72,6 +74,14 @@ export class PooledRunner implements SqlRunner, TransactionControl {
     this.#deadline.stage = 'the statement under way has not ended';
     if (this.#isReleased) await this.#runner.release();
     else this.#connection = connection;
+  }
+
+  /** Whether a connection that has been idle can be used. One that the app gave back in a transaction is ended, and that with it. */
+  #isFit(connection: unknown): boolean {
+    if (this.#trust.isDoubtful(connection)) return false;
+    if (!this.#dialect.isInTransaction(connection)) return true;
+    this.#noteForeign();
+    return false;
   }
 
   async #take(): Promise<unknown> {
@@ -184,6 +194,9 @@ export class PooledRunner implements SqlRunner, TransactionControl {
         if (named) this.#names.noteFailure(DatabaseFailure.of(error), sql, named);
         throw error;
       });
+      // What has been done in it goes with it, when the connection ends.
+      if (!this.isInTransaction && results.some(({ isInTransaction }) => isInTransaction))
+        throw new DatabaseFailure(this.#dialect.foreignTransactionCodes[0], FOREIGN);
       const states = results.map(({ records }) => stateIn(records));
       this.#isWritable = states.includes('writable');
       if (states.includes('read-only')) throw new DatabaseFailure(this.#dialect.readOnlyCodes[0], READ_ONLY);
@@ -203,11 +216,15 @@ export class PooledRunner implements SqlRunner, TransactionControl {
     } catch (error) {
       if (error instanceof SessionOptionsError) throw error;
       const failure = DatabaseFailure.of(error, this.isCommitting);
-      const { connectionLostCodes, readOnlyCodes } = this.#dialect;
+      const { connectionLostCodes, readOnlyCodes, foreignTransactionCodes } = this.#dialect;
       if (failure.isConnectionLost(connectionLostCodes)) this.discardAfterUse();
       else this.#heardAt = performance.now();
       if (readOnlyCodes.includes(failure.code) && this.#trust.noteReadOnly(this.#connection))
         this.discardAfterUse();
+      if (foreignTransactionCodes.includes(failure.code)) {
+        this.#noteForeign();
+        this.discardAfterUse();
+      }
       throw failure;
     } finally {
       this.#underWay--;
@@ -220,7 +237,8 @@ const plain = (text: string): DriverStatement => ({ text, values: [], name: null
 const textOf = ({ text }: DriverStatement): string => text;
 
 const COMMIT = [plain('COMMIT')];
-const NOTHING: PoolResult = { records: [], affected: 0 };
+const NOTHING: PoolResult = { records: [], affected: 0, isInTransaction: false };
+const FOREIGN = 'the connection came from the pool in a transaction, or commits nothing by itself';
 
 /** What a runner knows of the attempt that it is made for. */
 interface Attempt {
@@ -230,4 +248,6 @@ interface Attempt {
   readonly isCommitting: boolean;
   /** Whether an attempt before may have been committed. */
   readonly mayBeDone: boolean;
+  /** A connection came from the pool in a transaction of somebody else's, and is ended. */
+  readonly noteForeign: () => void;
 }

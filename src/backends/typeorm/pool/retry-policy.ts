@@ -9,6 +9,7 @@ export class RetryPolicy {
   #mayRestore: boolean;
   #lost = 0;
   #readOnly = 0;
+  #foreign = 0;
   #prepared = 0;
 
   /** @param mayRestore whether a table that is missing is to be created, which is tried once */
@@ -19,11 +20,14 @@ export class RetryPolicy {
 
   /** @param canTell whether the next attempt can tell that those before have changed nothing */
   after(failure: DatabaseFailure, canTell: boolean): NextStep {
-    const { retryCodes, fullCodes, readOnlyCodes, missingTableCodes, connectionLostCodes, preparedFailure } =
+    const { retryCodes, fullCodes, readOnlyCodes, foreignTransactionCodes, missingTableCodes } =
       this.#dialect;
+    const { connectionLostCodes, preparedFailure } = this.#dialect;
     if (retryCodes.includes(failure.code)) return 'retry';
     if (fullCodes.includes(failure.code)) return 'retry-later';
     if (readOnlyCodes.includes(failure.code)) return this.#readOnly++ === 0 ? 'retry' : 'give-up';
+    if (foreignTransactionCodes.includes(failure.code))
+      return this.#foreign++ < MAX_LOST ? 'retry' : 'give-up';
     if (missingTableCodes.includes(failure.code)) return this.#restoreOnce();
     if (preparedFailure?.(failure)) return this.#prepared++ < MAX_PREPARED ? 'retry' : 'give-up';
     if (!failure.isConnectionLost(connectionLostCodes) || this.#lost++ >= MAX_LOST) return 'give-up';

@@ -53,6 +53,7 @@ export const mysqlDialect: PoolDialect = {
     'ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION',
   ],
   connectionLostCodes: ['ER_SERVER_SHUTDOWN', 'ER_CONNECTION_KILLED', 'ER_CLIENT_INTERACTION_TIMEOUT'],
+  foreignTransactionCodes: ['ER_CANT_CHANGE_TX_CHARACTERISTICS'],
   missingTableCodes: ['ER_NO_SUCH_TABLE', 'ER_BAD_FIELD_ERROR', 'ER_TABLE_DEF_CHANGED'],
   duplicateKeyCode: 'ER_DUP_ENTRY',
   bus: null,
@@ -78,6 +79,8 @@ export const mysqlDialect: PoolDialect = {
   commitsByStatement: false,
 
   end: endTransaction,
+
+  isInTransaction: () => false, // mysql2 keeps nothing of it
 
   discard: destroy,
 
@@ -118,6 +121,13 @@ const namedIds = (count: number): string =>
 /** @see https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html */
 const FOUND_ROWS = 2;
 
+/**
+ * What the server says with each statement but a SELECT.
+ *
+ * @see https://dev.mysql.com/doc/dev/mysql-server/latest/mysql__com_8h.html SERVER_STATUS_IN_TRANS
+ */
+const IN_TRANSACTION = 1;
+
 /** Milliseconds that the end of another connection may take. */
 const KILL_TIMEOUT = 2_000;
 
@@ -130,8 +140,13 @@ function execute(connection: Connection, { text, values }: DriverStatement): Pro
   return new Promise((resolve, reject) => {
     connection.query(text, values, (error, result) => {
       if (error) reject(error);
-      else if (Array.isArray(result)) resolve({ records: result, affected: 0 });
-      else resolve({ records: [], affected: Number(property(result, 'affectedRows') ?? 0) });
+      else if (Array.isArray(result)) resolve({ records: result, affected: 0, isInTransaction: false });
+      else
+        resolve({
+          records: [],
+          affected: Number(property(result, 'affectedRows') ?? 0),
+          isInTransaction: (Number(property(result, 'serverStatus') ?? 0) & IN_TRANSACTION) !== 0,
+        });
     });
   });
 }

@@ -10,6 +10,7 @@ import { ListenNotify } from './listen-notify.js';
 import { IS_READ_ONLY } from './is-read-only.js';
 import { cancelStatement } from './cancel-statement.js';
 import { preparedFailure, renewPlans } from './prepared-statements.js';
+import { isInTransaction } from './transaction-status.js';
 import { type PgClient, type PgResult, sendTogether } from './statements-together.js';
 
 /**
@@ -44,6 +45,8 @@ export const postgresDialect: PoolDialect = {
   // admin_shutdown, crash_shutdown, idle_session_timeout, idle_in_transaction_session_timeout, transaction_timeout; the
   // connection exceptions, which poolers give too
   connectionLostCodes: ['57P01', '57P02', '57P05', '25P03', '25P04', '08000', '08003', '08006', '08P01'],
+  // in_failed_sql_transaction; active_sql_transaction, of a transaction that has begun at another isolation
+  foreignTransactionCodes: ['25P02', '25001'],
   // undefined_table, undefined_column
   missingTableCodes: ['42P01', '42703'],
   duplicateKeyCode: null,
@@ -66,7 +69,12 @@ export const postgresDialect: PoolDialect = {
     if (statements.some(({ name }) => name !== null)) await renewPlans(client);
     const together = statements.length > 1 ? sendTogether(client, statements) : null;
     const results = await (together ?? sendInTurn(client, statements));
-    return results.map(({ rows = [], rowCount }) => ({ records: rows, affected: rowCount ?? 0 }));
+    const isOpen = isInTransaction(client);
+    return results.map(({ rows = [], rowCount }) => ({
+      records: rows,
+      affected: rowCount ?? 0,
+      isInTransaction: isOpen,
+    }));
   },
 
   preparedFailure,
@@ -93,6 +101,8 @@ export const postgresDialect: PoolDialect = {
   end: (control, ending) => control.executeEnding(ending),
 
   cancelStatement,
+
+  isInTransaction,
 
   discard(connection) {
     // TypeORM takes an error of the connection as the word not to give it back to the pool.
