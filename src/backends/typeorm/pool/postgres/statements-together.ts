@@ -28,6 +28,7 @@ export function sendTogether(
     const query = new Query({ text }, undefined, (error, results) =>
       error ? reject(error) : resolve([results].flat()),
     );
+    Object.assign(query, methodsOf(Query.prototype));
     // The answers are those to a text of several statements, so that `Query` takes them as they come.
     query.submit = (connection) => {
       connection.stream.cork();
@@ -39,23 +40,37 @@ export function sendTogether(
       }
       return null;
     };
-    keepMethods(query, Query.prototype);
     // What a patched client rejects with, or throws, has not come to the query.
     Promise.resolve(client.query(query)).catch(reject);
   });
 }
 
 /**
- * Makes the methods properties of the query itself: libraries that watch `pg`, such as OpenTelemetry with comments in statements, give
- * the client a copy of what it is given, which has no others. Without them the answers would end the process.
+ * The methods of a query, which are to be properties of the query itself: libraries that watch `pg`, such as OpenTelemetry with
+ * comments in statements, give the client a copy of what it is given, which has no others. Without them the answers would end
+ * the process. They are of the copy then, as are the callback that the library, or a `query_timeout`, has put there.
  */
-function keepMethods(query: PgQuery, prototype: object): void {
-  for (const name of Object.getOwnPropertyNames(prototype)) {
-    const method: unknown = Reflect.get(prototype, name);
-    if (typeof method !== 'function' || name === 'constructor' || Object.hasOwn(query, name)) continue;
-    Reflect.set(query, name, method.bind(query));
+function methodsOf(prototype: object): object {
+  const known = METHODS.get(prototype);
+  if (known !== undefined) return known;
+  const methods: Record<string, unknown> = {};
+  for (
+    let at: object | null = prototype;
+    at !== null && at !== Object.prototype;
+    at = Reflect.getPrototypeOf(at)
+  ) {
+    for (const name of Object.getOwnPropertyNames(at)) {
+      const method: unknown = Reflect.get(at, name);
+      if (typeof method === 'function' && name !== 'constructor' && !Object.hasOwn(methods, name))
+        methods[name] = method;
+    }
   }
+  METHODS.set(prototype, methods);
+  return methods;
 }
+
+/** By prototype: there is one for each copy of `pg`. */
+const METHODS = new WeakMap<object, object>();
 
 function submit(connection: PgConnection, { name, text, values }: DriverStatement): void {
   const statement = name ?? '';

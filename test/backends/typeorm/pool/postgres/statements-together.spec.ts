@@ -46,6 +46,48 @@ onEachDatabase('several statements in one message', ['postgres'], () => {
     expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   });
 
+  /** As OpenTelemetry does with comments in statements: the end is noticed by a callback on the copy. */
+  const watch = (): unknown[] => {
+    const ends: unknown[] = [];
+    patch((query) => (first: unknown) => {
+      const { callback, ...rest } = first as { callback: (error: unknown, given: unknown) => void };
+      const noticed = (error: unknown, given: unknown): void => {
+        ends.push(error);
+        callback(error, given);
+      };
+      return query({ ...rest, callback: noticed });
+    });
+    return ends;
+  };
+
+  it('tell whoever has put a callback on a copy that they have ended, and how', async () => {
+    const ends = watch();
+    expect(await send()).toMatchObject(results);
+    expect(ends).toEqual([null]);
+    const failing = [{ name: null, text: 'SELECT 1/0', values: [] }];
+    await expect(sendTogether(client as unknown as PgClient, failing)).rejects.toThrow('division by zero');
+    expect(ends).toEqual([null, expect.objectContaining({ message: 'division by zero' })]);
+  });
+
+  it('end the `query_timeout` of a copy with themselves', async () => {
+    const { connectionParameters } = client as unknown as { connectionParameters: object };
+    Reflect.set(connectionParameters, 'query_timeout', 100);
+    const unwatched = client.query.bind(client) as (statement: object) => Promise<unknown>;
+    const ends = watch();
+    expect(await send()).toMatchObject(results);
+    await unwatched({ text: 'SELECT pg_sleep(0.3)', query_timeout: 5_000 });
+    expect(ends).toEqual([null]);
+  });
+
+  it('are given up after the `query_timeout` of a copy', async () => {
+    const { connectionParameters } = client as unknown as { connectionParameters: object };
+    Reflect.set(connectionParameters, 'query_timeout', 100);
+    const ends = watch();
+    const slow = [{ name: null, text: 'SELECT pg_sleep(0.3)', values: [] }];
+    await expect(sendTogether(client as unknown as PgClient, slow)).rejects.toThrow('Query read timeout');
+    expect(ends[0]).toMatchObject({ message: 'Query read timeout' });
+  });
+
   it.each([
     ['rejects', () => Promise.reject(new Error('watched'))],
     [
