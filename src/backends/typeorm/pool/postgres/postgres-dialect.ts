@@ -113,12 +113,7 @@ export const postgresDialect: PoolDialect = {
   },
 
   async checkServer(runner) {
-    if (property(await runner.connect(), 'native') !== undefined) {
-      throw new SessionOptionsError(
-        '`dataSource`: expected the client of `pg`, got that of `pg-native`, which stores bytes as text and so damages what is ' +
-          'sealed. TypeORM takes it when it is installed: uninstall it',
-      );
-    }
+    checkClient(await runner.connect());
     const [row]: Array<{ version: string } | undefined> = await runner.query('SELECT version() AS version');
     if (row === undefined || row.version.startsWith('PostgreSQL')) return null;
     throw new SessionOptionsError(
@@ -128,6 +123,22 @@ export const postgresDialect: PoolDialect = {
 
   afterCreateTable: (table) => [`ALTER TABLE ${table} SET (fillfactor = ${FILLFACTOR})`],
 };
+
+/** @throws SessionOptionsError when it is a client that does not give back what is stored */
+function checkClient(client: unknown): void {
+  if (property(client, 'native') !== undefined) {
+    throw new SessionOptionsError(
+      '`dataSource`: expected the client of `pg`, got that of `pg-native`, which stores bytes as text and so damages what is ' +
+        'sealed. TypeORM takes it when it is installed: uninstall it',
+    );
+  }
+  if (property(client, 'binary') === true) {
+    throw new SessionOptionsError(
+      '`dataSource`: expected results of `pg` as text, got `binary: true`, with which it misreads them, so that no session ' +
+        'that is stored could be read. Leave `binary` out of `extra`, and out of the `defaults` of `pg`',
+    );
+  }
+}
 
 /** Statements with numbered placeholders. There are as many as there are lengths of lists, so few hundred. */
 const NUMBERED = new Map<string, string>();
