@@ -26,8 +26,15 @@ export class DatabaseFailure extends Error {
    * @param codes what the server says when it ends a connection
    */
   isConnectionLost(codes: readonly string[]): boolean {
-    const { code, message } = this;
-    return RESET.has(code) || codes.includes(code) || ENDED.test(message) || UNSENT.test(message);
+    const { code, message, isUnawaited } = this;
+    return (
+      isUnawaited || RESET.has(code) || codes.includes(code) || ENDED.test(message) || UNSENT.test(message)
+    );
+  }
+
+  /** Whether `pg` waits for the statement no more (`query_timeout`), with which the server goes on. */
+  get isUnawaited(): boolean {
+    return this.message === UNAWAITED;
   }
 
   /** Where the connection is lost: whether the statement may have been executed, so that something has been changed for good. */
@@ -39,11 +46,11 @@ export class DatabaseFailure extends Error {
 /** What the network says of a connection that has ended. */
 const RESET: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST']);
 
-/**
- * What is said of one that ended under a statement, without a code that the driver knows, or that `pg` does not wait for any more
- * (`query_timeout`), though the server may go on with it.
- */
-const ENDED = /^(Connection (terminated|terminated unexpectedly|was killed)|Query read timeout)$/;
+/** What is said of one that ended under a statement, without a code that the driver knows. */
+const ENDED = /^Connection (terminated|terminated unexpectedly|was killed)$/;
+
+/** What `pg` says of a statement that it does not wait for any more. Its connection is of no use before the answer. */
+const UNAWAITED = 'Query read timeout';
 
 /** What the drivers and TypeORM say of a statement that they have not sent, since its connection had ended before. */
 const UNSENT = /is not queryable$|in closed state$|^Query runner already released/;

@@ -39,6 +39,8 @@ export class PooledRunner implements SqlRunner, TransactionControl {
   /** Whether the last answer said that the server takes writes. */
   #isWritable = false;
   #isToDiscard = false;
+  /** Whether the server may go on with a statement that the driver has given up. */
+  #isUnawaited = false;
   #isReleased = false;
 
   constructor(
@@ -125,6 +127,7 @@ export class PooledRunner implements SqlRunner, TransactionControl {
     const isUnsent = this.#first.length > 0;
     this.#first = [];
     if (isUnsent) return;
+    if (this.#isUnawaited) throw new DatabaseFailure('', GIVEN_UP); // it would wait behind that statement
     await this.#deadline.execute(() => this.execute(sql));
   }
 
@@ -157,7 +160,7 @@ export class PooledRunner implements SqlRunner, TransactionControl {
     const connection = this.#connection;
     if (connection === null) return; // still to come, or never
     if (this.#heardAt > 0) this.#trust.noteAnswer(connection, this.#heardAt);
-    if (this.#underWay > 0)
+    if (this.#underWay > 0 || this.#isUnawaited)
       void this.#cancel(connection); // for which nobody waits
     else {
       if (this.isInTransaction || this.#isToDiscard) this.#dialect.discard(connection);
@@ -206,7 +209,7 @@ export class PooledRunner implements SqlRunner, TransactionControl {
 
   async #use<T>(work: () => Promise<T>): Promise<T> {
     this.#deadline.check();
-    if (this.#isReleased) throw new DatabaseFailure('', 'the call has been given up');
+    if (this.#isReleased) throw new DatabaseFailure('', GIVEN_UP);
     this.#underWay++;
     this.#sentAt = performance.now();
     try {
@@ -217,6 +220,7 @@ export class PooledRunner implements SqlRunner, TransactionControl {
       if (error instanceof SessionOptionsError) throw error;
       const failure = DatabaseFailure.of(error, this.isCommitting);
       const { connectionLostCodes, readOnlyCodes, foreignTransactionCodes } = this.#dialect;
+      if (failure.isUnawaited) this.#isUnawaited = true;
       if (failure.isConnectionLost(connectionLostCodes)) this.discardAfterUse();
       else this.#heardAt = performance.now();
       if (readOnlyCodes.includes(failure.code) && this.#trust.noteReadOnly(this.#connection))
@@ -238,6 +242,7 @@ const textOf = ({ text }: DriverStatement): string => text;
 
 const COMMIT = [plain('COMMIT')];
 const NOTHING: PoolResult = { records: [], affected: 0, isInTransaction: false };
+const GIVEN_UP = 'the call has been given up';
 const FOREIGN = 'the connection came from the pool in a transaction, or commits nothing by itself';
 
 /** What a runner knows of the attempt that it is made for. */
