@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { DamagedRowError } from '../../core/row-errors.js';
 import { performance, sleep } from '../../core/timers.js';
 import type { RedisConnection, Reply, Word } from './connection/redis-connection.js';
@@ -49,6 +50,7 @@ export class BucketClient {
     this.#prefix = prefix;
     this.#durability = durability;
     this.#timeout = timeout;
+    setMaxListeners(0, this.#closing.signal); // one for each that waits
   }
 
   /** Runs a script. It is acknowledged when the server has done it. */

@@ -342,6 +342,19 @@ onEachRedis((program) => {
       expect(await admin.hexists(key(idOf(1)), 'c')).toBe(0);
     });
 
+    it('however many at once', async () => {
+      const rows = ['ada', 'eve', 'dan'].flatMap((userId) =>
+        [2, 3, 4, 5].map((number) => row(idOf(number, userId), { userId })),
+      );
+      await store(other, ...rows);
+      client.fail(UNCLAIM.sha);
+      const refused = ({ id }: { readonly id: string }) =>
+        backend.insert({ userId: 'bob', limit: null, replaces: id, build: () => null });
+      expect(await Promise.all(rows.map(refused))).toEqual(rows.map(() => ({ status: 'refused' })));
+      client.fail('');
+      for (const each of rows) expect(await other.find([each.id])).toMatchObject([{ id: each.id }]);
+    });
+
     it('without a key for each sign-in that a server which is full has refused', async () => {
       await admin.config('SET', 'maxmemory', '1');
       for (let times = 0; times < 5; times++) await expect(signIn()).rejects.toThrow('OOM');
