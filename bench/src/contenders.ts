@@ -16,11 +16,11 @@ const BOTH = ['express', 'fastify'] as const;
 export const CONTENDERS: readonly Contender[] = [
   { name: 'bare', label: 'bare app', platforms: BOTH },
   { name: 'empty', label: 'empty guard and interceptor', platforms: BOTH },
-  ...['sqlite3', 'better-sqlite3', 'Postgres', 'MariaDB'].map((driver) => ({
+  ...['sqlite3', 'better-sqlite3', 'Postgres', 'MariaDB', 'Redis'].map((driver) => ({
     name: `floor-${driver.toLowerCase()}`,
     label: `one statement, ${driver}`,
     platforms: BOTH,
-    // One statement by one id, and no sessions: it has no sign-out, and takes every use for the same.
+    // One statement by one id, on Redis a GET or a SET, and no sessions: it has no sign-out, and takes every use for the same.
     scenarios: ['read', 'read-3k', 'write', 'write-3k', 'sign-in', 'latency'] as const,
   })),
   { name: 'ours-sqlite3', label: 'nest-sessions, sqlite3', platforms: BOTH },

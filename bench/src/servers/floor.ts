@@ -14,12 +14,13 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Parts } from './application.js';
 import { dataOf, type ReadAnswer } from './fill.js';
-import { MYSQL, POSTGRES, type ServerSettings } from './settings.js';
+import { MYSQL, POSTGRES, REDIS_URL, type ServerSettings } from './settings.js';
 
 /*
  * The floor: the least that a session in a database can cost. A guard reads an id from the cookie, gets a row with one prepared
  * SELECT by primary key, and parses its JSON; a handler that writes waits for one durable UPSERT. Nothing is encrypted, signed,
- * hashed, limited, expired, or compared with what others wrote, and no header is set but the cookie of a sign-in.
+ * hashed, limited, expired, or compared with what others wrote, and no header is set but the cookie of a sign-in. On Redis it is
+ * one GET, and one SET.
  */
 
 /** A table `id, data` of a driver, by statements that are prepared once. */
@@ -109,6 +110,8 @@ function tableOf(driver: string, settings: ServerSettings): Promise<Table> {
       return onPostgres(settings);
     case 'mariadb':
       return onMariaDb(settings);
+    case 'redis':
+      return onRedis(settings);
     default:
       throw new Error(`No floor for '${driver}'`);
   }
@@ -186,5 +189,19 @@ async function onMariaDb({ table: name }: ServerSettings): Promise<Table> {
     },
     upsert: (id, data) => pool.execute(upsert, [id, data]),
     drop: () => pool.query(`DROP TABLE ${name}`),
+  };
+}
+
+async function onRedis({ table: name }: ServerSettings): Promise<Table> {
+  const { createClient } = await import('redis');
+  const client = createClient({ url: REDIS_URL });
+  await client.connect();
+  return {
+    find: async (id) => (await client.get(`${name}:${id}`)) ?? undefined,
+    upsert: (id, data) => client.set(`${name}:${id}`, data),
+    drop: async () => {
+      for await (const keys of client.scanIterator({ MATCH: `${name}:*`, COUNT: 1_000 }))
+        if (keys.length > 0) await client.unlink(keys);
+    },
   };
 }

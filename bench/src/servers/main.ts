@@ -28,6 +28,7 @@ async function partsOf(): Promise<Parts> {
     case 'floor-better-sqlite3':
     case 'floor-postgres':
     case 'floor-mariadb':
+    case 'floor-redis':
       return (await import('./floor.js')).floor(settings.contender.slice('floor-'.length), settings);
     case 'ours-sqlite3':
       return (await ours())({ type: 'sqlite', database: file }, settings);
