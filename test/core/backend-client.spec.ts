@@ -144,46 +144,55 @@ describe('an outage', () => {
 });
 
 describe('an insert that is stored after it was given up', () => {
-  /** Storage that answers inserts too late. */
+  /** Storage that does not answer inserts before it is told to. */
   async function openLate() {
     const opened = await openWrapped('20ms');
+    let answer = (): void => undefined;
+    const isLate = new Promise<void>((resolve) => (answer = resolve));
     opened.backend.around = async (method, call) => {
       const result = await call();
-      if (method === 'insert') await sleep(60);
+      if (method === 'insert') await isLate;
       return result;
     };
-    return opened;
+    const answerLate = async () => {
+      answer();
+      await sleep(0); // and with it all that follows at once
+    };
+    return { ...opened, answerLate };
   }
 
   it('leaves no session, whose token nobody has, to count towards a limit', async () => {
-    const { store, backend, session } = await openLate();
+    const { store, backend, session, answerLate } = await openLate();
     await expect(store.create({}, 'ada')).rejects.toThrow(SessionStoreError);
-    await sleep(100);
+    await answerLate();
     expect((await store.listForUser('ada')).map(({ id }) => id)).toEqual([session.id]);
     expect(backend.calls).toContain('delete');
   });
 
   it('leaves what its id alone leads to', async () => {
-    const { store, backend } = await openLate();
+    const { store, backend, answerLate } = await openLate();
     await expect(store.put('key', { userId: null, data: { n: 1 } }, '1h')).rejects.toThrow(SessionStoreError);
-    await sleep(100);
+    await answerLate();
     expect(await store.get('key')).toMatchObject({ data: { n: 1 } });
     expect(backend.calls).not.toContain('delete');
   });
 
   it('tells the backend, which may not have stored it yet', async () => {
     const told: unknown[] = [];
+    let goOn = (): void => undefined;
+    const isLate = new Promise<void>((resolve) => (goOn = resolve));
     class AskingBackend extends MemorySessionBackend {
       override async insert(request: InsertRequest) {
         told.push(request.isGivenUp?.());
-        await sleep(60);
+        await isLate;
         told.push(request.isGivenUp?.());
         return super.insert(request);
       }
     }
     const { store } = openStore({ timeout: '20ms' }, new AskingBackend());
     await expect(store.create({}, 'ada')).rejects.toThrow('no answer within 20 ms');
-    await sleep(100);
+    goOn();
+    await sleep(0);
     expect(told).toEqual([false, true]);
   });
 });

@@ -210,11 +210,13 @@ describe('KeyedMutex', () => {
 
   it('forgets a key whose tasks have ended, failed or been refused', async () => {
     const mutex = new KeyedMutex();
-    const failing = mutex.run('ada', () => sleep(10).then(() => Promise.reject(new Error('failed'))));
+    const slow = openTask([], 'slow');
+    const failing = mutex.run('ada', slow.task);
     const refused = mutex.run('ada', turn, { maxWait: 1, tooLate });
     expect(mutex.size).toBe(1);
     await expect(refused).rejects.toThrow(RangeError);
     expect(mutex.size).toBe(1);
+    slow.fail(new Error('failed'));
     await expect(failing).rejects.toThrow('failed');
     expect(mutex.size).toBe(0);
   });
