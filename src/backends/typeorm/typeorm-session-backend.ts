@@ -36,6 +36,7 @@ import { saveRows, touchRows } from './sql/save-and-touch.js';
 import { sessionStatements, type SessionStatements } from './sql/session-statements.js';
 import { walkStep } from './sql/walk.js';
 import type { SqlConnection } from './sql-connection.js';
+import { StraySessions } from './stray-sessions.js';
 import type { TypeOrmSessionBackendOptions } from './typeorm-session-backend-options.js';
 
 /**
@@ -49,6 +50,7 @@ export class TypeOrmSessionBackend extends SessionBackend {
   readonly #statements: SessionStatements;
   readonly #connection: SqlConnection;
   readonly #inserts: InsertQueue;
+  readonly #strays = new StraySessions((ids) => this.delete({ ids }));
   /** `null` where several connections look rows up at the same time. */
   readonly #batchedFind: BatchedFind | null;
 
@@ -83,6 +85,7 @@ export class TypeOrmSessionBackend extends SessionBackend {
   }
 
   close(): Promise<void> {
+    this.#strays.close();
     return this.#connection.close();
   }
 
@@ -105,8 +108,22 @@ export class TypeOrmSessionBackend extends SessionBackend {
     return ids.map((id) => found.get(id) ?? null);
   }
 
-  insert(request: InsertRequest): Promise<InsertResult> {
-    return this.#inserts.insert(request);
+  /** An insert that fails leaves no session that a token leads to, not even where the server goes on with it. */
+  async insert(request: InsertRequest): Promise<InsertResult> {
+    const built: SessionRow[] = [];
+    const build = (replaced: SessionRow | null): SessionRow | null => {
+      const row = request.build(replaced);
+      if (row !== null) built.push(row);
+      return row;
+    };
+    try {
+      return await this.#inserts.insert({ ...request, build });
+    } catch (error) {
+      const row = built.at(-1);
+      // A row that its id alone leads to is the caller's, who may ask for it again.
+      if (row && row.tokenHash !== null && row.id !== request.replaces) this.#strays.note(row.id);
+      throw error;
+    }
   }
 
   save(changes: readonly PayloadChange[]): Promise<readonly boolean[]> {

@@ -1,5 +1,6 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
+import { SessionStoreError } from '../../../../src/core/session-errors.js';
 import { SessionStore } from '../../../../src/core/session-store.js';
 import {
   onEachDatabase,
@@ -83,6 +84,27 @@ onEachDatabase('an insert that waits for no lock of a user', SERVER_KINDS, (kind
     await answered;
     return result;
   }
+
+  it('is 503 when the answer comes too late, and then what was stored takes no place of its user', async () => {
+    const app = await database.open({ host: '127.0.0.1', port: gate.port, poolSize: 5 });
+    const backend = new TypeOrmSessionBackend(app, { ...OPTIONS, timeout: 500 });
+    const strict = new SessionStore(backend, {
+      plaintext: true,
+      timeout: 500,
+      maxPerUser: 1,
+      onLimit: 'reject',
+    });
+    await strict.initSchema();
+    gate.delayAnswersTo(COMMIT, 1_200);
+    await expect(strict.create({}, 'ada')).rejects.toThrow(SessionStoreError);
+    gate.delayAnswersTo(null);
+    expect(await stored()).toHaveLength(1);
+    while ((await stored()).length > 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    const { session } = await strict.create({}, 'ada');
+    await new Promise((resolve) => setTimeout(resolve, 2_500)); // what is looked for once more is gone
+    expect(await stored()).toEqual([session.id]);
+    await strict.close();
+  });
 
   const signIn = (userId: string | null, previousId: string | null) =>
     store.manager.create({
