@@ -47,6 +47,11 @@ const WRITES: ReadonlyArray<{
   },
 ];
 
+/** What is used of a client of `pg`. */
+interface Client {
+  query(text: string): Promise<unknown>;
+}
+
 onEachDatabase('a connection that the app gave back in a transaction', SERVER_KINDS, (kind) => {
   let database: TestDatabase;
   let app: DataSource;
@@ -137,6 +142,23 @@ onEachDatabase('a connection that the app gave back in a transaction', SERVER_KI
     expect(await busy.delete({ ids: ['a'] })).toHaveLength(1);
     expect((await others.find(['a', 'b'])).map((each) => each?.id)).toEqual([undefined, 'b']);
   });
+
+  if (kind === 'postgres')
+    it('is another matter than one that it gave back with its COMMIT under way, which is done', async () => {
+      const { driver } = app as unknown as {
+        readonly driver: { obtainMasterConnection(): Promise<[Client, () => void]> };
+      };
+      const [client, release] = await driver.obtainMasterConnection();
+      await client.query('BEGIN');
+      await client.query('INSERT INTO notes VALUES (1)');
+      const committed = client.query('COMMIT');
+      release();
+      expect(await backend.delete({ ids: ['a'] })).toHaveLength(1);
+      await committed;
+      expect(await app.query('SELECT id FROM notes')).toEqual([{ id: 1 }]);
+      expect(await others.find(['a'])).toEqual([null]);
+      expect(log.warnings).toEqual([]);
+    });
 
   it('is another matter than one that it gave back after COMMIT or ROLLBACK, which is kept', async () => {
     const which = kind === 'postgres' ? 'SELECT pg_backend_pid() AS id' : 'SELECT connection_id() AS id';

@@ -3,13 +3,21 @@ import { property } from '../../driver-error.js';
 
 /**
  * Whether a connection of `pg` was in a transaction when it last answered, failed ones included. One of which that is not known
- * is taken for one that was not: with a `pg` that does not tell, what it has said before it was first asked about.
+ * is taken for one that was not: with a `pg` that does not tell, what it has said before it was first asked about; and one on which
+ * a statement is still under way, such as a COMMIT that the app has not waited for.
  *
  * @see https://www.postgresql.org/docs/current/protocol-message-formats.html (ReadyForQuery)
  */
 export function isInTransaction(client: unknown): boolean {
+  if (isBusy(client)) return false;
   const status = statusOf(client);
   return status === 'T' || status === 'E';
+}
+
+/** Whether it has not answered all that it was sent. `activeQuery` warns since `pg` 8.17, which has another name for it. */
+function isBusy(client: unknown): boolean {
+  const active = property(client, '_activeQuery');
+  return (active === undefined ? property(client, 'activeQuery') : active) != null;
 }
 
 function statusOf(client: unknown): unknown {
