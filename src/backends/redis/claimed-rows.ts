@@ -86,10 +86,14 @@ function meet(client: BucketClient, claim: Claimed, id: string): MetClaim {
   all.set(key, Object.assign(known, { wait }));
   const forget = (): void => void all.delete(key);
   const waitAgain = (): void => {
-    if (performance.now() - known.since < CLAIM_AGE) known.wait = null;
-    else forget();
+    known.wait = null;
+    if (claim.name === '') forget(); // the next one without a name may be another one
   };
-  wait.then((decided) => (decided ? forget() : void setProcessTimeout(waitAgain, MEMORY)), forget);
+  wait.then((decided) => {
+    if (decided) return forget();
+    setProcessTimeout(waitAgain, MEMORY);
+    setProcessTimeout(forget, CLAIM_AGE);
+  }, forget);
   return known;
 }
 

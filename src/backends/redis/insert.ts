@@ -85,7 +85,7 @@ async function build(
     row = request.build(replaced && unpack(replaced));
   } finally {
     if (row === null && replaced !== null && replaced.claim !== null)
-      await unclaim(client, replaced.bucket, replaced.id, replaced.claim);
+      await unclaimConfirmed(client, replaced.bucket, replaced.id, replaced.claim);
   }
   return row;
 }
@@ -143,9 +143,24 @@ function seenOf({ use, rest }: Replaced): readonly [Buffer, Buffer] {
   return [use, rest.subarray(0, headLength(rest))];
 }
 
-/** Gives a row back that was claimed, or is about to be. */
+/** Gives a row back that a claim may have reached whose answer nobody has heard. */
 function unclaim(client: BucketClient, bucket: string, id: string, claim: string): Promise<void> {
   return client.settle(() => unclaimOnce(client, bucket, id, claim));
+}
+
+/** Gives a row back that was claimed. A replica that has heard of the claim is to hear of this: it is waited for, once. */
+function unclaimConfirmed(client: BucketClient, bucket: string, id: string, claim: string): Promise<void> {
+  return client.settle(confirmedOnce(client, bucket, id, claim));
+}
+
+/** Gives a row back each time that it is called; a replica is waited for at the first. */
+function confirmedOnce(client: BucketClient, bucket: string, id: string, claim: string): () => Promise<void> {
+  let isFirst = true;
+  return async () => {
+    if (!isFirst) return unclaimOnce(client, bucket, id, claim);
+    isFirst = false;
+    numberOf(await client.write(UNCLAIM, bucket, [id, claim]));
+  };
 }
 
 /** No replica has to confirm it: that would be asked for again and again where there is none, and all else would wait. */
@@ -164,6 +179,8 @@ class InsertStep {
   readonly #bucket: string;
   /** The name of the claim to the replaced row; empty: it is in the bucket of the new one, or there is none. */
   readonly #claim: string;
+  /** Gives the replaced row back, if it was claimed. */
+  readonly #unclaim: () => Promise<void>;
   readonly #mayBeRebuilt: boolean;
   /** Names the insert, for good: one that is sent again, or delivered late, is known by it. */
   readonly #name = newNonce();
@@ -188,6 +205,10 @@ class InsertStep {
     this.#replaced = replaced;
     this.#bucket = bucketOf(row);
     this.#claim = replaced === null || replaced.bucket === this.#bucket ? '' : (replaced.claim ?? newNonce());
+    this.#unclaim =
+      replaced === null
+        ? () => Promise.resolve()
+        : confirmedOnce(client, replaced.bucket, replaced.id, this.#claim);
   }
 
   /** @returns `null`: begin again, with the replaced row as it is by then; `'ended'`: the new row was there, and has ended since */
@@ -364,7 +385,7 @@ class InsertStep {
   /** Nothing has been inserted: the replaced row is what it was, and so is where its id leads. */
   async #giveBack(replaced: Replaced): Promise<void> {
     const { id, bucket } = replaced;
-    await unclaimOnce(this.#client, bucket, id, this.#claim);
+    await this.#unclaim();
     const home = bucketOfId(id);
     if (id !== this.#row.id || bucket === home) return;
     const { pointer } = await this.#client.look(home, id, false);

@@ -282,6 +282,9 @@ onEachRedis((program) => {
   describe('are given back', () => {
     const bob = () => row(idOf(9, 'bob'), { userId: 'bob' });
     const signIn = () => backend.insert(inserting(bob(), { replaces: idOf(1) }));
+    /** How often the server has waited for a replica. */
+    const waits = async () =>
+      Number(/cmdstat_wait:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1] ?? 0);
     beforeEach(() => store(other, mine(1)));
     afterEach(async () => {
       client.lose(null);
@@ -362,14 +365,31 @@ onEachRedis((program) => {
       expect(await admin.keys('*:x:*')).toEqual([]);
     });
 
+    it('to the replica as well, which has heard of the claim', async () => {
+      const replica = await OwnRedis.make(['--replicaof', '127.0.0.1', String(server.port)], { program });
+      const waiting = { prefix: 'app:', durability: 'replica', durabilityTimeout: 2_000 } as const;
+      const confirmed = new RedisSessionBackend(client, waiting);
+      await store(other, row(idOf(1, 'bob'), { userId: 'bob' }));
+      await waitUntil(async () => (await admin.wait(1, 50)) === 1);
+      const limit = rejecting(1);
+      const refuse = () => confirmed.insert(inserting(bob(), { replaces: idOf(1), limit }));
+      await refuse(); // which learns the clock
+      const before = await waits();
+      const result = await refuse();
+      const promoted = new Redis(replica.port);
+      expect(result).toEqual({ status: 'limit' });
+      expect(await promoted.hexists(key(idOf(1)), 'c')).toBe(0);
+      expect((await waits()) - before).toBe(3); // for the claim, what the limit refused, and this
+      promoted.disconnect();
+      await replica.remove();
+    });
+
     it('and no replica is waited for, again and again, where there is none', async () => {
       const waiting = { prefix: 'app:', durability: 'replica', durabilityTimeout: 20 } as const;
       const confirmed = new RedisSessionBackend(client, waiting);
       const refused = confirmed.insert(inserting(bob(), { replaces: idOf(1) }));
       await expect(refused).rejects.toThrow('No replica confirmed');
       expect(await find()).toBe(idOf(1));
-      const waits = async () =>
-        Number(/cmdstat_wait:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1]);
       const before = await waits();
       await new Promise((resolve) => setTimeout(resolve, 1_200)); // two more tries
       expect(await waits()).toBe(before);
