@@ -19,6 +19,7 @@ export class StraySessions {
   readonly #until = new Map<string, number>();
   #pause = FIRST_PAUSE;
   #timer: NodeJS.Timeout | null = null;
+  #isClosed = false;
 
   /** @param deleteRows deletes rows by their ids; resolves to those that were there */
   constructor(deleteRows: (ids: readonly string[]) => Promise<ReadonlyArray<{ readonly id: string }>>) {
@@ -26,20 +27,22 @@ export class StraySessions {
   }
 
   note(id: string): void {
-    if (this.#until.size >= MOST) return;
+    if (this.#isClosed || this.#until.size >= MOST) return;
     this.#until.set(id, performance.now() + PATIENCE);
     this.#pause = FIRST_PAUSE;
     this.#lookLater();
   }
 
+  /** Looks for none any more: a pool that has been closed would be opened again for it. */
   close(): void {
-    this.#until.clear();
+    this.#isClosed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
   }
 
   #lookLater(): void {
-    if (this.#until.size > 0) this.#timer ??= setProcessTimeout(() => void this.#look(), this.#pause);
+    if (this.#until.size > 0 && !this.#isClosed)
+      this.#timer ??= setProcessTimeout(() => void this.#look(), this.#pause);
   }
 
   async #look(): Promise<void> {
