@@ -14,10 +14,9 @@ export function isInTransaction(client: unknown): boolean {
   return status === 'T' || status === 'E';
 }
 
-/** Whether it has not answered all that it was sent. `activeQuery` warns since `pg` 8.17, which has another name for it. */
+/** Whether it has not answered all that it was sent. After an error that is so until the server says that it is ready again. */
 function isBusy(client: unknown): boolean {
-  const active = property(client, '_activeQuery');
-  return (active === undefined ? property(client, 'activeQuery') : active) != null;
+  return property(client, 'readyForQuery') === false;
 }
 
 function statusOf(client: unknown): unknown {
