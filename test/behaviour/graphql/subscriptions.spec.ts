@@ -71,8 +71,11 @@ function listen(): AsyncIterator<object> {
 
 let way = door();
 let all = barrier(1);
+/** Until all fields that keep something have come to it. */
+let keeping = barrier(1);
 beforeEach(() => {
   way = door();
+  keeping = barrier(1);
   news.removeAllListeners();
 });
 
@@ -175,6 +178,7 @@ class Everything {
   @ResolveField(() => String, { nullable: true })
   async keep(@Parent() { name }: Item, @Session() session: TestSession): Promise<string> {
     await after(1);
+    await keeping();
     session.data[name] = 'kept';
     return 'kept';
   }
@@ -416,6 +420,7 @@ onEachDriver('a field over a socket', (openGraphql, driver) => {
       it('is saved before it is answered, with those beside it', async () => {
         const { socket, ada, storage } = await openSocket(openGraphql, driver, { graphql });
         const save = storage.hold('save');
+        keeping = barrier(2);
         let isAnswered = false;
         const asking = socket.ask('{ items { keep currently } }').then((answer) => {
           isAnswered = true;
