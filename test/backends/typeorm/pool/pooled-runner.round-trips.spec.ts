@@ -35,6 +35,28 @@ const CALLS: ReadonlyArray<{
       ]),
   },
   {
+    what: 'saves of one moment',
+    trips: { postgres: 1, mariadb: 4 },
+    rows: [row('b'), row('c'), row('d'), row('e')],
+    call: (backend) =>
+      backend.save(
+        ['a', 'b', 'c', 'd', 'e'].map((id) => ({
+          ...USE,
+          id,
+          expectedVersion: 1,
+          version: 2,
+          keyId: 'k',
+          payload: Buffer.from(id),
+        })),
+      ),
+  },
+  {
+    what: 'touches of one moment',
+    trips: { postgres: 1, mariadb: 4 },
+    rows: [row('b'), row('c'), row('d'), row('e')],
+    call: (backend) => backend.touch(['a', 'b', 'c', 'd', 'e'].map((id) => ({ id, ...USE }))),
+  },
+  {
     what: 'a touch',
     trips: { postgres: 1, mariadb: 1 },
     call: (backend) => backend.touch([{ id: 'a', ...USE }]),
