@@ -1,15 +1,15 @@
 import type { PayloadChange, Touch } from '../../../core/session-backend.js';
-import { performance } from '../../../core/timers.js';
 import { COLUMNS, type SessionColumnType } from '../schema/columns.js';
-import type { SqlConnection, SqlRunner, SqlScalar, SqlStatement } from '../sql-connection.js';
+import type { SqlConnection, SqlRunner, SqlScalar } from '../sql-connection.js';
 import { IS_ACTIVE } from './expiry-condition.js';
 import { chunked, placeholders, repeated, statementByCount } from './placeholders.js';
+import { idsOf } from './row-mapping.js';
 import type { SqlSyntax } from './sql-syntax.js';
 
 /**
  * UPDATEs of active sessions that are used: of the payload too (save), or of the times alone (touch). One statement takes many
  * rows, each with values and a condition of its own. On PostgreSQL and SQLite it returns those that it found; elsewhere it
- * only counts them, which tells enough when it found all.
+ * only counts them, and a SELECT of the same transaction tells which.
  */
 export function updateStatements(table: string, syntax: SqlSyntax) {
   const use = assignUse(syntax, '', () => '?');
@@ -18,17 +18,22 @@ export function updateStatements(table: string, syntax: SqlSyntax) {
     save: `UPDATE ${table} SET ${use}, version = ?, key_id = ?, payload = ? WHERE id = ? AND version IN (?, ?) AND ${IS_ACTIVE}`,
     /** last active, expires, id, now, now, latest last activity */
     touch: `UPDATE ${table} SET ${use} WHERE id = ? AND ${IS_ACTIVE} AND last_active_at <= ?`,
-    /** Changes; the ids of the rows that it found. `null` where there is no such statement */
-    saveMany: updateMany(table, syntax, SAVED, 's.version IN (v.expected_version, v.version)'),
-    /** Touches; the ids of the rows that it found. `null` where there is no such statement */
-    touchMany: updateMany(table, syntax, TOUCHED, 's.last_active_at <= v.latest'),
-    /** Changes; the number of rows that it found. `null` where `saveMany` tells more */
-    saveCounted: updateCounted(table, syntax, SAVED, 'version IN (?, ?)', ({ expectedVersion, version }) => [
-      expectedVersion,
-      version,
-    ]),
-    /** Touches; the number of rows that it found. `null` where `touchMany` tells more */
-    touchCounted: updateCounted(table, syntax, TOUCHED, 'last_active_at <= ?', (touch) => [latestOf(touch)]),
+    saveMany: syntax.updateReturning
+      ? updateReturning(table, syntax, SAVED, 's.version IN (v.expected_version, v.version)')
+      : updateCounted(table, syntax, SAVED, {
+          condition: 'version IN (?, ?)',
+          bound: ({ expectedVersion, version }) => [expectedVersion, version],
+          // A version belongs to one change alone, so a row that holds it has been found.
+          asked: { isFirst: false, condition: 'version = ?', bound: ({ version }) => [version] },
+        }),
+    touchMany: syntax.updateReturning
+      ? updateReturning(table, syntax, TOUCHED, 's.last_active_at <= v.latest')
+      : updateCounted(table, syntax, TOUCHED, {
+          condition: 'last_active_at <= ?',
+          bound: (touch) => [latestOf(touch)],
+          // Afterwards nothing in a row would tell who has touched it.
+          asked: { isFirst: true, condition: 'last_active_at <= ?', bound: (touch) => [latestOf(touch)] },
+        }),
   };
 }
 
@@ -38,14 +43,12 @@ export type UpdateStatements = ReturnType<typeof updateStatements>;
 /** `SessionBackend.save`. */
 export async function saveRows(
   connection: SqlConnection,
-  { save, saveMany, saveCounted }: UpdateStatements,
+  { save, saveMany }: UpdateStatements,
   changes: readonly PayloadChange[],
 ): Promise<readonly boolean[]> {
-  const since = performance.now();
-  const ways = { many: saveMany, counted: saveCounted };
-  const hits = await updateTogether(connection, ways, changes, SAVED);
+  const hits = await updateTogether(connection, saveMany, changes);
   if (hits !== null) return hits;
-  return updateOneByOne(connection, changes, since, async (sql, change) => {
+  return updateOneByOne(connection, changes, async (sql, change) => {
     const { lastActiveAt, expiresAt, version, keyId, payload, id, expectedVersion, now } = change;
     const values = [lastActiveAt, expiresAt, version, keyId, payload, id, expectedVersion, version, now, now];
     return (await sql.run(save, values)) > 0;
@@ -55,14 +58,12 @@ export async function saveRows(
 /** `SessionBackend.touch`. */
 export async function touchRows(
   connection: SqlConnection,
-  { touch, touchMany, touchCounted }: UpdateStatements,
+  { touch, touchMany }: UpdateStatements,
   touches: readonly Touch[],
 ): Promise<readonly boolean[]> {
-  const since = performance.now();
-  const ways = { many: touchMany, counted: touchCounted };
-  const hits = await updateTogether(connection, ways, touches, TOUCHED);
+  const hits = await updateTogether(connection, touchMany, touches);
   if (hits !== null) return hits;
-  return updateOneByOne(connection, touches, since, async (sql, change) => {
+  return updateOneByOne(connection, touches, async (sql, change) => {
     const { lastActiveAt, expiresAt, id, now } = change;
     return (await sql.run(touch, [lastActiveAt, expiresAt, id, now, now, latestOf(change)])) > 0;
   });
@@ -77,15 +78,21 @@ interface RowValue<T> {
   readonly isCopied?: boolean;
 }
 
-/** The UPDATE of several rows, with the values that it binds. */
-type UpdateMany<T> = (changes: readonly T[]) => SqlStatement;
+/** How several rows are updated at once. */
+interface ManyRows<T> {
+  /** Whether a portion is one statement, and so atomic by itself. */
+  readonly isOneStatement: boolean;
+  /** Changes in portions that `update` takes. */
+  readonly portionsOf: (changes: readonly T[]) => ReadonlyArray<readonly T[]>;
+  /** Returns the ids of the rows that it has found. */
+  readonly update: (sql: SqlRunner, portion: readonly T[]) => Promise<readonly string[]>;
+}
 
-/** How several rows are updated by one statement: in one way of the two, which depends on the database. */
-interface ManyAtOnce<T> {
-  /** It returns the rows that it found. */
-  readonly many: UpdateMany<T> | null;
-  /** It tells how many it found. */
-  readonly counted: UpdateMany<T> | null;
+/** What a row has to be like, beside its id and that it is active. */
+interface RowCondition<T> {
+  readonly condition: string;
+  /** What the condition binds. */
+  readonly bound: (change: T) => readonly SqlScalar[];
 }
 
 const TOUCHED: ReadonlyArray<RowValue<Touch>> = [
@@ -124,14 +131,14 @@ function assignUse(
   );
 }
 
-function updateMany<T>(
+/** One UPDATE, which returns the rows that it finds. */
+function updateReturning<T>(
   table: string,
   syntax: SqlSyntax,
   values: ReadonlyArray<RowValue<T>>,
   condition: string,
-): UpdateMany<T> | null {
-  const { listPlaceholder, updateReturning } = syntax;
-  if (!updateReturning) return null;
+): ManyRows<T> {
+  const { listPlaceholder } = syntax;
   const names = values.map(({ name }) => name).join(', ');
   const row = `(${placeholders(values.length)})`;
   const lists = listPlaceholder && values.map(({ type }) => listPlaceholder(type)).join(', ');
@@ -142,104 +149,88 @@ function updateMany<T>(
     `WHERE s.id = v.wanted AND s.expires_at > v.now AND s.absolute_expires_at > v.now AND ${condition} RETURNING id`;
   const ofValues = statementByCount((count) => make(`VALUES ${repeated(row, count)}`));
   const ofLists = lists && make(`SELECT * FROM unnest(${lists})`);
-  return (changes) =>
-    ofLists === null
-      ? {
-          sql: ofValues(changes.length),
-          values: changes.flatMap((change) => values.map(({ of }) => of(change))),
-        }
-      : { sql: ofLists, values: values.map(({ of }) => changes.map(of)) };
+  return {
+    isOneStatement: true,
+    portionsOf: (changes) => chunked(changes, values.length),
+    async update(sql, portion) {
+      const rows =
+        ofLists === null
+          ? sql.all(
+              ofValues(portion.length),
+              portion.flatMap((change) => values.map(({ of }) => of(change))),
+            )
+          : sql.all(
+              ofLists,
+              values.map(({ of }) => portion.map(of)),
+            );
+      return idsOf(await rows);
+    },
+  };
 }
 
 /**
- * Several rows at once where no statement can say which it found: `CASE` picks the values of each. A join with a table of values
- * takes half as long again, since the server makes that table first.
+ * Several rows where no UPDATE can say which it finds, only how many: `CASE` picks the values of each, and a SELECT tells
+ * which. A join with a table of values would take half as long again, since the server makes that table first.
  *
- * @param condition of a row, beside its id and that it is active
+ * @param asked what the SELECT asks for: first, and then it locks those rows; or afterwards, when not all have been found
  */
 function updateCounted<T extends { readonly id: string; readonly now: number }>(
   table: string,
   syntax: SqlSyntax,
   values: ReadonlyArray<RowValue<T>>,
-  condition: string,
-  bound: (change: T) => readonly SqlScalar[],
-): UpdateMany<T> | null {
-  if (syntax.updateReturning) return null;
+  { asked, ...wanted }: RowCondition<T> & { readonly asked: RowCondition<T> & { readonly isFirst: boolean } },
+): ManyRows<T> {
   const uses = ['last_active_at', 'expires_at'] as const;
-  const picked = [...uses, ...values.filter(({ isCopied }) => isCopied).map(({ name }) => name)].flatMap(
-    (name) => values.filter((value) => value.name === name),
-  );
-  const copies = picked.slice(uses.length).map(({ name }) => name);
-  const statement = statementByCount((count) => {
+  const copied = values.filter(({ isCopied }) => isCopied);
+  const picked = [...uses.flatMap((use) => values.filter(({ name }) => name === use)), ...copied];
+  const rowsOf = ({ condition }: RowCondition<T>, count: number): string =>
+    Array.from({ length: count }, () => `(id = ? AND ${condition} AND ${IS_ACTIVE})`).join(' OR ');
+  const boundOf = ({ bound }: RowCondition<T>, changes: readonly T[]): SqlScalar[] =>
+    changes.flatMap((change) => [change.id, ...bound(change), change.now, change.now]);
+  const from = `${table}${syntax.forcePrimaryKey}`;
+  const updateOf = statementByCount((count) => {
     const pick = `CASE id ${'WHEN ? THEN ? '.repeat(count)}END`;
-    const set = [assignUse(syntax, '', () => pick), ...copies.map((name) => `${name} = ${pick}`)].join(', ');
-    const rows = Array.from({ length: count }, () => `(id = ? AND ${condition} AND ${IS_ACTIVE})`).join(
-      ' OR ',
-    );
-    return `UPDATE ${table}${syntax.forcePrimaryKey} SET ${set} WHERE ${rows}`;
+    const set = [assignUse(syntax, '', () => pick), ...copied.map(({ name }) => `${name} = ${pick}`)];
+    return `UPDATE ${from} SET ${set.join(', ')} WHERE ${rowsOf(wanted, count)}`;
   });
-  return (changes) => ({
-    sql: statement(changes.length),
-    values: [
+  const lock = asked.isFirst ? syntax.forUpdate : '';
+  const askOf = statementByCount((count) => `SELECT id FROM ${from} WHERE ${rowsOf(asked, count)}${lock}`);
+
+  const update = (sql: SqlRunner, changes: readonly T[]): Promise<number> =>
+    sql.run(updateOf(changes.length), [
       ...picked.flatMap(({ of }) => changes.flatMap((change) => [change.id, of(change)])),
-      ...changes.flatMap((change) => [change.id, ...bound(change), change.now, change.now]),
-    ],
-  });
-}
-
-/**
- * Updates rows, each found or not on its own. `null`: not with one statement, since there is none, or since a row
- * is to be changed twice, or since not all were found and nothing tells which.
- */
-async function updateTogether<T extends { readonly id: string }>(
-  connection: SqlConnection,
-  { many, counted }: ManyAtOnce<T>,
-  changes: readonly T[],
-  rowValues: ReadonlyArray<RowValue<T>>,
-): Promise<readonly boolean[] | null> {
-  if (changes.length < 2) return null;
-  if (new Set(changes.map(({ id }) => id)).size < changes.length) return null;
-  // In one order everywhere, so that two of these seldom wait for each other in a circle.
-  const sorted = changes.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-  if (many !== null) {
-    const found = await returnedOf(connection, many, chunked(sorted, rowValues.length));
-    return changes.map(({ id }) => found.has(id));
-  }
-  if (counted === null) return null;
-  const areAllFound = await hasFoundAll(connection, counted, portionsOf(sorted, rowValues));
-  return areAllFound ? changes.map(() => true) : null;
-}
-
-/** The ids of the rows that are found. */
-async function returnedOf<T>(
-  connection: SqlConnection,
-  statement: UpdateMany<T>,
-  chunks: readonly T[][],
-): Promise<ReadonlySet<unknown>> {
-  const found = new Set<unknown>();
-  for (const chunk of chunks) {
-    const { sql: text, values } = statement(chunk);
-    const rows = await connection.write(
-      (sql) => sql.all(text, values),
-      ({ length }) => length === chunk.length,
-    );
-    for (const { id } of rows) found.add(id);
-  }
-  return found;
+      ...boundOf(wanted, changes),
+    ]);
+  const ask = async (sql: SqlRunner, changes: readonly T[]): Promise<readonly string[]> =>
+    idsOf(await sql.all(askOf(changes.length), boundOf(asked, changes)));
+  return {
+    isOneStatement: false,
+    portionsOf: (changes) => portionsOf(changes, values),
+    async update(sql, portion) {
+      if (!asked.isFirst) {
+        const count = await update(sql, portion);
+        return count === portion.length ? portion.map(({ id }) => id) : ask(sql, portion);
+      }
+      const ids = new Set(await ask(sql, portion));
+      const found = portion.filter(({ id }) => ids.has(id));
+      if (found.length > 0) await update(sql, found);
+      return [...ids];
+    },
+  };
 }
 
 /**
  * Portions that fit one statement each, which has to stay far below what a server takes at once: `max_allowed_packet`, 16 MiB where
  * nobody has set it. In a statement bytes are in hex, twice as many.
  */
-function portionsOf<T>(changes: readonly T[], rowValues: ReadonlyArray<RowValue<T>>): T[][] {
+function portionsOf<T>(changes: readonly T[], values: ReadonlyArray<RowValue<T>>): T[][] {
   const portions: T[][] = [];
   let bytes = 0;
   for (const change of changes) {
-    const own = rowValues.reduce((sum, { of }) => sum + lengthOf(of(change)), 0);
+    const own = values.reduce((sum, { of }) => sum + lengthOf(of(change)), 0);
     const last = portions.at(-1);
     bytes += own;
-    if (last !== undefined && last.length < MAX_COUNTED_ROWS && bytes <= MAX_COUNTED_BYTES) last.push(change);
+    if (last !== undefined && last.length < MAX_PICKED_ROWS && bytes <= MAX_PICKED_BYTES) last.push(change);
     else {
       portions.push([change]);
       bytes = own;
@@ -249,38 +240,42 @@ function portionsOf<T>(changes: readonly T[], rowValues: ReadonlyArray<RowValue<
 }
 
 /** Rows of one statement that picks values by CASE, which looks through all of them for each row. */
-const MAX_COUNTED_ROWS = 32;
+const MAX_PICKED_ROWS = 32;
 
-/** Bytes that such a statement binds, unless one row alone has more. */
-const MAX_COUNTED_BYTES = 256 * 1024;
+/** Bytes of payloads that such a statement binds, unless one row alone has more. */
+const MAX_PICKED_BYTES = 64 * 1024;
 
 const lengthOf = (value: SqlScalar): number => (Buffer.isBuffer(value) ? value.byteLength : 0);
 
-/** Changes all rows, or none when one of them is not found. */
-function hasFoundAll<T>(
+/**
+ * Updates rows, each found or not on its own. `null`: not together, since there is but one, or since a row is to be
+ * changed twice.
+ */
+async function updateTogether<T extends { readonly id: string }>(
   connection: SqlConnection,
-  statement: UpdateMany<T>,
-  portions: readonly T[][],
-): Promise<boolean> {
-  const work = async (sql: SqlRunner): Promise<boolean> => {
-    for (const portion of portions) {
-      const { sql: text, values } = statement(portion);
-      if ((await sql.run(text, values)) < portion.length) return false;
-    }
-    return true;
+  { isOneStatement, portionsOf: split, update }: ManyRows<T>,
+  changes: readonly T[],
+): Promise<readonly boolean[] | null> {
+  if (changes.length < 2) return null;
+  if (new Set(changes.map(({ id }) => id)).size < changes.length) return null;
+  // In one order everywhere, so that two of these seldom wait for each other in a circle.
+  const portions = split(changes.toSorted((a, b) => (a.id < b.id ? -1 : 1)));
+  const work = async (sql: SqlRunner): Promise<ReadonlySet<string>> => {
+    const found = new Set<string>();
+    for (const portion of portions) for (const id of await update(sql, portion)) found.add(id);
+    return found;
   };
-  return connection.transaction(work, { userId: null, commitIf: Boolean, hasHit: Boolean });
+  const hasHit = ({ size }: ReadonlySet<string>): boolean => size === changes.length;
+  const found = await (isOneStatement && portions.length === 1
+    ? connection.write(work, hasHit)
+    : connection.transaction(work, { userId: null, commitIf: () => true, hasHit }));
+  return changes.map(({ id }) => found.has(id));
 }
 
-/**
- * One change is one statement; several share a transaction, each with an outcome of its own.
- *
- * @param since when the call came, on the clock of `performance.now()`
- */
+/** One change is one statement; several share a transaction, each with an outcome of its own. */
 async function updateOneByOne<T extends { readonly id: string }>(
   connection: SqlConnection,
   changes: readonly T[],
-  since: number,
   apply: (sql: SqlRunner, change: T) => Promise<boolean>,
 ): Promise<readonly boolean[]> {
   const [first, ...others] = changes;
@@ -305,6 +300,5 @@ async function updateOneByOne<T extends { readonly id: string }>(
     userId: null,
     commitIf: () => true,
     hasHit: (hits) => hits.every(Boolean),
-    since,
   });
 }

@@ -1,3 +1,4 @@
+import type { PayloadChange } from '../../../../src/core/session-backend.js';
 import type { SessionRow } from '../../../../src/core/session-row.js';
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
 import {
@@ -14,6 +15,12 @@ import { OPTIONS } from '../support/open-backend.js';
 
 const USE = { lastActiveAt: NOW + 1, expiresAt: NOW + 5 * MINUTE, now: NOW };
 
+const OTHERS = ['b', 'c', 'd', 'e'].map((id) => row(id));
+
+function change(id: string): PayloadChange {
+  return { ...USE, id, expectedVersion: 1, version: 2, keyId: 'k', payload: Buffer.from(id) };
+}
+
 /** A sign-in as the store makes it. */
 const signIn = (backend: TypeOrmSessionBackend, built: SessionRow, replaces: string | null = null) =>
   backend.insert(inserting(built, { limit: evict(3), replaces, notBefore: NOW }));
@@ -29,32 +36,25 @@ const CALLS: ReadonlyArray<{
   {
     what: 'a save',
     trips: { postgres: 1, mariadb: 1 },
-    call: (backend) =>
-      backend.save([
-        { ...USE, id: 'a', expectedVersion: 1, version: 2, keyId: 'k', payload: Buffer.from('p') },
-      ]),
+    call: (backend) => backend.save([change('a')]),
   },
   {
     what: 'saves of one moment',
     trips: { postgres: 1, mariadb: 4 },
-    rows: [row('b'), row('c'), row('d'), row('e')],
-    call: (backend) =>
-      backend.save(
-        ['a', 'b', 'c', 'd', 'e'].map((id) => ({
-          ...USE,
-          id,
-          expectedVersion: 1,
-          version: 2,
-          keyId: 'k',
-          payload: Buffer.from(id),
-        })),
-      ),
+    rows: OTHERS,
+    call: (backend) => backend.save(['a', 'b', 'c', 'd', 'e'].map(change)),
+  },
+  {
+    what: 'saves of one moment, one of a session that has ended',
+    trips: { postgres: 1, mariadb: 5 },
+    rows: OTHERS,
+    call: (backend) => backend.save(['a', 'b', 'c', 'd', 'e', 'f'].map(change)),
   },
   {
     what: 'touches of one moment',
-    trips: { postgres: 1, mariadb: 4 },
-    rows: [row('b'), row('c'), row('d'), row('e')],
-    call: (backend) => backend.touch(['a', 'b', 'c', 'd', 'e'].map((id) => ({ id, ...USE }))),
+    trips: { postgres: 1, mariadb: 5 },
+    rows: OTHERS,
+    call: (backend) => backend.touch(['a', 'b', 'c', 'd', 'e', 'f'].map((id) => ({ id, ...USE }))),
   },
   {
     what: 'a touch',

@@ -1,5 +1,7 @@
+import { setTimeout as after } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import type { PayloadChange, Touch } from '../../../../src/core/session-backend.js';
+import type { SessionRow } from '../../../../src/core/session-row.js';
 import { TypeOrmSessionBackend } from '../../../../src/backends/typeorm/typeorm-session-backend.js';
 import { MINUTE, NOW, row, store } from '../../../../src/testing/backend-contract/contract-rule.js';
 import {
@@ -41,6 +43,24 @@ async function stored(backend: TypeOrmSessionBackend, wanted: readonly string[])
       },
   );
 }
+
+/** What changes rows together, and whether it has changed one. */
+const CALLS: ReadonlyArray<{
+  readonly what: string;
+  readonly call: (of: TypeOrmSessionBackend, wanted: readonly string[]) => Promise<readonly boolean[]>;
+  readonly isDone: (one: SessionRow) => boolean;
+}> = [
+  {
+    what: 'a save',
+    call: (of, wanted) => of.save(wanted.map((id, index) => change(id, index))),
+    isDone: ({ version }) => version >= 1_000,
+  },
+  {
+    what: 'a touch',
+    call: (of, wanted) => of.touch(wanted.map((id, index) => touch(id, 1 + index))),
+    isDone: ({ lastActiveAt }) => lastActiveAt > NOW,
+  },
+];
 
 let database: TestDatabase;
 let app: DataSource;
@@ -161,6 +181,32 @@ onEachDatabase('rows that are changed together, on a server', SERVER_KINDS, (kin
     expect(await backend.touch(wanted.map((id, index) => touch(id, index)))).toEqual(wanted.map(() => true));
     await runner.rollbackTransaction();
     await runner.release();
+  });
+
+  describe.each(CALLS)('$what, while the backend is closed', ({ call, isDone }) => {
+    it('is done, though one of the rows has ended', async () => {
+      const wanted = ids(5);
+      await store(backend, ...wanted.slice(0, 4).map((id) => row(id)));
+      const runner = app.createQueryRunner();
+      await runner.startTransaction();
+      await runner.query("SELECT * FROM sessions WHERE id = 's-0' FOR UPDATE");
+      const calling = call(backend, wanted);
+      await after(100);
+      const closing = backend.close();
+      await after(20);
+      await runner.commitTransaction();
+      await runner.release();
+      expect(await calling).toEqual([true, true, true, true, false]);
+      await closing;
+      const another = new TypeOrmSessionBackend(app, OPTIONS);
+      expect((await another.find(wanted)).map((each) => each && isDone(each))).toEqual([
+        true,
+        true,
+        true,
+        true,
+        null,
+      ]);
+    });
   });
 
   it('never wait for each other in a circle, in whichever order they come', async () => {
