@@ -8,9 +8,11 @@ import {
   DATABASE_KINDS,
   onEachDatabase,
   openDatabase,
+  SERVERS,
   SERVER_KINDS,
   type TestDatabase,
 } from '../../../support/databases.js';
+import { TcpGate } from '../../../support/tcp-gate.js';
 import { OPTIONS } from '../support/open-backend.js';
 
 /** More rows than one statement takes. */
@@ -206,6 +208,7 @@ onEachDatabase('rows that are changed together, on a server', SERVER_KINDS, (kin
         true,
         null,
       ]);
+      await another.close();
     });
   });
 
@@ -219,5 +222,50 @@ onEachDatabase('rows that are changed together, on a server', SERVER_KINDS, (kin
     expect((await backend.find(wanted)).map((each) => each?.lastActiveAt)).toEqual(
       wanted.map((_, index) => NOW + index + 19),
     );
+  });
+});
+
+onEachDatabase('saves of one moment whose answer is lost', SERVER_KINDS, (kind) => {
+  /** The bytes with which a group of saves is stored for good. */
+  const ENDING = kind === 'postgres' ? /UPDATE/ : /COMMIT(?!TED)/;
+  const wanted = ids(5);
+  const changes = wanted.map((id, index) => change(id, index));
+  let gate: TcpGate;
+  let far: TypeOrmSessionBackend;
+
+  beforeEach(async () => {
+    await open(kind);
+    await store(backend, ...wanted.map((id) => row(id)));
+    gate = new TcpGate(SERVERS[kind]);
+    await gate.open();
+    far = new TypeOrmSessionBackend(await database.open({ host: '127.0.0.1', port: gate.port }), OPTIONS);
+    await far.init();
+  });
+  afterEach(async () => {
+    await far.close();
+    await gate.shut();
+    await backend.close();
+    await database.drop();
+  });
+
+  const versions = async () => (await backend.find(wanted)).map((each) => each?.version ?? null);
+
+  it.each([1, 2])('are told as done when they are: lost %s times', async (times) => {
+    gate.loseAnswerTo(ENDING, times);
+    expect(await far.save(changes)).toEqual(changes.map(() => true));
+    expect(await versions()).toEqual(changes.map(({ version }) => version));
+  });
+
+  it('fail when another has changed one meanwhile, whose change is kept', async () => {
+    const other = { ...change('s-2', 9), expectedVersion: 1_002, version: 77 };
+    gate.loseAnswerTo(ENDING, 1, () => backend.save([other]));
+    await expect(far.save(changes)).rejects.toThrow();
+    expect(await versions()).toEqual([1_000, 1_001, 77, 1_003, 1_004]);
+  });
+
+  it('fail when one has ended meanwhile, which stays away', async () => {
+    gate.loseAnswerTo(ENDING, 1, () => backend.delete({ ids: ['s-2'] }));
+    await expect(far.save(changes)).rejects.toThrow();
+    expect(await versions()).toEqual([1_000, 1_001, null, 1_003, 1_004]);
   });
 });
