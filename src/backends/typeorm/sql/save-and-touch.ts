@@ -79,7 +79,7 @@ interface RowValue<T> {
 }
 
 /** How several rows are updated at once. */
-interface ManyRows<T> {
+export interface ManyRows<T> {
   /** Whether a portion is one statement, and so atomic by itself. */
   readonly isOneStatement: boolean;
   /** Changes in portions that `update` takes. */
