@@ -15,6 +15,7 @@ export const LEFT_OUT = [
   'backends/typeorm/pool/', // only servers have pools of connections
   'backends/typeorm/sql/insert-queue.spec.ts',
   'backends/typeorm/sql/insert.lost-answers.matrix.spec.ts',
+  'backends/typeorm/sql/save-and-touch.matrix.spec.ts',
   'backends/typeorm/sql/server-state.spec.ts',
   'session.module.data-source.matrix.spec.ts',
   'docs/databases.spec.ts',
